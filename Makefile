@@ -1,0 +1,65 @@
+# Every target makes its own environment: a fresh clone needs only Python 3.11, git and make.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/pip --disable-pip-version-check --quiet
+SCENARIO ?= replicated
+
+.PHONY: demo test check format lint types contracts docs docs-check bench lock dist clean
+
+demo: $(VENV)/.run
+	@$(BIN)/python tools/demo.py $(SCENARIO)
+
+test: $(VENV)/.dev
+	$(BIN)/pytest -n auto --dist loadgroup tests
+
+check: lint types contracts docs-check test
+
+format: $(VENV)/.dev
+	$(BIN)/ruff format src tests tools
+	$(BIN)/ruff check --fix src tests tools
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check src tests tools
+	$(BIN)/ruff check src tests tools
+
+types: $(VENV)/.dev
+	$(BIN)/mypy
+
+contracts: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+docs: $(VENV)/.dev
+	$(BIN)/python tools/docs.py --write
+
+docs-check: $(VENV)/.dev
+	$(BIN)/python tools/docs.py --check
+
+bench: $(VENV)/.dev
+	$(BIN)/pytest -q -s -m bench -n 0 tests/bench
+
+lock: $(VENV)/.dev
+	$(BIN)/uv pip compile pyproject.toml $(LOCKING) -o requirements.lock
+	$(BIN)/uv pip compile pyproject.toml --group dev --extra lab $(LOCKING) -o requirements-dev.lock
+
+dist: $(VENV)/.dev
+	$(BIN)/python -m build --outdir dist
+
+clean:
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+LOCKING := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	--no-annotate --quiet
+
+$(VENV)/bin/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements.lock
+	$(PIP) install --no-deps -e .
+	@touch $@
+
+$(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
+	$(PIP) install --require-hashes -r requirements-dev.lock
+	$(PIP) install --no-deps -e .
+	@touch $@ $(VENV)/.run

@@ -1,0 +1,1 @@
+"""The Kubernetes side: find the group, read its intent, reach the agents."""

@@ -1,0 +1,1 @@
+"""Pure, streaming parsers of log text."""

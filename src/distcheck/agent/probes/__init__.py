@@ -1,0 +1,1 @@
+"""One door per outside world. Probes look; they do not judge."""

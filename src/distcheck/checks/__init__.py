@@ -1,0 +1,1 @@
+"""The core: evidence in, report out. Pure: no I/O, no clock, no environment."""

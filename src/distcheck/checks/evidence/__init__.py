@@ -1,0 +1,59 @@
+"""Evidence: what probes saw, with where and when. JSON on disk, frozen structs in memory."""
+
+from distcheck.checks.evidence.document import (
+    EVIDENCE_SCHEMA,
+    Evidence,
+    EvidenceError,
+    decode_evidence,
+    encode_evidence,
+)
+from distcheck.checks.evidence.group import Conflict, Intent, Pod, ShmDeclared, Target
+from distcheck.checks.evidence.nccl import NcclLog
+from distcheck.checks.evidence.node import (
+    Connection,
+    GpuDevice,
+    GpuProcess,
+    Gpus,
+    ModelConfig,
+    NodeLook,
+    PodLook,
+    PortProbe,
+    PortProbes,
+    Process,
+    Processes,
+    ShmMount,
+)
+from distcheck.checks.evidence.ray import RayCluster
+from distcheck.checks.evidence.seen import Cite, Missing, Seen
+from distcheck.checks.evidence.vllm import VllmLog
+
+__all__ = [
+    "EVIDENCE_SCHEMA",
+    "Cite",
+    "Conflict",
+    "Connection",
+    "Evidence",
+    "EvidenceError",
+    "GpuDevice",
+    "GpuProcess",
+    "Gpus",
+    "Intent",
+    "Missing",
+    "ModelConfig",
+    "NcclLog",
+    "NodeLook",
+    "Pod",
+    "PodLook",
+    "PortProbe",
+    "PortProbes",
+    "Process",
+    "Processes",
+    "RayCluster",
+    "Seen",
+    "ShmDeclared",
+    "ShmMount",
+    "Target",
+    "VllmLog",
+    "decode_evidence",
+    "encode_evidence",
+]

@@ -1,0 +1,71 @@
+"""The evidence file: one JSON document for one serving group (`distcheck.evidence/v1`)."""
+
+import msgspec
+from msgspec import Struct, field
+
+from distcheck.checks.evidence.group import Intent, Pod, Target
+from distcheck.checks.evidence.node import NodeLook, PodLook
+
+EVIDENCE_SCHEMA = "distcheck.evidence/v1"
+
+
+class EvidenceError(ValueError):
+    """The bytes are not evidence that this version can judge; the message says why."""
+
+
+class Evidence(Struct, frozen=True):
+    """All that was gathered about one serving group at one time."""
+
+    distcheck_version: str
+    observed_at: str
+    target: Target
+    intent: Intent
+    pods: tuple[Pod, ...]
+    nodes: tuple[NodeLook, ...]
+    schema: str = EVIDENCE_SCHEMA
+    notes: tuple[str, ...] = field(default=())
+
+    def look(self, pod: Pod) -> PodLook:
+        """What was seen of `pod`; a look full of `Missing` where nothing was."""
+        node = next((n for n in self.nodes if n.node == pod.node), None)
+        if node is None:
+            where = f"no agent answered on node {pod.node}" if pod.node else "it has no node yet"
+            return PodLook.unseen(pod.key, f"{where} ({pod.name})")
+        found = next((p for p in node.pods if p.pod == pod.key), None)
+        if found is not None:
+            return found
+        reason = getattr(node.gpus, "reason", f"the agent on {node.node} saw no such pod")
+        return PodLook.unseen(pod.key, f"{reason} ({pod.name})")
+
+
+class _Head(Struct):
+    schema: str
+
+
+_DECODER = msgspec.json.Decoder(Evidence)
+_ENCODER = msgspec.json.Encoder(order="deterministic")
+
+
+def decode_evidence(data: bytes) -> Evidence:
+    """Evidence from JSON bytes.
+
+    Raises:
+        EvidenceError: not JSON, not evidence, of another major version, or of a wrong shape.
+    """
+    try:
+        head = msgspec.json.decode(data, type=_Head)
+    except msgspec.ValidationError as error:
+        raise EvidenceError(f"this JSON is not evidence: {error}") from error
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EvidenceError(f"not valid JSON: {error}") from error
+    if head.schema != EVIDENCE_SCHEMA:
+        raise EvidenceError(f"schema is {head.schema!r}; this version judges {EVIDENCE_SCHEMA!r}")
+    try:
+        return _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise EvidenceError(f"evidence of a wrong shape: {error}") from error
+
+
+def encode_evidence(evidence: Evidence) -> bytes:
+    """JSON bytes of `evidence`; the same evidence gives the same bytes."""
+    return _ENCODER.encode(evidence)

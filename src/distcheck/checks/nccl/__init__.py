@@ -1,0 +1,1 @@
+"""What NCCL's logs prove."""

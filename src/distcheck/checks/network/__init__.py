@@ -1,0 +1,1 @@
+"""Ports between the pods of the group."""

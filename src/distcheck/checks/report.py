@@ -1,0 +1,170 @@
+"""Facts to verdicts to one report: the only place where outcomes are combined."""
+
+import traceback
+from collections.abc import Collection, Iterable
+
+from msgspec import Struct, field
+
+from distcheck.checks.check import Check
+from distcheck.checks.evidence import Cite, Evidence, Intent, Missing
+from distcheck.checks.evidence.group import Role
+from distcheck.checks.facts.fact import Fact
+from distcheck.checks.verdict import Outcome, Verdict, unknown, worst
+
+REPORT_SCHEMA = "distcheck.report/v1"
+
+
+class ReportPod(Struct, frozen=True):
+    """A pod of the group, as the report names it."""
+
+    name: str
+    node: str | None
+    role: Role
+    gpus: int
+
+
+class ReportTarget(Struct, frozen=True):
+    """The group that was judged."""
+
+    namespace: str
+    kind: str
+    name: str
+    pods: tuple[ReportPod, ...]
+    chosen: str = ""
+
+
+class ReportIntent(Struct, frozen=True):
+    """What was asked for, and where each value came from."""
+
+    engine: str
+    model: str | None
+    tp: int | None
+    pp: int | None
+    dp: int | None
+    world_size: int | None
+    sources: dict[str, str] = field(name="from")
+
+
+class Finding(Struct, frozen=True):
+    """One check's verdict with its title and remedy."""
+
+    id: str
+    title: str
+    outcome: Outcome
+    core: bool
+    says: str
+    cause: str | None
+    subjects: tuple[str, ...]
+    cites: tuple[Cite, ...]
+    remedy: str
+
+
+class Report(Struct, frozen=True):
+    """Everything that was decided about one group (`distcheck.report/v1`)."""
+
+    distcheck_version: str
+    observed_at: str
+    target: ReportTarget
+    intent: ReportIntent
+    verdict: Outcome
+    summary: str
+    checks: tuple[Finding, ...]
+    schema: str = REPORT_SCHEMA
+    notes: tuple[str, ...] = ()
+
+
+class Judged(Struct, frozen=True):
+    """A report, and the tracebacks of checks that raised: those are our bugs."""
+
+    report: Report
+    bugs: tuple[str, ...] = ()
+
+
+def judge(evidence: Evidence, checks: Iterable[Check], require: Collection[str] = ()) -> Judged:
+    """Judge `evidence` with `checks`; ids in `require` count as core.
+
+    Raises:
+        ValueError: no check was given: an empty selection decides nothing.
+    """
+    chosen = tuple(checks)
+    if not chosen:
+        raise ValueError("no check selected")
+    facts = {n.fact: n.fact for c in chosen for n in c.needs}
+    folded = {fact: fact.fold(evidence) for fact in facts}
+    bugs: list[str] = []
+    findings = tuple(_finding(c, _judge_one(c, folded, bugs), require) for c in chosen)
+    return Judged(_report(evidence, findings), tuple(bugs))
+
+
+def _judge_one(one: Check, facts: dict[type[Fact], Fact | Missing], bugs: list[str]) -> Verdict:
+    try:
+        return one.judge(facts)
+    except Exception as error:  # noqa: BLE001 - a raising body is our bug, never a pass
+        bugs.append(traceback.format_exc())
+        return unknown(f"internal error in {one.id}: {type(error).__name__}: {error}")
+
+
+def _finding(one: Check, verdict: Verdict, require: Collection[str]) -> Finding:
+    remedy = verdict.remedy or (one.page.remedy if verdict.outcome in ("fail", "warn") else "")
+    return Finding(
+        id=one.id,
+        title=one.page.title,
+        outcome=verdict.outcome,
+        core=one.core or one.id in require,
+        says=verdict.says,
+        cause=verdict.cause,
+        subjects=verdict.subjects,
+        cites=verdict.cites,
+        remedy=remedy,
+    )
+
+
+def _counts(finding: Finding) -> bool:
+    return finding.core or finding.outcome in ("fail", "warn")
+
+
+def group_verdict(findings: Iterable[Finding]) -> Outcome:
+    """The group's verdict: the worst that counts, and unknown where nothing passed or failed."""
+    counted = [f.outcome for f in findings if _counts(f)]
+    verdict = worst(counted)
+    return "unknown" if verdict == "warn" and "pass" not in counted else verdict
+
+
+def _report(evidence: Evidence, findings: tuple[Finding, ...]) -> Report:
+    verdict = group_verdict(findings)
+    return Report(
+        distcheck_version=evidence.distcheck_version,
+        observed_at=evidence.observed_at,
+        target=_target(evidence),
+        intent=_intent(evidence.intent),
+        verdict=verdict,
+        summary=_summary(verdict, findings),
+        checks=findings,
+        notes=evidence.notes,
+    )
+
+
+def _summary(verdict: Outcome, findings: tuple[Finding, ...]) -> str:
+    tally = {o: sum(f.outcome == o for f in findings) for o in ("pass", "warn", "fail", "unknown")}
+    first = next((f for f in findings if f.outcome == verdict and _counts(f)), None)
+    if verdict == "pass" or first is None:
+        return f"{tally['pass']} of {len(findings)} checks passed, none failed"
+    return f"{first.id}: {first.says}"
+
+
+def _target(evidence: Evidence) -> ReportTarget:
+    pods = tuple(ReportPod(p.name, p.node, p.role, p.gpus) for p in evidence.pods)
+    t = evidence.target
+    return ReportTarget(t.namespace, t.kind, t.name, pods, t.chosen)
+
+
+def _intent(intent: Intent) -> ReportIntent:
+    return ReportIntent(
+        engine=intent.engine,
+        model=intent.model,
+        tp=intent.tp,
+        pp=intent.pp,
+        dp=intent.dp,
+        world_size=intent.world_size,
+        sources=intent.sources,
+    )

@@ -1,0 +1,1 @@
+"""One copy of the model, cut as intended."""

@@ -1,0 +1,1 @@
+"""A two-node cluster on this machine, with faults to inject."""
