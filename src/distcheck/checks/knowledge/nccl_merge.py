@@ -1,0 +1,93 @@
+"""Several distilled logs, of the files of a pod or of the pods of a group, to one `NcclLog`."""
+
+from collections.abc import Callable, Hashable, Iterable
+from typing import TypeVar
+
+from msgspec.structs import replace
+
+from distcheck.checks.evidence.nccl import Channels, Echo, Mark, NcclLog, NcclProcess
+from distcheck.checks.knowledge.communicators import merge_communicators
+
+_T = TypeVar("_T")
+
+
+def merge(results: Iterable[NcclLog]) -> NcclLog:
+    """One log of several, in the order of the files; of none, an empty one."""
+    logs = [log for log in results if log.lines]
+    if len(logs) < 2:
+        return logs[0] if logs else NcclLog()
+    return NcclLog(
+        lines=sum(log.lines for log in logs),
+        flavour="RCCL" if any(log.flavour == "RCCL" for log in logs) else "NCCL",
+        versions=tuple(dict.fromkeys(v for log in logs for v in log.versions)),
+        info=any(log.info for log in logs),
+        start_seen=_start_seen(logs),
+        processes=_processes(p for log in logs for p in log.processes),
+        communicators=merge_communicators(c for log in logs for c in log.communicators),
+        channels=_fold((c for log in logs for c in log.channels), _channel_key, _counted),
+        echoes=_fold((e for log in logs for e in log.echoes), _echo_key, _first),
+        marks=_fold((m for log in logs for m in log.marks), _mark_key, _counted_mark),
+        failures=tuple(f for log in logs for f in log.failures),
+        folded=sum(log.folded for log in logs),
+        sheared=sum(log.sheared for log in logs),
+        dropped=tuple(dict.fromkeys(d for log in logs for d in log.dropped)),
+    )
+
+
+def _fold(
+    items: Iterable[_T], key: Callable[[_T], Hashable], join: Callable[[_T, _T], _T]
+) -> tuple[_T, ...]:
+    folded: dict[Hashable, _T] = {}
+    for item in items:
+        old = folded.get(key(item))
+        folded[key(item)] = item if old is None else join(old, item)
+    return tuple(folded.values())
+
+
+def _processes(items: Iterable[NcclProcess]) -> tuple[NcclProcess, ...]:
+    return _fold(items, lambda p: (p.host, p.pid), _joined_process)
+
+
+def _start_seen(logs: list[NcclLog]) -> bool:
+    ranked = {(r.host, r.pid) for log in logs for c in log.communicators for r in c.ranks}
+    busy = ranked | {(c.host, c.pid) for log in logs for c in log.channels}
+    started = {(p.host, p.pid) for log in logs for p in log.processes if p.start_seen}
+    return bool(busy) and busy <= started
+
+
+def _joined_process(old: NcclProcess, new: NcclProcess) -> NcclProcess:
+    named = new if new.network is not None else old
+    return replace(
+        old,
+        source=named.source,
+        lines=old.lines + new.lines,
+        network=new.network or old.network,
+        provider=new.provider or old.provider,
+        rings=old.rings or new.rings,
+        trees=old.trees or new.trees,
+        start_seen=old.start_seen or new.start_seen,
+    )
+
+
+def _channel_key(one: Channels) -> Hashable:
+    return one.host, one.pid, one.direction, one.transport, one.scope, one.communicator
+
+
+def _counted(old: Channels, new: Channels) -> Channels:
+    return replace(old, count=old.count + new.count)
+
+
+def _echo_key(one: Echo) -> Hashable:
+    return one.name, one.value, one.host
+
+
+def _first(old: Echo, _: Echo) -> Echo:
+    return old
+
+
+def _mark_key(one: Mark) -> Hashable:
+    return one.id, one.host
+
+
+def _counted_mark(old: Mark, new: Mark) -> Mark:
+    return replace(old, count=old.count + new.count)
