@@ -1,9 +1,110 @@
 """What the engine's own log lines show, distilled."""
 
+from typing import Literal
+
+from msgspec import Struct
+
 from distcheck.checks.evidence.seen import Seen
 
+EngineVersion = Literal["V0", "V1"]
 
-class VllmLog(Seen, frozen=True, tag="vllm-log"):
-    """Facts from the vLLM lines of one pod's logs."""
+
+class RankLine(Struct, frozen=True, omit_defaults=True):
+    """One worker process says which rank of which world it is.
+
+    `init_method` is the rendezvous address: equal on all ranks of one world. `clock` is the
+    engine's own `MM-DD HH:MM:SS`; `seen_at` is the log transport's time. `host` is the IP
+    that Ray's prefix names, empty for a process of the pod whose log this is. `repeated`
+    counts further lines that Ray folded into this one: their numbers are lost.
+    """
+
+    rank: int
+    world_size: int
+    source: str
+    dp: int | None = None
+    pp: int | None = None
+    tp: int | None = None
+    ep: int | None = None
+    label: str = ""
+    pid: int | None = None
+    host: str = ""
+    init_method: str | None = None
+    repeated: int = 0
+    clock: str | None = None
+    seen_at: str | None = None
+
+
+class WeightsLine(Struct, frozen=True, omit_defaults=True):
+    """One worker process says how much GPU memory its weights took, in GiB.
+
+    `rank`, `tp` and `pp` come from the same process's rank line or from its log prefix
+    (`label`, for example `Worker_PP0_TP3`). The other fields are as in `RankLine`. The
+    values of `repeated` lines are lost: Ray folds lines that differ only in digits.
+    """
+
+    gib: float
+    source: str
+    rank: int | None = None
+    tp: int | None = None
+    pp: int | None = None
+    label: str = ""
+    pid: int | None = None
+    host: str = ""
+    repeated: int = 0
+    clock: str | None = None
+    seen_at: str | None = None
+
+
+class KvCache(Struct, frozen=True, omit_defaults=True):
+    """The KV cache that the engine reports; `tokens` and `available_gib` distinct, in order."""
+
+    source: str
+    tokens: tuple[int, ...] = ()
+    gpu_blocks: int | None = None
+    block_size: int | None = None
+    available_gib: tuple[float, ...] = ()
+
+
+class EngineFailure(Struct, frozen=True, omit_defaults=True):
+    """A line by which the engine says that it failed; `fatal` means that it does not serve."""
+
+    id: str
+    says: str
+    source: str
+    fatal: bool = True
+    seen_at: str | None = None
+
+
+class VllmLog(Seen, frozen=True, omit_defaults=True, tag="vllm-log"):
+    """Facts from the vLLM lines of one pod's logs; None where no line shows it.
+
+    `tp`, `pp`, `dp` and `ep` are what the engine's configuration line or its printed
+    arguments say, cited by `config_source`. `started` is False only where a line shows that
+    the start failed. `dropped` counts lines that the bounds of this record left out.
+    """
 
     lines: int = 0
+    version: str | None = None
+    engine: EngineVersion | None = None
+    model: str | None = None
+    tp: int | None = None
+    pp: int | None = None
+    dp: int | None = None
+    ep: bool | None = None
+    dtype: str | None = None
+    quantization: str | None = None
+    speculative: bool = False
+    executor: str | None = None
+    config_source: str | None = None
+    ranks: tuple[RankLine, ...] = ()
+    weights: tuple[WeightsLine, ...] = ()
+    kv_cache: KvCache | None = None
+    started: bool | None = None
+    started_source: str | None = None
+    failures: tuple[EngineFailure, ...] = ()
+    dropped: int = 0
+
+    @property
+    def world_size(self) -> int | None:
+        """The largest world that a rank line names; None where there is no such line."""
+        return max((r.world_size for r in self.ranks), default=None)

@@ -1,0 +1,90 @@
+"""By which words vLLM says that it failed (vLLM 0.6 to 0.33)."""
+
+import re
+
+from msgspec import Struct
+
+from distcheck.checks.evidence.vllm import EngineFailure
+
+_LONGEST = 300
+
+
+class Phrase(Struct, frozen=True):
+    """Words of the source, the failure they mean, and whether the engine is then down."""
+
+    words: str
+    id: str
+    fatal: bool = True
+
+
+PHRASES: tuple[Phrase, ...] = (
+    Phrase("must be divisible by tensor parallel size", "heads_not_divisible"),
+    Phrase("Pipeline parallelism is not supported for this model", "pp_unsupported"),
+    Phrase("is larger than the number of available GPUs", "too_few_gpus"),
+    Phrase("cannot be larger than the number of available GPUs", "too_few_gpus"),
+    Phrase("is less than than max local gpu count", "too_few_gpus"),
+    Phrase("exceeds the total number of available GPUs in the placement group", "too_few_gpus"),
+    Phrase("Waiting for creating a placement group", "waiting_for_gpus", fatal=False),
+    Phrase("Cannot provide a placement group", "placement_group_timeout"),
+    Phrase("Current node has no GPU available", "driver_without_gpu"),
+    Phrase("is not included in a placement group", "driver_without_gpu"),
+    Phrase("No existing RAY instance detected", "ray_not_found", fatal=False),
+    Phrase("does not support ray.", "ray_unsupported"),
+    Phrase("must evenly divide the total world size", "nodes_do_not_divide"),
+    Phrase("is less than desired GPU memory utilization", "gpu_memory_taken"),
+    Phrase("No available memory for the cache blocks", "no_memory_for_kv"),
+    Phrase("To serve at least one request with the model", "kv_too_small"),
+    Phrase("maximum number of tokens that can be stored in KV cache", "kv_too_small"),
+    Phrase("CUDA out of memory. Tried to allocate", "out_of_memory"),
+    Phrase("Error in memory profiling", "memory_changed"),
+    Phrase("NCCL error: ", "nccl"),
+    Phrase("Watchdog caught collective operation timeout", "collective_timeout"),
+    Phrase("No available shared memory broadcast block found", "worker_hangs", fatal=False),
+    Phrase("No available block found in 60 second", "worker_hangs", fatal=False),
+    Phrase("died unexpectedly, shutting down executor", "worker_died"),
+    Phrase("WorkerProc initialization failed", "worker_init"),
+    Phrase("WorkerProc failed to start", "worker_init"),
+    Phrase("WorkerProc hit an exception", "worker_exception"),
+    Phrase("died, exit code:", "worker_died"),
+    Phrase("Engine process failed to start", "engine_init"),
+    Phrase("EngineCore failed to start", "engine_init"),
+    Phrase("Engine core initialization failed", "engine_init"),
+    Phrase("EngineCore encountered a", "engine_dead"),
+    Phrase("EngineDeadError", "engine_dead"),
+    Phrase("Timed out waiting for engine core processes", "engine_cores_missing"),
+    Phrase("Did not receive response from front-end process", "engine_cores_missing"),
+    Phrase("RayChannelTimeoutError", "ray_channel_timeout"),
+    Phrase("The actor died because of an error raised in its creation task", "ray_actor_died"),
+    Phrase("ActorDiedError", "ray_actor_died"),
+    Phrase("A worker died or was killed while executing a task", "ray_actor_died"),
+    Phrase("Address already in use", "port_in_use"),
+    Phrase("self.remote_socket.bind(socket_addr)", "port_in_use"),
+    Phrase("Process VLLM_DP_Coordinator:", "dp_coordinator_died"),
+)
+
+_EXCEPTION = re.compile(r"(?:^|[\s\]])([A-Za-z_][\w.]{0,80}(?:Error|Exception)): \S.*")
+_HEADER = re.compile(r"\.py:\d+\] ")
+
+WANTED: tuple[bytes, ...] = (
+    *dict.fromkeys(p.words.encode() for p in PHRASES),
+    b"Error: ",
+    b"Exception: ",
+)
+
+
+def failure(text: str, source: str, stamp: str | None) -> EngineFailure | None:
+    """The failure that this line speaks of, its words verbatim; None where there is none."""
+    for phrase in PHRASES:
+        at = text.find(phrase.words)
+        if at >= 0:
+            return EngineFailure(phrase.id, _says(text, at), source, phrase.fatal, stamp)
+    found = _EXCEPTION.search(text)
+    if found is None:
+        return None
+    return EngineFailure("exception", text[found.start(1) :][:_LONGEST], source, False, stamp)
+
+
+def _says(text: str, at: int) -> str:
+    headers = [m.end() for m in _HEADER.finditer(text, 0, at)]
+    start = max(headers[-1] if headers else 0, at - 120)
+    return text[start : start + _LONGEST].strip()
