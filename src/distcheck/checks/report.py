@@ -130,6 +130,19 @@ def group_verdict(findings: Iterable[Finding]) -> Outcome:
     return "unknown" if verdict == "warn" and "pass" not in counted else verdict
 
 
+_CAUSE_ORDER = ("RAY", "NET", "SHM", "RDMA", "GPU", "SHARD", "NCCL")
+
+
+def by_cause(findings: Iterable[Finding]) -> list[Finding]:
+    """What lies at the root first: a node that is missing before the ranks that wait for it."""
+    return sorted(findings, key=_depth)
+
+
+def _depth(finding: Finding) -> int:
+    family = finding.id.rstrip("0123456789")
+    return _CAUSE_ORDER.index(family) if family in _CAUSE_ORDER else len(_CAUSE_ORDER)
+
+
 def _report(evidence: Evidence, findings: tuple[Finding, ...]) -> Report:
     verdict = group_verdict(findings)
     return Report(
@@ -146,10 +159,11 @@ def _report(evidence: Evidence, findings: tuple[Finding, ...]) -> Report:
 
 def _summary(verdict: Outcome, findings: tuple[Finding, ...]) -> str:
     tally = {o: sum(f.outcome == o for f in findings) for o in ("pass", "warn", "fail", "unknown")}
-    first = next((f for f in findings if f.outcome == verdict and _counts(f)), None)
+    first = next((f for f in by_cause(findings) if f.outcome == verdict and _counts(f)), None)
     if verdict == "pass" or first is None:
         return f"{tally['pass']} of {len(findings)} checks passed, none failed"
-    return f"{first.id}: {first.says}"
+    others = f"{tally['unknown']} of {len(findings)} checks are undecided. "
+    return f"{others if verdict == 'unknown' else ''}{first.id}: {first.says}"
 
 
 def _target(evidence: Evidence) -> ReportTarget:

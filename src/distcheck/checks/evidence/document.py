@@ -1,5 +1,7 @@
 """The evidence file: one JSON document for one serving group (`distcheck.evidence/v1`)."""
 
+from functools import cached_property
+
 import msgspec
 from msgspec import Struct, field
 
@@ -13,7 +15,7 @@ class EvidenceError(ValueError):
     """The bytes are not evidence that this version can judge; the message says why."""
 
 
-class Evidence(Struct, frozen=True):
+class Evidence(Struct, frozen=True, dict=True):
     """All that was gathered about one serving group at one time."""
 
     distcheck_version: str
@@ -27,15 +29,27 @@ class Evidence(Struct, frozen=True):
 
     def look(self, pod: Pod) -> PodLook:
         """What was seen of `pod`; a look full of `Missing` where nothing was."""
-        node = next((n for n in self.nodes if n.node == pod.node), None)
+        found = self._looks.get((pod.node, pod.key))
+        if found is not None:
+            return found
+        node = None if pod.node is None else self.node(pod.node)
         if node is None:
             where = f"no agent answered on node {pod.node}" if pod.node else "it has no node yet"
             return PodLook.unseen(pod.key, f"{where} ({pod.name})")
-        found = next((p for p in node.pods if p.pod == pod.key), None)
-        if found is not None:
-            return found
         reason = getattr(node.gpus, "reason", f"the agent on {node.node} saw no such pod")
         return PodLook.unseen(pod.key, f"{reason} ({pod.name})")
+
+    def node(self, name: str) -> NodeLook | None:
+        """The look at the node called `name`; None where there is none."""
+        return self._nodes.get(name)
+
+    @cached_property
+    def _nodes(self) -> dict[str, NodeLook]:
+        return {n.node: n for n in reversed(self.nodes)}
+
+    @cached_property
+    def _looks(self) -> dict[tuple[str | None, str], PodLook]:
+        return {(n.node, p.pod): p for n in reversed(self.nodes) for p in reversed(n.pods)}
 
 
 class _Head(Struct):

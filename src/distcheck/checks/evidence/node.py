@@ -59,11 +59,15 @@ class Process(Struct, frozen=True, omit_defaults=True):
 
 
 class Processes(Seen, frozen=True, tag="processes"):
-    """The processes of one pod that matter here, and allow-listed environment of the engine."""
+    """The processes of one pod that matter here, and allow-listed environment of the engine.
+
+    `environ_pid` is the process whose environment it is; None where none could be read.
+    """
 
     processes: tuple[Process, ...]
     environ: dict[str, str] = field(default_factory=dict)
     seen_at: str | None = None
+    environ_pid: int | None = None
 
 
 class ShmMount(Seen, frozen=True, tag="shm"):

@@ -1,0 +1,108 @@
+"""The worlds that the engine's own rank lines show."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import Cite, Evidence, Missing, Pod
+from distcheck.checks.evidence.vllm import RankLine
+from distcheck.checks.facts.engine_lines import lines_by_pod
+from distcheck.checks.facts.fact import Fact
+
+_LOCAL = ("file://", "tcp://127.0.0.1:", "tcp://localhost", "tcp://[::1]")
+
+
+class WorldRank(Struct, frozen=True):
+    """One rank of a world, and the pod it runs in.
+
+    `assigned`: it was told its place in the model. Before that it has only set out to meet
+    the others, and may wait for them for ever.
+    """
+
+    rank: int
+    pod: str
+    cite: Cite
+    assigned: bool = False
+
+
+class EngineWorld(Struct, frozen=True):
+    """One torch.distributed world: ranks that met at one address, as far as seen."""
+
+    size: int
+    ranks: tuple[WorldRank, ...]
+
+    @property
+    def complete(self) -> bool:
+        """Whether every rank of it was seen."""
+        return {r.rank for r in self.ranks} >= set(range(self.size))
+
+    @property
+    def met(self) -> bool:
+        """Whether its ranks found each other: one that has its place shows it for all."""
+        return any(r.assigned for r in self.ranks)
+
+    @property
+    def pods(self) -> tuple[str, ...]:
+        """Its pods, in order."""
+        return tuple(dict.fromkeys(r.pod for r in self.ranks))
+
+
+class EngineWorlds(Fact, frozen=True, kw_only=True):
+    """The worlds that the engine's own lines show; `unseen` says where nothing was seen.
+
+    `unseen` is no gap: another witness may have seen those ranks.
+    """
+
+    worlds: tuple[EngineWorld, ...]
+    unseen: tuple[str, ...] = ()
+
+    @classmethod
+    def fold(cls, evidence: Evidence) -> "EngineWorlds | Missing":
+        """From the rank lines of all pods; Missing where there is none."""
+        lines = lines_by_pod(evidence, lambda log: log.ranks)
+        placed = [(p, line) for p in evidence.pods for line in lines[p.key]]
+        unseen = tuple(
+            dict.fromkeys(_unseen(evidence, p) for p in evidence.pods if not lines[p.key])
+        )
+        if not placed:
+            return Missing("; ".join(unseen) or "no pod of the group is known")
+        return cls(worlds=_worlds(placed), unseen=unseen)
+
+
+def _unseen(evidence: Evidence, pod: Pod) -> str:
+    log = evidence.look(pod).vllm
+    return log.reason if isinstance(log, Missing) else f"no rank line in the logs of {pod.name}"
+
+
+def _worlds(placed: Iterable[tuple[Pod, RankLine]]) -> tuple[EngineWorld, ...]:
+    """Ranks put together by size and meeting point; a rank that is there twice opens another.
+
+    Before 0.11.1 the meeting point is not printed, so ranks go to the first world of their
+    size that lacks them. A meeting point on one machine is not shared between pods.
+    """
+    worlds: dict[tuple[object, ...], list[dict[int, WorldRank]]] = {}
+    for pod, line in placed:
+        local = (line.init_method or "").startswith(_LOCAL)
+        key = (line.world_size, line.init_method, pod.key if local else "")
+        groups = worlds.setdefault(key, [{}])
+        home = next((g for g in groups if line.rank not in g), None)
+        if home is None:
+            home = {}
+            groups.append(home)
+        home[line.rank] = WorldRank(line.rank, pod.name, _cite(pod, line), line.tp is not None)
+    return tuple(
+        EngineWorld(_size(key), tuple(group[r] for r in sorted(group)))
+        for key, groups in worlds.items()
+        for group in groups
+    )
+
+
+def _size(key: tuple[object, ...]) -> int:
+    size = key[0]
+    return size if isinstance(size, int) else 0
+
+
+def _cite(pod: Pod, line: RankLine) -> Cite:
+    where = f" that meets at {line.init_method}" if line.init_method else ""
+    what = f"rank {line.rank} of a world of {line.world_size}{where} is in {pod.name}"
+    return Cite(what, line.source, line.seen_at)

@@ -1,0 +1,143 @@
+"""Ray's membership against the group: who should be in it, and who is."""
+
+from collections.abc import Iterable
+
+from distcheck.checks.evidence import (
+    Cite,
+    Evidence,
+    Missing,
+    Pod,
+    RayCluster,
+)
+from distcheck.checks.evidence.ray import RayNode
+from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.ray_member import (
+    RayMember,
+    is_loopback,
+    member_of,
+    members_by_address,
+    members_by_id,
+)
+from distcheck.checks.facts.ray_use import without_ray
+
+_API = "NodeInfoGcsService/GetAllNodeInfo"
+
+
+class RayMembership(Fact, frozen=True, kw_only=True):
+    """The nodes that Ray has, beside those that the group should have.
+
+    `expected` are the group's pods with GPUs, `others` all other nodes of Ray's table.
+    Where no pod is known (the GCS alone was asked), every node is in `others`, and
+    `nodes_expected` and `gpus_expected` are all there is to compare with; None where
+    nothing says them. `is_local` is a test cluster on one machine's 127.0.0.1.
+    """
+
+    uses_ray: bool
+    cites: tuple[Cite, ...]
+    address: str = ""
+    expected: tuple[RayMember, ...] = ()
+    others: tuple[RayMember, ...] = ()
+    nodes_expected: int | None = None
+    gpus_expected: int | None = None
+    is_local: bool = False
+
+    @property
+    def members(self) -> tuple[RayMember, ...]:
+        """Everyone who should be in Ray, or was."""
+        return (*self.expected, *self.others)
+
+    @property
+    def absent(self) -> tuple[RayMember, ...]:
+        """Expected ones that Ray does not have now."""
+        return tuple(m for m in self.expected if not m.rows)
+
+    @property
+    def nodes(self) -> int:
+        """How many nodes Ray has now, by address; pods without GPUs (a CPU head) aside."""
+        aside = sum(bool(m.rows) for m in self.others if m.is_pod)
+        return sum(bool(m.rows) for m in self.members) - aside
+
+    @property
+    def gpus(self) -> float:
+        """How many GPUs the nodes that are not DEAD have registered."""
+        return sum(m.registered for m in self.members)
+
+    @property
+    def loopback(self) -> tuple[RayNode, ...]:
+        """Nodes that advertise a loopback address that no pod has."""
+        if self.is_local:
+            return ()
+        rows = (r for m in self.members for r in (m.misplaced if m.is_pod else m.rows))
+        return tuple(r for r in rows if is_loopback(r.ip))
+
+    @classmethod
+    def fold(cls, evidence: Evidence) -> "RayMembership | Missing":
+        """From the answer that knows most of the pods; Missing where no GCS could be asked."""
+        seen = [n.ray for n in evidence.nodes if isinstance(n.ray, RayCluster)]
+        if seen:
+            return _membership(evidence, sorted(seen, key=lambda c: -_known(c, evidence.pods)))
+        reasons = [n.ray.reason for n in evidence.nodes if isinstance(n.ray, Missing)]
+        without = without_ray(evidence)
+        if without:
+            return cls(uses_ray=False, cites=without)
+        return Missing("; ".join(dict.fromkeys(reasons)) or "no agent answered: Ray was not asked")
+
+
+def _known(cluster: RayCluster, pods: Iterable[Pod]) -> int:
+    ips = {n.ip for n in cluster.nodes if n.alive}
+    return sum(p.ip in ips for p in pods)
+
+
+def _membership(evidence: Evidence, seen: list[RayCluster]) -> RayMembership:
+    cluster, *rest = seen
+    with_gpus = [p for p in evidence.pods if p.gpus] or list(evidence.pods)
+    local = not evidence.pods and _on_one_machine(cluster)
+    shared = local and len({n.ip for n in cluster.nodes}) == 1 < len(cluster.nodes)
+    expected = tuple(member_of(p, cluster, rest) for p in with_gpus)
+    taken = {row.id for m in expected for row in (*m.rows, *m.dead)}
+    left = [n for n in cluster.nodes if n.id not in taken]
+    pods = {p.ip: p for p in evidence.pods if p.ip}
+    return RayMembership(
+        uses_ray=True,
+        cites=tuple(_cite(cluster, n, pods) for n in cluster.nodes) or (_no_rows(cluster),),
+        address=cluster.address,
+        expected=expected,
+        others=members_by_id(left) if shared else members_by_address(left, pods),
+        nodes_expected=_nodes_expected(evidence, len(expected)),
+        gpus_expected=_gpus_expected(evidence),
+        is_local=local,
+        gaps=tuple(_odd(n) for n in cluster.nodes if n.state not in ("ALIVE", "DEAD")),
+    )
+
+
+def _on_one_machine(cluster: RayCluster) -> bool:
+    """Asked on loopback, and all nodes are there too."""
+    ips = [n.ip for n in cluster.nodes if n.state != "DEAD"]
+    return all(is_loopback(a) for a in (cluster.address.strip("["), *ips))
+
+
+def _nodes_expected(evidence: Evidence, pods: int) -> int | None:
+    asked = evidence.intent.nodes
+    return max(asked or 0, pods) or None
+
+
+def _gpus_expected(evidence: Evidence) -> int | None:
+    """What the intent asks of the whole group, else the sum of the pods' own requests."""
+    asked = evidence.intent.gpus
+    return sum(p.gpus for p in evidence.pods) or None if asked is None else asked
+
+
+def _odd(node: RayNode) -> str:
+    return f"node {node.ip} is in state {node.state}, which this version does not know"
+
+
+def _cite(cluster: RayCluster, node: RayNode, pods: dict[str, Pod]) -> Cite:
+    name = pods[node.ip].name if node.ip in pods else node.hostname
+    who = node.ip if name in ("", node.ip) else f"{name} ({node.ip})"
+    why = f" ({node.death})" if node.death else ""
+    what = f"{who} is {node.state}{why} with {node.gpus:g} GPUs, node id {node.id}"
+    return Cite(what, f"GCS {cluster.address} {_API}", cluster.seen_at)
+
+
+def _no_rows(cluster: RayCluster) -> Cite:
+    return Cite("the node table is empty", f"GCS {cluster.address} {_API}", cluster.seen_at)

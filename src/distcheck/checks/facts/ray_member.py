@@ -1,0 +1,128 @@
+"""One node that is in Ray, was, or should be: all rows of the node table at one address."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import Pod, RayCluster
+from distcheck.checks.evidence.ray import RayNode
+
+
+class RayMember(Struct, frozen=True):
+    """A pod or an address, and Ray's rows for it.
+
+    `rows` are those that are not DEAD (more than one means that the address is registered
+    twice), `dead` the DEAD ones, newest first: history, as long as there is a row.
+    `gpus` is what the pod asks for, 0 where that is not known. `elsewhere` is the address of
+    another GCS of the same group that has it ALIVE.
+    """
+
+    name: str
+    ip: str | None
+    gpus: int = 0
+    rows: tuple[RayNode, ...] = ()
+    dead: tuple[RayNode, ...] = ()
+    is_pod: bool = False
+    elsewhere: str = ""
+
+    @property
+    def label(self) -> str:
+        """How messages name it: `vllm-worker-0 (127.77.0.3)`."""
+        if self.name == self.ip:
+            return self.name
+        return f"{self.name} ({self.ip or 'no IP yet'})"
+
+    @property
+    def misplaced(self) -> tuple[RayNode, ...]:
+        """Rows of this pod's host name at an address that is not the pod's."""
+        return tuple(r for r in self.rows if self.is_pod and r.ip != self.ip)
+
+    @property
+    def registered(self) -> float:
+        """GPUs that it has brought to Ray."""
+        return sum(row.gpus for row in self.rows)
+
+    @property
+    def plight(self) -> str:
+        """Why it is not in Ray, in words."""
+        if self.elsewhere:
+            return f"{self.label} is in another Ray cluster ({self.elsewhere})"
+        if self.dead and self.dead[0].ip == self.ip:
+            return f"{self.label} is DEAD" + _because(self.dead[0])
+        if self.dead:
+            return f"{self.label} never joined; as {self.dead[0].ip} it is DEAD"
+        return f"{self.label} never joined"
+
+    @property
+    def cause(self) -> str:
+        """`node_dead` where it had joined, else `node_missing`."""
+        died = bool(self.dead) and self.dead[0].ip == self.ip and not self.elsewhere
+        return "node_dead" if died else "node_missing"
+
+
+def _because(row: RayNode) -> str:
+    return f": {row.death}" if row.death else ""
+
+
+def member_of(pod: Pod, cluster: RayCluster, rest: Iterable[RayCluster]) -> RayMember:
+    """The pod's rows by its IP, else by its host name: Ray may have been given another IP."""
+    own = [n for n in cluster.nodes if pod.ip is not None and n.ip == pod.ip]
+    same = [n for n in cluster.nodes if n.hostname == pod.name]
+    gone = [n for n in own if n.state == "DEAD"] or [n for n in same if n.state == "DEAD"]
+    rows = [n for n in own if n.state != "DEAD"] or [n for n in same if n.state != "DEAD"]
+    return RayMember(
+        name=pod.name,
+        ip=pod.ip,
+        gpus=pod.gpus,
+        rows=tuple(rows),
+        dead=_newest(gone),
+        is_pod=True,
+        elsewhere=next((c.address for c in rest if _has(c, pod, cluster)), ""),
+    )
+
+
+def _has(other: RayCluster, pod: Pod, chosen: RayCluster) -> bool:
+    joined = any(n.alive and n.ip == pod.ip for n in other.nodes)
+    return joined and other.cluster_id not in ("", chosen.cluster_id)
+
+
+def members_by_address(nodes: Sequence[RayNode], pods: Mapping[str, Pod]) -> tuple[RayMember, ...]:
+    """One member for each address, in the table's order."""
+    ips = dict.fromkeys(n.ip for n in nodes)
+    return tuple(_of_ip(ip, [n for n in nodes if n.ip == ip], ip in pods) for ip in ips)
+
+
+def _of_ip(ip: str, nodes: Sequence[RayNode], is_pod: bool) -> RayMember:
+    rows = tuple(n for n in nodes if n.state != "DEAD")
+    dead = _newest(n for n in nodes if n.state == "DEAD")
+    return RayMember((rows or dead)[0].hostname or ip, ip, 0, rows, dead, is_pod)
+
+
+def members_by_id(nodes: Sequence[RayNode]) -> tuple[RayMember, ...]:
+    """One member for each row, where all of them share one address.
+
+    A DEAD row is history where a row began after its end.
+    """
+    rows = [n for n in nodes if n.state != "DEAD"]
+    dead = [n for n in nodes if n.state == "DEAD"]
+    lost = _newest(dead)[: max(0, len(dead) - sum(_replaces(n, dead) for n in rows))]
+    alone = [RayMember(n.id[:12], n.ip, 0, (n,)) for n in rows]
+    return (*alone, *(RayMember(n.id[:12], n.ip, 0, (), (n,)) for n in lost))
+
+
+def _replaces(row: RayNode, dead: Iterable[RayNode]) -> bool:
+    return any(0 < gone.end_ms <= row.start_ms for gone in dead)
+
+
+def _newest(nodes: Iterable[RayNode]) -> tuple[RayNode, ...]:
+    return tuple(sorted(nodes, key=lambda n: -n.end_ms))
+
+
+def in_words(nodes: int) -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{nodes} node{'' if nodes == 1 else 's'}"
+
+
+def is_loopback(address: str) -> bool:
+    """127.0.0.0/8, ::1 or `localhost`, alone or before a port."""
+    return address.startswith(("127.", "::1", "localhost"))

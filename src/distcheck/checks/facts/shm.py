@@ -1,0 +1,78 @@
+"""`/dev/shm` of every pod, beside what its ranks need."""
+
+from collections import Counter
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, NcclLog, Pod, ShmMount
+from distcheck.checks.facts.fact import Fact
+from distcheck.checks.knowledge.shm import MIB, ShmNeed, shm_need
+
+
+class PodShm(Struct, frozen=True):
+    """One pod's mount and need. `basis` says what the number of ranks rests on."""
+
+    pod: str
+    mount: ShmMount
+    need: ShmNeed
+    basis: str
+
+    @property
+    def cite(self) -> Cite:
+        """The mount, as it was seen."""
+        size = self.mount.size_bytes / MIB
+        what = f"/dev/shm of {self.pod} is {size:.0f} MiB ({self.mount.source}); {self.basis}"
+        return Cite(what, self.mount.cited, self.mount.seen_at)
+
+
+class ShmMounts(Fact, frozen=True, kw_only=True):
+    """The mounts of all pods with GPUs; pods whose mount was not seen are gaps."""
+
+    pods: tuple[PodShm, ...]
+
+    @classmethod
+    def fold(cls, evidence: Evidence) -> "ShmMounts | Missing":
+        """Missing where no pod's mount was seen."""
+        looks = [(p, evidence.look(p).shm) for p in evidence.pods if p.gpus]
+        seen = [(p, m) for p, m in looks if isinstance(m, ShmMount)]
+        unseen = tuple(f"{p.name}: {m.reason}" for p, m in looks if isinstance(m, Missing))
+        if not seen:
+            return Missing("; ".join(dict.fromkeys(unseen)) or "no pod of the group has a GPU")
+        return cls(pods=tuple(_pod(evidence, p, m) for p, m in seen), gaps=unseen)
+
+
+def _pod(evidence: Evidence, pod: Pod, mount: ShmMount) -> PodShm:
+    log = evidence.look(pod).nccl
+    ranks, basis = _ranks(evidence, pod)
+    need = shm_need(ranks, _communicators(evidence, log), _version(log))
+    return PodShm(pod.name, mount, need, basis)
+
+
+def _ranks(evidence: Evidence, pod: Pod) -> tuple[int, str]:
+    """Processes that NVML shows on its GPUs; one for each GPU of the spec where it shows none."""
+    used = {
+        process.pid
+        for node in evidence.nodes
+        if node.node == pod.node and isinstance(node.gpus, Gpus)
+        for process in node.gpus.processes
+        if process.pod == pod.key
+    }
+    if used:
+        return len(used), f"{len(used)} processes on its GPUs"
+    return pod.gpus, f"{pod.gpus} GPUs in its spec, one rank each"
+
+
+def _communicators(evidence: Evidence, log: NcclLog | Missing) -> int | None:
+    """How many that leave the node one process is in, at most; None where no log shows any.
+
+    A group on a single node has none.
+    """
+    if isinstance(log, NcclLog) and log.communicators:
+        leaving = (c for c in log.communicators if c.nodes != 1 and c.nranks > 1)
+        held = Counter(p for c in leaving for p in {(r.host, r.pid) for r in c.ranks})
+        return max(held.values(), default=0)
+    return None if len({p.node for p in evidence.pods if p.gpus}) > 1 else 0
+
+
+def _version(log: NcclLog | Missing) -> str | None:
+    return log.versions[-1] if isinstance(log, NcclLog) and log.versions else None

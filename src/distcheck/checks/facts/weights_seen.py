@@ -1,0 +1,135 @@
+"""What each rank says that it loaded, matched to its pod and GPU."""
+
+import re
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import Cite, Evidence, Missing, Pod, VllmLog
+from distcheck.checks.evidence.vllm import RankLine, WeightsLine
+from distcheck.checks.facts.engine_lines import gpu_of, lines_by_pod, memory_of
+from distcheck.checks.facts.fact import Fact
+from distcheck.checks.knowledge.weights import GIB
+
+_ONE_LINE_A_NODE = (0, 11, 1)
+"""From this version on only local rank 0 of a node says what it loaded (`info_once`, local)."""
+
+
+class Share(Struct, frozen=True):
+    """The weights of one rank in GiB, as its own log line gives them.
+
+    `uuid` is its GPU where a pid or a title tells it. `covers` counts further ranks of the
+    same world, pod and pipeline stage, which by vLLM's design do not print the line.
+    """
+
+    pod: str
+    gib: float
+    cite: Cite
+    pp: int | None = None
+    uuid: str | None = None
+    covers: int = 0
+
+    @property
+    def subject(self) -> str:
+        """The GPU, or else the pod."""
+        return self.uuid or self.pod
+
+
+class WeightsSeen(Fact, frozen=True, kw_only=True):
+    """What each rank says that it loaded; `gaps` names the GPUs for which nobody spoke."""
+
+    shares: tuple[Share, ...]
+    gpus: int
+
+    @property
+    def witnessed(self) -> int:
+        """How many ranks the lines speak for."""
+        return sum(1 + s.covers for s in self.shares)
+
+    @classmethod
+    def fold(cls, evidence: Evidence) -> "WeightsSeen | Missing":
+        """From the logs of all pods; Missing where no log has a line that says it."""
+        lines = lines_by_pod(evidence, lambda log: log.weights)
+        ranks = lines_by_pod(evidence, lambda log: log.ranks)
+        shares: list[Share] = []
+        gaps: list[str] = []
+        habits = _habits(evidence)
+        for pod in evidence.pods:
+            own, odd = _shares(evidence, pod, lines[pod.key], ranks[pod.key], habits)
+            shares += own
+            gaps += [*odd, *_unseen(evidence, pod, own)]
+        if not shares:
+            return Missing("; ".join(dict.fromkeys(gaps)) or "no pod of the group is known")
+        gpus = sum(p.gpus for p in evidence.pods)
+        return cls(shares=tuple(shares), gpus=gpus, gaps=(*gaps, *_absent(evidence, gpus)))
+
+
+def _shares(
+    evidence: Evidence,
+    pod: Pod,
+    lines: tuple[WeightsLine, ...],
+    ranks: tuple[RankLine, ...],
+    habits: tuple[bool, bool],
+) -> tuple[list[Share], list[str]]:
+    """The shares of one pod, and what speaks against a line being of this run."""
+    shares: list[Share] = []
+    odd: list[str] = []
+    silent, one_stage = habits
+    for line in lines:
+        uuid = gpu_of(evidence, pod, line)
+        held = memory_of(evidence, pod, uuid) if uuid else None
+        if held is not None and held < line.gib * GIB:
+            odd.append(f"{uuid} holds {held / GIB:.2f} GiB, less than {line.source} says")
+            continue
+        covers = _covered(line, ranks, one_stage=one_stage) if silent else 0
+        shares.append(Share(pod.name, line.gib, _cite(pod, line), line.pp, uuid, covers))
+    return shares, odd
+
+
+def _cite(pod: Pod, line: WeightsLine) -> Cite:
+    who = f"rank {line.rank}" if line.rank is not None else line.label or "a worker"
+    return Cite(f"{who} of {pod.name} loaded {line.gib:g} GiB", line.source, line.seen_at)
+
+
+def _habits(evidence: Evidence) -> tuple[bool, bool]:
+    """Whether one rank speaks for its node in this version, and whether there is one stage."""
+    looks = [evidence.look(p).vllm for p in evidence.pods]
+    logs = [log for log in looks if isinstance(log, VllmLog)]
+    silent = any(_speaks_for_node(log.version) for log in logs)
+    return silent, any(log.pp == 1 for log in logs)
+
+
+def _speaks_for_node(version: str | None) -> bool:
+    found = re.match(r"(\d{1,4})\.(\d{1,4})\.(\d{1,4})", version or "")
+    return found is not None and tuple(map(int, found.groups())) >= _ONE_LINE_A_NODE
+
+
+def _covered(line: WeightsLine, ranks: tuple[RankLine, ...], *, one_stage: bool) -> int:
+    """Other ranks of the speaker's world, on its pod, whose stage is known to be the speaker's."""
+    own = next((r for r in ranks if r.pid == line.pid and r.rank == line.rank), None)
+    if own is None or not (one_stage or own.pp is not None):
+        return 0
+    alike = [r for r in ranks if (r.world_size, r.init_method) == (own.world_size, own.init_method)]
+    return sum(r.rank != own.rank and (one_stage or r.pp == own.pp) for r in alike)
+
+
+def _unseen(evidence: Evidence, pod: Pod, shares: list[Share]) -> list[str]:
+    spoken = sum(1 + s.covers for s in shares)
+    log = evidence.look(pod).vllm
+    if isinstance(log, Missing):
+        return [log.reason] if pod.gpus or not any(p.gpus for p in evidence.pods) else []
+    if spoken > pod.gpus > 0:
+        return [f"{spoken} lines of {pod.name} for its {pod.gpus} GPUs: of which start is not told"]
+    if spoken < pod.gpus:
+        folded = sum(w.repeated for w in log.weights)
+        more = f" (Ray folded {folded} lines: set RAY_DEDUP_LOGS=0)" if folded else ""
+        return [f"weights of {pod.gpus - spoken} of {pod.gpus} GPUs of {pod.name}{more}"]
+    return []
+
+
+def _absent(evidence: Evidence, gpus: int) -> tuple[str, ...]:
+    """GPUs that are asked for and that no known pod has."""
+    intent = evidence.intent
+    wanted = intent.gpus or (intent.world_size or 0) * (intent.dp or 1)
+    if gpus >= wanted:
+        return () if gpus else ("how many GPUs the group has",)
+    return (f"{wanted - gpus} GPUs that are asked for and that no pod of the group has",)

@@ -1,0 +1,58 @@
+"""SHARD002."""
+
+from distcheck.checks.check import check
+from distcheck.checks.evidence import Missing
+from distcheck.checks.facts.engine_worlds import EngineWorlds
+from distcheck.checks.facts.nccl_worlds import NcclWorlds
+from distcheck.checks.facts.wanted_world import WantedWorld
+from distcheck.checks.facts.world_witness import Testimony, engine_testimony, nccl_testimony
+from distcheck.checks.verdict import Verdict, failed, passed, unknown
+
+
+@check("SHARD002")
+def one_world(
+    wanted: WantedWorld, engine: EngineWorlds | Missing, nccl: NcclWorlds | Missing
+) -> Verdict:
+    """The group is one world: communicators and engine agree on TP x PP (x DP) ranks.
+
+    Proves:
+        Every rank that is asked for was seen in one world of that size, by the engine's rank
+        lines, by NCCL's communicators, or by both, and neither speaks against it. With DP of
+        a dense model, that there is one such world a copy. It does not prove that the ranks
+        still answer each other: see NCCL006.
+
+    Causes:
+        world_split: the ranks form worlds of another size or number than asked for
+        witnesses_disagree: the engine's lines and NCCL's communicators tell different worlds
+
+    Remedy:
+        Look for more than one engine in the group: each pod that runs its own `vllm serve`
+        is a world of its own. Only the leader starts the engine; workers run `ray start
+        --address=...` or `vllm serve --headless`. Where the witnesses disagree, logs of an
+        earlier start may still be there: restart the group, or remove them.
+    """
+    told = (engine_testimony(engine, wanted), nccl_testimony(nccl, wanted))
+    opinions = {t.opinion for t in told}
+    cites = (*(c for t in told for c in t.cites), wanted.cite)
+    subjects = dict.fromkeys(s for t in told for s in t.subjects)
+    if opinions & {"as wanted", "in part"} and "otherwise" in opinions:
+        says = f"the witnesses disagree: {_both(told)}; {wanted} asks for {_asked(wanted)}"
+        return failed(says, "witnesses_disagree", cites, subjects)
+    if "otherwise" in opinions:
+        says = f"{_of(told, 'otherwise')}, where {wanted} asks for {_asked(wanted)}"
+        return failed(says, "world_split", cites, subjects)
+    if "as wanted" in opinions:
+        return passed(f"{_of(told, 'as wanted')}, as {wanted} asks", cites, subjects)
+    return unknown(_both(told), cites)
+
+
+def _of(told: tuple[Testimony, ...], opinion: str) -> str:
+    return ", and ".join(t.says for t in told if t.opinion == opinion)
+
+
+def _both(told: tuple[Testimony, ...]) -> str:
+    return "; ".join(t.says for t in told)
+
+
+def _asked(wanted: WantedWorld) -> str:
+    return f"one of {wanted.size}" if wanted.dp == 1 else f"{wanted.dp} of {wanted.size}"

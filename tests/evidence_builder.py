@@ -1,0 +1,341 @@
+"""A healthy group of two nodes with 8 GPUs each, as evidence; tests change one thing of it."""
+
+from collections.abc import Callable
+
+from msgspec import structs
+
+from distcheck.checks.evidence import (
+    Evidence,
+    GpuDevice,
+    GpuProcess,
+    Gpus,
+    Intent,
+    Missing,
+    ModelConfig,
+    NcclLog,
+    NodeLook,
+    Pod,
+    PodLook,
+    PortProbe,
+    PortProbes,
+    Process,
+    Processes,
+    RayCluster,
+    ShmDeclared,
+    ShmMount,
+    Target,
+    VllmLog,
+)
+from distcheck.checks.evidence.nccl import Channels, Communicator, NcclProcess, SeenRank
+from distcheck.checks.evidence.ray import Bundle, PlacementGroup, RayActor, RayletProbe, RayNode
+from distcheck.checks.evidence.vllm import KvCache, RankLine, WeightsLine
+
+GIB = 1 << 30
+AT = "2026-01-15T09:30:00Z"
+STARTED = "2026-01-15T09:20:00Z"
+PER_NODE = 8
+MODEL = "meta-llama/Llama-3.1-70B-Instruct"
+WEIGHTS_GIB = {16: 8.4034, 8: 16.4919}
+CONFIG: dict[str, object] = {
+    "architectures": ["LlamaForCausalLM"],
+    "model_type": "llama",
+    "hidden_size": 8192,
+    "intermediate_size": 28672,
+    "head_dim": 128,
+    "max_position_embeddings": 131072,
+    "num_attention_heads": 64,
+    "num_hidden_layers": 80,
+    "num_key_value_heads": 8,
+    "vocab_size": 128256,
+    "tie_word_embeddings": False,
+    "torch_dtype": "bfloat16",
+}
+
+
+def name_of(node: int) -> str:
+    """The pod on node number `node`: the leader is on the first."""
+    return "vllm-head-0" if node == 0 else f"vllm-worker-{node - 1}"
+
+
+def healthy(nodes: int = 2) -> Evidence:
+    """One model over `nodes` x 8 GPUs, TP over all of them, seen from every side."""
+    pods = tuple(_pod(n) for n in range(nodes))
+    world = nodes * PER_NODE
+    return Evidence(
+        distcheck_version="0.1.0",
+        observed_at=AT,
+        target=Target("llm", "StatefulSet", "vllm-head", "pod/vllm-head-0"),
+        intent=_intent(world, nodes),
+        pods=pods,
+        nodes=tuple(_node(n, nodes) for n in range(nodes)),
+    )
+
+
+def without_look(evidence: Evidence, pod: str) -> Evidence:
+    """The same, but nobody looked at `pod`, nor at the node that it runs on."""
+    node = next(p.node for p in evidence.pods if p.name == pod)
+    return structs.replace(evidence, nodes=tuple(n for n in evidence.nodes if n.node != node))
+
+
+def change_looks(evidence: Evidence, change: Callable[[PodLook], PodLook]) -> Evidence:
+    """The same, with `change` made to every pod's look."""
+    nodes = tuple(
+        structs.replace(n, pods=tuple(change(look) for look in n.pods)) for n in evidence.nodes
+    )
+    return structs.replace(evidence, nodes=nodes)
+
+
+def _pod(node: int) -> Pod:
+    return Pod(
+        namespace="llm",
+        name=name_of(node),
+        uid=f"00000000-0000-4000-8000-{node:012d}",
+        node=f"gpu-{node}",
+        ip=_ip(node),
+        role="worker" if node else "leader",
+        gpus=PER_NODE,
+        container="vllm",
+        phase="Running",
+        ready=True,
+        started_at=STARTED,
+        shm=ShmDeclared(32 * GIB, "volume shm: emptyDir medium Memory, sizeLimit 32Gi"),
+    )
+
+
+def _intent(world: int, nodes: int) -> Intent:
+    source = f"command of {name_of(0)}"
+    names = ("engine", "model", "tp", "pp", "gpus", "nodes", "executor")
+    return Intent(
+        engine="vllm",
+        model=MODEL,
+        tp=world,
+        pp=1,
+        dp=1,
+        gpus=world,
+        nodes=nodes,
+        executor="ray",
+        sources=dict.fromkeys(names, source),
+    )
+
+
+def _ip(node: int) -> str:
+    return f"10.0.{node // 200}.{node % 200 + 2}"
+
+
+def _node(node: int, nodes: int) -> NodeLook:
+    return NodeLook(
+        node=f"gpu-{node}",
+        observed_at=AT,
+        agent=f"distcheck-agent-gpu-{node}",
+        gpus=_gpus(node),
+        ray=Missing("no pod of this node runs Ray's GCS") if node else _ray(nodes),
+        pods=(_look(node, nodes),),
+    )
+
+
+def _uuid(node: int, gpu: int) -> str:
+    return f"GPU-{node:08x}-0000-4000-8000-{gpu:012x}"
+
+
+def _gpus(node: int) -> Gpus:
+    devices = tuple(
+        GpuDevice(_uuid(node, g), g, "NVIDIA H100 80GB HBM3", 80 * GIB, 72 * GIB)
+        for g in range(PER_NODE)
+    )
+    key = f"llm/{name_of(node)}"
+    processes = tuple(
+        GpuProcess(_uuid(node, g), 200 + g, 71 * GIB, key, "ray::RayWorkerWrapper")
+        for g in range(PER_NODE)
+    )
+    return Gpus(devices, processes, "550.54.15", AT)
+
+
+def _look(node: int, nodes: int) -> PodLook:
+    return PodLook(
+        pod=f"llm/{name_of(node)}",
+        processes=_processes(node, nodes),
+        nccl=_nccl(node, nodes),
+        vllm=_vllm(node, nodes),
+        shm=ShmMount(32 * GIB, "tmpfs", "/proc/101/mountinfo", 2 * GIB, AT),
+        ports=_ports(node, nodes),
+        model=ModelConfig("/models/llama/config.json", CONFIG, 141_107_412_992),
+    )
+
+
+def _processes(node: int, nodes: int) -> Processes:
+    serve = ("vllm", "serve", MODEL, f"--tensor-parallel-size={nodes * PER_NODE}")
+    first = Process(101, "vllm" if node == 0 else "ray", 1, serve if node == 0 else (), STARTED)
+    ranks = tuple(
+        Process(200 + g, "ray::RayWorkerWrapper", 101, (), STARTED) for g in range(PER_NODE)
+    )
+    return Processes((first, *ranks), {"NCCL_DEBUG": "INFO"}, AT)
+
+
+def _nccl(node: int, nodes: int) -> NcclLog:
+    ranks = range(node * PER_NODE, (node + 1) * PER_NODE)
+    log = f"llm/{name_of(node)}/vllm"
+    seen = tuple(
+        SeenRank(r, name_of(node), 200 + r % 8, "complete", f"{log}:{900 + r}", "1b000", r % 8, AT)
+        for r in ranks
+    )
+    world = nodes * PER_NODE
+    return NcclLog(
+        lines=4000,
+        versions=("2.27.3",),
+        info=True,
+        start_seen=True,
+        processes=tuple(
+            NcclProcess(
+                name_of(node), 200 + r % 8, f"{log}:{100 + r}", 500, "IB", None, True, True, True
+            )
+            for r in ranks
+        ),
+        communicators=(Communicator("0xfd2c1a7b5e6d3c01", world, seen, nodes),),
+        channels=_channels(node, world, log),
+    )
+
+
+def _channels(node: int, world: int, log: str) -> tuple[Channels, ...]:
+    first, host = node * PER_NODE, name_of(node)
+    last, beyond = first + PER_NODE - 1, (first + PER_NODE) % world
+    comm = "0xfd2c1a7b5e6d3c01"
+    net = "NET/IB/GDRDMA"
+    if world == PER_NODE:
+        return ()
+    return (
+        Channels(host, 207, "send", net, "inter_node", 16, f"{log}:700", comm, ((last, beyond),)),
+        Channels(
+            host, 200, "receive", net, "inter_node", 16, f"{log}:701", comm, ((first, first - 1),)
+        ),
+        Channels(
+            host,
+            200,
+            "send",
+            "P2P/CUMEM",
+            "intra_node",
+            32,
+            f"{log}:702",
+            comm,
+            ((first, first + 1),),
+        ),
+    )
+
+
+def _vllm(node: int, nodes: int) -> VllmLog:
+    """All of the engine's lines are in the leader's log: Ray brings the workers' there."""
+    if node:
+        return VllmLog(lines=12)
+    world, log = nodes * PER_NODE, f"llm/{name_of(0)}/vllm"
+    return VllmLog(
+        lines=900,
+        version="0.10.2",
+        engine="V1",
+        model=MODEL,
+        tp=world,
+        pp=1,
+        dp=1,
+        dtype="bfloat16",
+        executor="ray",
+        config_source=f"{log}:40",
+        ranks=tuple(_rank_line(r, world, log) for r in range(world)),
+        weights=tuple(_weights_line(r, world, log) for r in range(world)),
+        kv_cache=KvCache(f"{log}:640", (1_000_000,), 62_500, 16, (55.0,)),
+        started=True,
+        started_source=f"{log}:800",
+    )
+
+
+def _rank_line(rank: int, world: int, log: str) -> RankLine:
+    host = _ip(rank // PER_NODE)
+    return RankLine(
+        rank=rank,
+        world_size=world,
+        source=f"{log}:{300 + rank}",
+        dp=0,
+        pp=0,
+        tp=rank,
+        ep=rank,
+        label="RayWorkerWrapper",
+        pid=200 + rank % PER_NODE,
+        host=host,
+        init_method=f"tcp://{_ip(0)}:41000",
+        seen_at=STARTED,
+    )
+
+
+def _weights_line(rank: int, world: int, log: str) -> WeightsLine:
+    return WeightsLine(
+        gib=WEIGHTS_GIB.get(world, 131.4 / world),
+        source=f"{log}:{500 + rank}",
+        rank=rank,
+        tp=rank,
+        pp=0,
+        label="RayWorkerWrapper",
+        pid=200 + rank % PER_NODE,
+        host=_ip(rank // PER_NODE),
+        seen_at=STARTED,
+    )
+
+
+def _ports(node: int, nodes: int) -> PortProbes:
+    peers = [n for n in range(min(nodes, 4)) if n != node]
+    probes = tuple(
+        PortProbe(name_of(n), _ip(n), port, service, "open", "", 0.001)
+        for n in peers
+        for port, service in ((6379, "ray-gcs"), (41000, "rendezvous"))
+        if n == 0 or service != "ray-gcs"
+    )
+    return PortProbes(probes, f"network namespace of llm/{name_of(node)}", AT)
+
+
+def _ray(nodes: int) -> RayCluster:
+    world = nodes * PER_NODE
+    return RayCluster(
+        address=f"{_ip(0)}:6379",
+        version="2.60.0",
+        cluster_id="c1" * 28,
+        seen_at=AT,
+        nodes=tuple(_ray_node(n) for n in range(nodes)),
+        placement_groups=(
+            PlacementGroup(
+                "a1" * 18,
+                "CREATED",
+                bundles=tuple(Bundle(i, 1.0, _ray_id(i // PER_NODE)) for i in range(world)),
+            ),
+        ),
+        actors=tuple(_actor(r) for r in range(world)),
+    )
+
+
+def _ray_id(node: int) -> str:
+    return f"{node:056x}"
+
+
+def _ray_node(node: int) -> RayNode:
+    return RayNode(
+        id=_ray_id(node),
+        ip=_ip(node),
+        state="ALIVE",
+        hostname=name_of(node),
+        gpus=8.0,
+        gpus_available=0.0,
+        is_head=node == 0,
+        node_manager_port=40001,
+        object_manager_port=40002,
+        start_ms=1_768_468_800_000,
+        raylet=RayletProbe("serving"),
+    )
+
+
+def _actor(rank: int) -> RayActor:
+    return RayActor(
+        id=f"{rank:032x}",
+        class_name="RayWorkerWrapper",
+        state="ALIVE",
+        pid=200 + rank % PER_NODE,
+        ip=_ip(rank // PER_NODE),
+        node_id=_ray_id(rank // PER_NODE),
+        gpu_indices=(rank % PER_NODE,),
+        placement_group="a1" * 18,
+        bundle=rank,
+    )
