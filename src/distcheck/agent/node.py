@@ -1,0 +1,139 @@
+"""One node's agent: asked for pods, it looks at them and says what it saw."""
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC, datetime
+
+from msgspec import Struct, structs
+
+from distcheck import __version__
+from distcheck.agent.peer_address import why_not_host
+from distcheck.agent.pod_logs import PodLogs
+from distcheck.agent.pod_look import Here, Looks, NodePod, PodLooker
+from distcheck.agent.probes import podlogs
+from distcheck.agent.probes.nvml import Nvml
+from distcheck.agent.probes.podlogs import PodFolder
+from distcheck.agent.probes.ports import PortTarget
+from distcheck.agent.probes.probe import Probing
+from distcheck.agent.probes.proc import Proc, Task
+from distcheck.agent.ray_address import gcs_address, why_no_gcs
+from distcheck.agent.settings import Settings
+from distcheck.checks.evidence import Gpus, Missing, NodeLook, PodLook, RayCluster
+
+GcsLook = Callable[[str], "RayCluster | Missing"]
+
+
+class Asked(Struct, frozen=True):
+    """What a caller wants: pods by `namespace/name`, and ports to try from each of them."""
+
+    pods: tuple[str, ...]
+    targets: tuple[PortTarget, ...] = ()
+
+
+class NodeAgent:
+    """Looks at one node. Every part that cannot be seen is Missing with its reason."""
+
+    def __init__(self, settings: Settings, nvml: Nvml, gcs: GcsLook) -> None:
+        self._settings, self._nvml, self._gcs = settings, nvml, gcs
+        self._proc = Proc(settings.host_proc)
+        self._logs = PodLogs(settings.log_bytes)
+        self._one_at_a_time = threading.Lock()
+        self.probing = Probing(settings.timeout)
+        self.last: NodeLook | None = None
+
+    def look(self, asked: Asked) -> NodeLook:
+        """What is to be seen of these pods now. Never raises, never writes.
+
+        A look that takes too long goes on in its thread; logs that it has read by then are
+        there for the next one.
+        """
+        with self._one_at_a_time:
+            self.probing.begin()
+            self.last = self._look(asked, _now())
+            return self.last
+
+    def _look(self, asked: Asked, now: str) -> NodeLook:
+        gpus_later = self.probing.start("nvml", lambda: self._nvml.look(now))
+        pods = self.probing.run("proc", self._pods)
+        gpus = gpus_later()
+        known = () if isinstance(pods, Missing) else pods
+        chosen = _chosen(known, asked.pods)
+        here = Here(self._settings, self._proc, self._logs, self.probing, now)
+        ray_later = self._ray(chosen)
+        lookers = [PodLooker(here, _with_main(pod, gpus)).start(asked.targets) for pod in chosen]
+        ray = ray_later()
+        why = pods.reason if isinstance(pods, Missing) else f"{self._settings.node} has no such pod"
+        looks = _in_order(asked.pods, [one() for one in lookers], why)
+        named = gpus if isinstance(gpus, Missing) else _with_pods(gpus, known)
+        return NodeLook(self._settings.node, now, __version__, named, ray, looks)
+
+    def _pods(self) -> list[NodePod]:
+        """Every pod of the node with its processes."""
+        tasks: dict[str, list[Task]] = {}
+        for task in self._proc.tasks():
+            tasks.setdefault(task.pod_uid, []).append(task)
+        folders = podlogs.pod_folders(self._settings.pod_logs)
+        return [NodePod(f, tuple(tasks.get(f.uid, ()))) for f in folders]
+
+    def _ray(self, pods: Sequence[NodePod]) -> Looks[RayCluster]:
+        argvs = [t.argv for p in pods for t in p.tasks]
+        address = next((a for argv in argvs if (a := gcs_address(argv))), None)
+        if address is None:
+            return _unseen(f"{why_no_gcs(argvs)} on {self._settings.node}")
+        refused = why_not_host(address.rpartition(":")[0].strip("[]"))
+        if refused is not None:
+            return _unseen(f"GCS is not asked: {refused}")
+        return self.probing.start("gcs", lambda: self._gcs(address), times=2)
+
+
+def _unseen(why: str) -> Looks[RayCluster]:
+    gone = Missing(why)
+    return lambda: gone
+
+
+def _chosen(pods: Iterable[NodePod], wanted: Sequence[str]) -> list[NodePod]:
+    """One for each name: where a pod came back under its name, the one with processes."""
+    best: dict[str, NodePod] = {}
+    for pod in pods:
+        key = pod.folder.key
+        if key in wanted and (key not in best or _life(pod) > _life(best[key])):
+            best[key] = pod
+    return list(best.values())
+
+
+def _life(pod: NodePod) -> tuple[int, float]:
+    return len(pod.tasks), _changed(pod.folder)
+
+
+def _changed(folder: PodFolder) -> float:
+    try:
+        return folder.path.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+def _with_main(pod: NodePod, gpus: Gpus | Missing) -> NodePod:
+    """The pod with its processes in order: those on a GPU, ranks by title, ours, the rest."""
+    on_gpu = set() if isinstance(gpus, Missing) else {p.pid for p in gpus.processes}
+    ordered = sorted(
+        (t for t in pod.tasks if not t.is_sandbox),
+        key=lambda t: (t.pid not in on_gpu, not t.is_rank, not t.matters, t.pid),
+    )
+    known = any(t.pid in on_gpu or t.is_rank or t.matters for t in ordered[:1])
+    return structs.replace(pod, tasks=tuple(ordered), known=known)
+
+
+def _with_pods(gpus: Gpus, pods: Iterable[NodePod]) -> Gpus:
+    """GPU processes with the pod that each one's cgroup names; the rest stays without one."""
+    whose = {t.pid: {"pod": p.folder.key, "title": t.title} for p in pods for t in p.tasks}
+    named = tuple(structs.replace(p, **whose.get(p.pid, {})) for p in gpus.processes)
+    return structs.replace(gpus, processes=named)
+
+
+def _in_order(wanted: Sequence[str], looks: Sequence[PodLook], why: str) -> tuple[PodLook, ...]:
+    seen = {look.pod: look for look in looks}
+    return tuple(seen.get(key) or PodLook.unseen(key, why) for key in dict.fromkeys(wanted))
+
+
+def _now() -> str:
+    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,119 @@
+"""Files of a container, read through `/proc/PID/root` without being led out of it.
+
+A container is not trusted: its links may point anywhere, its files may be devices, pipes or
+endless. Each component is opened on its own without following links; links are resolved
+here, inside the container's root, and only regular files are read.
+"""
+
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from distcheck.agent.probes.probe import ProbeError
+
+_MAX_LINKS = 16
+_MAX_ENTRIES = 4096
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+
+
+class Container:
+    """The file system of the container that process `pid` runs in."""
+
+    def __init__(self, proc: str, pid: int) -> None:
+        self._root = Path(proc) / str(pid) / "root"
+
+    def read(self, path: str, limit: int) -> bytes:
+        """The regular file at `path`, at most `limit` bytes.
+
+        Raises:
+            ProbeError: it is no regular file, larger than `limit`, or its links go in circles.
+            OSError: it is not there or may not be read.
+        """
+        with self.opened(path) as handle:
+            if os.fstat(handle).st_size > limit:
+                raise ProbeError(f"{path} is larger than {limit} bytes")
+            with os.fdopen(os.dup(handle), "rb") as file:
+                return file.read(limit) or b""
+
+    def names(self, path: str) -> list[str]:
+        """The names in the folder at `path`, sorted, at most 4,096 of them."""
+        with self._folder(path) as handle, os.scandir(handle) as entries:
+            found = [e.name for _, e in zip(range(_MAX_ENTRIES), entries, strict=False)]
+        return sorted(found)
+
+    @contextmanager
+    def opened(self, path: str) -> Iterator[int]:
+        """A descriptor of the regular file at `path`, open for reading.
+
+        Raises:
+            ProbeError: what is there is a device, a pipe, a socket or a folder.
+            OSError: it is not there or may not be read.
+        """
+        folder, _, name = self._resolved(path).rpartition("/")
+        with self._folder(folder) as parent:
+            _refuse_special(os.lstat(name, dir_fd=parent), path)
+            handle = os.open(name, _FILE, dir_fd=parent)
+        try:
+            _refuse_special(os.fstat(handle), path)
+            yield handle
+        finally:
+            os.close(handle)
+
+    @contextmanager
+    def _folder(self, path: str) -> Iterator[int]:
+        """A descriptor of a folder, opened component by component, no link followed."""
+        handle = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            for name in _parts(self._resolved(path)):
+                below = os.open(name, _DIRECTORY, dir_fd=handle)
+                os.close(handle)
+                handle = below
+            yield handle
+        finally:
+            os.close(handle)
+
+    def _resolved(self, path: str) -> str:
+        """`path` with its links resolved inside the root; `..` never leaves it."""
+        if "\0" in path:
+            raise ProbeError("a path cannot hold a NUL")
+        done: list[str] = []
+        todo = _parts(path)[::-1]
+        links = 0
+        while todo:
+            name = todo.pop()
+            if name == "..":
+                done = done[:-1]
+                continue
+            target = self._link("/".join((*done, name)))
+            if target is None:
+                done.append(name)
+                continue
+            links += 1
+            if links > _MAX_LINKS:
+                raise ProbeError(f"{path} has too many links")
+            done = [] if target.startswith("/") else done
+            todo += _parts(target)[::-1]
+        return "/".join(done)
+
+    def _link(self, path: str) -> str | None:
+        """Where the link at `path` points; None where there is no link.
+
+        A swap between this look and the open gains nothing: the open follows no link.
+        """
+        try:
+            return str((self._root / path).readlink())
+        except OSError:
+            return None
+
+
+def _refuse_special(seen: os.stat_result, path: str) -> None:
+    """Before the open, as opening a device may do something; after it, as it may be swapped."""
+    if not stat.S_ISREG(seen.st_mode):
+        raise ProbeError(f"{path} is not a regular file")
+
+
+def _parts(path: str) -> list[str]:
+    return [p for p in path.split("/") if p not in ("", ".")]

@@ -1,0 +1,105 @@
+"""The contract of a probe: a named look that ends in time, and never with an exception."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Generic, TypeVar
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import Missing
+
+T = TypeVar("T")
+
+
+class ProbeError(Exception):
+    """A probe could not see; the message is the reason, in words for an operator."""
+
+
+class Outcome(Struct, frozen=True):
+    """How the last look of a probe went, for its metrics."""
+
+    success: bool
+    seconds: float
+
+
+class Pending(Generic[T]):
+    """A look that runs in its own thread."""
+
+    def __init__(self, name: str, look: Callable[[], T]) -> None:
+        self._name, self._look = name, look
+        self._seen: list[T | Missing] = []
+        self._seconds = 0.0
+        self._start = time.monotonic()
+        self.thread = threading.Thread(target=self._run, daemon=True, name=f"probe {name}")
+        self.thread.start()
+
+    def _run(self) -> None:
+        seen = _total(self._name, self._look)
+        self._seconds = time.monotonic() - self._start
+        self._seen.append(seen)
+
+    def wait(self, limit: float) -> tuple[T | Missing, float]:
+        """What was seen within `limit` seconds of the start, and how long it took."""
+        self.thread.join(max(0.0, self._start + limit - time.monotonic()))
+        if self._seen:
+            return self._seen[0], self._seconds
+        return Missing(f"{self._name}: timed out after {limit:g} s"), limit
+
+
+class Probing:
+    """Runs looks side by side, each with a time limit, and remembers how each one went."""
+
+    def __init__(self, timeout: float) -> None:
+        self._timeout = timeout
+        self._running: dict[tuple[str, str], threading.Thread] = {}
+        self._this_round: set[str] = set()
+        self.outcomes: dict[str, Outcome] = {}
+
+    def begin(self) -> None:
+        """A new round: outcomes of the last one stay until their probe has run again."""
+        self._this_round.clear()
+        self._running = {key: t for key, t in self._running.items() if t.is_alive()}
+
+    def start(
+        self, name: str, look: Callable[[], T], *, of: str = "", times: float = 1
+    ) -> Callable[[], T | Missing]:
+        """Start `look`; the function returned waits for it, `times` the usual limit at most.
+
+        `of` tells the subjects of one probe apart. A look that hangs keeps its thread, and
+        is not started again before it has ended.
+        """
+        before = self._running.get((name, of))
+        if before is not None and before.is_alive():
+            self._record(name, success=False, seconds=0.0)
+            gone = Missing(f"{name}: an earlier look has not ended yet")
+            return lambda: gone
+        pending = Pending(name, look)
+        self._running[name, of] = pending.thread
+        return lambda: self._end(name, pending, self._timeout * times)
+
+    def run(self, name: str, look: Callable[[], T]) -> T | Missing:
+        """What `look` sees, or why it did not: it failed, or did not end in time."""
+        return self.start(name, look)()
+
+    def _end(self, name: str, pending: Pending[T], limit: float) -> T | Missing:
+        seen, seconds = pending.wait(limit)
+        self._record(name, success=not isinstance(seen, Missing), seconds=seconds)
+        return seen
+
+    def _record(self, name: str, *, success: bool, seconds: float) -> None:
+        """A probe of several subjects has seen only if it saw all; its time is the longest."""
+        if name in self._this_round:
+            before = self.outcomes[name]
+            success, seconds = success and before.success, max(seconds, before.seconds)
+        self._this_round.add(name)
+        self.outcomes[name] = Outcome(success, seconds)
+
+
+def _total(name: str, look: Callable[[], T]) -> T | Missing:
+    try:
+        return look()
+    except (ProbeError, OSError) as error:
+        return Missing(f"{name}: {error}")
+    except Exception as error:  # noqa: BLE001 - a probe must never end the agent
+        return Missing(f"{name}: internal error: {type(error).__name__}: {error}")

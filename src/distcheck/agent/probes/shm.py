@@ -1,0 +1,77 @@
+"""`/dev/shm` as mounted in a container."""
+
+import os
+import re
+from pathlib import Path
+
+from distcheck.agent.probes.probe import ProbeError
+from distcheck.checks.evidence import ShmMount
+
+_POINT = "/dev/shm"
+_UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_SIZE = re.compile(r"(?:\A|,)size=([0-9]{1,18})([kmg]?)(?:,|\Z)", re.IGNORECASE)
+_MAX = 1 << 20
+
+
+def look(proc: str, pid: int, seen_at: str) -> ShmMount:
+    """The mount in the mount namespace of process `pid`, from its `mountinfo`.
+
+    The size is the mount's own option. What is used, and the size where no option says it,
+    is asked of the file system, where it can be reached and is the same device.
+
+    Raises:
+        ProbeError: no tmpfs is mounted there, or its size is not to be seen.
+        OSError: the process is gone.
+    """
+    path = Path(proc) / str(pid) / "mountinfo"
+    with path.open("rb") as file:
+        text = file.read(_MAX).decode("utf-8", "replace")
+    device, source, size = parse(text)
+    space = _space(Path(proc) / str(pid) / "root" / _POINT.lstrip("/"), device)
+    if size is None and space is None:
+        raise ProbeError(f"the mount at {_POINT} does not say its size, and cannot be reached")
+    total = size or (space.f_blocks * space.f_frsize if space else 0)
+    used = None if space is None else (space.f_blocks - space.f_bfree) * space.f_frsize
+    cited = f"{_POINT} of pid {pid}: tmpfs {source} size={total >> 10}k ({path.name})"
+    return ShmMount(total, source, cited, used, seen_at)
+
+
+def parse(mountinfo: str) -> tuple[str, str, int | None]:
+    """(device `major:minor`, source, size in bytes) of the last mount at `/dev/shm`.
+
+    Later mounts cover earlier ones at the same point (proc(5)). A tmpfs without a `size`
+    option, as the host's own, has half of the machine's memory: None.
+
+    Raises:
+        ProbeError: there is no such mount, or it is no tmpfs.
+    """
+    found = [m for m in map(_mount, mountinfo.splitlines()) if m is not None]
+    if not found:
+        raise ProbeError(f"nothing is mounted at {_POINT} in the container")
+    device, kind, source, options = found[-1]
+    if kind != "tmpfs":
+        raise ProbeError(f"{_POINT} is a {kind}, not a tmpfs")
+    return device, source, _size(options)
+
+
+def _mount(line: str) -> tuple[str, str, str, str] | None:
+    before, dash, after = line.partition(" - ")
+    left, right = before.split(), after.split()
+    if not dash or len(left) < 6 or len(right) < 3 or left[4] != _POINT:
+        return None
+    return left[2], right[0], right[1], right[2]
+
+
+def _size(options: str) -> int | None:
+    found = _SIZE.search(options)
+    return int(found[1]) * _UNITS[found[2].lower()] if found else None
+
+
+def _space(path: Path, device: str) -> os.statvfs_result | None:
+    try:
+        made = path.stat().st_dev
+        if f"{os.major(made)}:{os.minor(made)}" != device:
+            return None
+        return os.statvfs(path)
+    except OSError:
+        return None

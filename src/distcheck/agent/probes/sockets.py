@@ -1,0 +1,61 @@
+"""Established TCP connections of a network namespace: evidence that needs no probe."""
+
+import ipaddress
+import sys
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from distcheck.checks.evidence import Connection
+
+_ESTABLISHED = "01"
+_LAST_PORT = 65_535
+_MAX_ROWS = 65_536
+_MAX_KEPT = 4096
+
+
+def look(proc: str, pid: int) -> tuple[Connection, ...]:
+    """Connections of the namespace of process `pid`, from `net/tcp` and `net/tcp6`.
+
+    Both files are world-readable. Connections to itself are left out.
+
+    Raises:
+        OSError: the process is gone.
+    """
+    folder = Path(proc) / str(pid) / "net"
+    found = {c for name in ("tcp", "tcp6") for c in _established(folder / name)}
+    ordered = sorted(found, key=lambda c: (c.local, c.local_port, c.remote, c.remote_port))
+    return tuple(ordered[:_MAX_KEPT])
+
+
+def _established(path: Path) -> Iterator[Connection]:
+    with path.open() as rows:
+        for row in islice(rows, 1, _MAX_ROWS):
+            connection = connection_of(row)
+            if connection is not None and connection.local != connection.remote:
+                yield connection
+
+
+def connection_of(row: str) -> Connection | None:
+    """An established connection from a row of `/proc/net/tcp[6]`; None for any other row."""
+    fields = row.split()
+    if len(fields) < 4 or fields[3] != _ESTABLISHED:
+        return None
+    try:
+        return Connection(*_address(fields[1]), *_address(fields[2]))
+    except ValueError:
+        return None
+
+
+def _address(field: str) -> tuple[str, int]:
+    """`0200007F:18EB` is 127.0.0.2:6379: words of 32 bits in the machine's byte order."""
+    host, _, port = field.partition(":")
+    raw = bytes.fromhex(host)
+    if sys.byteorder == "little":
+        raw = b"".join(raw[i : i + 4][::-1] for i in range(0, len(raw), 4))
+    ip = ipaddress.ip_address(raw)
+    mapped = getattr(ip, "ipv4_mapped", None)
+    number = int(port, 16)
+    if not 0 <= number <= _LAST_PORT:
+        raise ValueError(f"{field} has no port")
+    return str(mapped or ip), number

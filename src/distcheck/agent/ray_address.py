@@ -1,0 +1,27 @@
+"""Where Ray's GCS is, as the command lines of a node's processes say it."""
+
+from collections.abc import Iterable, Sequence
+
+from distcheck.agent.logs.argv import ray_start
+
+_DEFAULT_PORT = "6379"
+
+
+def gcs_address(argv: Sequence[str]) -> str | None:
+    """`host:port` from the command line of a `raylet` or `gcs_server`; None for others."""
+    program = argv[0].rpartition("/")[2] if argv else ""
+    flags = dict(a.lstrip("-").replace("_", "-", 3).partition("=")[::2] for a in argv[1:])
+    if program == "raylet":
+        return flags.get("gcs-address")
+    if program == "gcs_server" and flags.get("node-ip-address"):
+        return f"{flags['node-ip-address']}:{flags.get('gcs-server-port', _DEFAULT_PORT)}"
+    return None
+
+
+def why_no_gcs(argvs: Iterable[Sequence[str]]) -> str:
+    """What runs in place of a raylet: a `ray start` that has not got through, or nothing."""
+    for argv in argvs:
+        start = ray_start(argv)
+        if start is not None and start.address:
+            return f"no raylet runs; `ray start` still waits for {start.address}"
+    return "no raylet and no GCS of this group runs"

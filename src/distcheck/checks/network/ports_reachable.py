@@ -1,0 +1,71 @@
+"""NET001."""
+
+from distcheck.checks.check import check
+from distcheck.checks.facts.network import Path, PortMatrix, Tried
+from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown
+
+_CAUSES = {"filtered": "filtered", "rejected": "rejected", "refused": "no_listener"}
+_SAYS = {
+    "filtered": "{0} gets no answer from {1}: {2}",
+    "rejected": "{0} is rejected on its way to {1}: {2}",
+    "no_listener": "{0} reaches {1}, where nothing listens: {2}",
+}
+
+
+@check("NET001")
+def ports_reachable(matrix: PortMatrix) -> Verdict:
+    """The ports that the group uses can be reached between its pods, both ways.
+
+    Proves:
+        From inside each pod's own network namespace a connection reached a port of every other
+        pod, and the ports where all of them meet (Ray's GCS, the rendezvous of the ranks), or
+        such a connection was already there. It does not prove the ports that NCCL picks at
+        random later, nor the speed of the path.
+
+    Causes:
+        filtered: no answer at all, as when a firewall, a security group or a NetworkPolicy drops
+        rejected: a router or a policy answered that the path is closed; the evidence names it
+        no_listener: nothing listens on a port that the group says it uses, or a policy answers
+            in its place with a reset
+
+    Remedy:
+        filtered or rejected: allow all TCP between the pods of the group, in both directions;
+        Ray, torch and NCCL pick random ports, so opening single ones does not help. Look for
+        NetworkPolicies that select these pods, then at the nodes' firewalls and security groups.
+        no_listener: the process that should listen there has ended or has not started; read its
+        log.
+    """
+    if matrix.alone is not None:
+        return skipped("the group is one pod: no port between pods is used", [matrix.alone])
+    blocked = [(path, one) for path in matrix.paths for one in path.blocked]
+    if blocked:
+        return _blocked(blocked)
+    odd = [one for path in matrix.paths for one in path.tried if one.probe.outcome == "error"]
+    cites = [cite for path in matrix.paths for cite in path.proof]
+    if odd:
+        says = f"{odd[0].name} could not be tried: {odd[0].probe.detail}"
+        return unknown(says, [one.cite for one in odd])
+    if not cites:
+        return unknown("no connection between the pods was seen")
+    names = sorted({path.source for path in matrix.paths})
+    return passed(f"{len(cites)} connections prove all directions between {_and(names)}", cites)
+
+
+def _blocked(blocked: list[tuple[Path, Tried]]) -> Verdict:
+    """The worst cause first; the sentence is about the first direction that has it."""
+    causes = [_CAUSES[one.probe.outcome] for _, one in blocked]
+    cause = next(c for c in _SAYS if c in causes)
+    alike = [(p, one) for (p, one), c in zip(blocked, causes, strict=True) if c == cause]
+    path = alike[0][0]
+    ports = ", ".join(_told(one) for p, one in alike if p == path)
+    says = _SAYS[cause].format(path.source, path.target, ports)
+    subjects = dict.fromkeys(name for p, _ in blocked for name in (p.source, p.target))
+    return failed(says, cause, [one.cite for _, one in blocked], subjects)
+
+
+def _told(one: Tried) -> str:
+    return f"{one.name}, {one.probe.detail}" if one.probe.detail else one.name
+
+
+def _and(names: list[str]) -> str:
+    return " and ".join(names) if len(names) < 4 else f"{len(names)} pods"

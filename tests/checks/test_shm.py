@@ -1,0 +1,96 @@
+"""SHM001: the mount against what the ranks allocate."""
+
+import pytest
+from msgspec import structs
+from tests.evidence_builder import change_looks, healthy, without_look
+
+from distcheck.checks.evidence import Evidence, Missing, NcclLog, PodLook, ShmMount
+from distcheck.checks.knowledge.shm import MIB, pool_bytes, shm_need
+from distcheck.checks.shm.large_enough import large_enough
+from distcheck.checks.verdict import Verdict
+
+
+def _mounted(size: int, source: str = "tmpfs") -> Evidence:
+    mount = ShmMount(size, source, "/proc/101/mountinfo")
+    return change_looks(healthy(), lambda look: structs.replace(look, shm=mount))
+
+
+def _judged(evidence: Evidence) -> Verdict:
+    return large_enough.judge_evidence(evidence)
+
+
+def test_a_large_volume_passes_with_its_arithmetic() -> None:
+    verdict = _judged(healthy())
+    assert verdict.outcome == "pass"
+    assert "8 ranks x 1 communicator x 31.5 MiB (pool of NCCL 2.27.3) = 252 MiB" in verdict.says
+
+
+def test_the_runtimes_own_64_mib_fail_as_the_default() -> None:
+    verdict = _judged(_mounted(64 * MIB, "shm"))
+    assert (verdict.outcome, verdict.cause) == ("fail", "shm_default")
+    assert verdict.subjects == ("vllm-head-0", "vllm-worker-0")
+    assert "64 MiB" in verdict.says
+
+
+def test_a_volume_below_the_need_fails_as_too_small() -> None:
+    verdict = _judged(_mounted(251 * MIB))
+    assert (verdict.outcome, verdict.cause) == ("fail", "shm_too_small")
+
+
+def test_room_for_the_pools_but_not_for_the_ring_warns() -> None:
+    assert _judged(_mounted(253 * MIB)).outcome == "warn"
+
+
+def test_a_pod_whose_mount_was_not_seen_is_unknown_not_passed() -> None:
+    verdict = _judged(without_look(healthy(), "vllm-worker-0"))
+    assert verdict.outcome == "unknown"
+    assert "vllm-worker-0" in verdict.says
+
+
+def test_one_small_mount_fails_beside_one_that_was_not_seen() -> None:
+    verdict = _judged(without_look(_mounted(64 * MIB, "shm"), "vllm-worker-0"))
+    assert verdict.outcome == "fail"
+    assert verdict.subjects == ("vllm-head-0",)
+
+
+def test_nothing_seen_is_unknown_with_the_reason() -> None:
+    gone = Missing("nothing is mounted at /dev/shm in the container")
+    verdict = _judged(change_looks(healthy(), lambda look: structs.replace(look, shm=gone)))
+    assert verdict.outcome == "unknown"
+    assert gone.reason in verdict.says
+
+
+def test_a_group_on_one_node_needs_no_pools_and_64_mib_only_warn() -> None:
+    evidence = change_looks(healthy(1), _alone_in_64_mib)
+    verdict = _judged(evidence)
+    assert (verdict.outcome, verdict.cause) == ("warn", "shm_default")
+    assert "no communicator leaves the node" in verdict.says
+
+
+def _alone_in_64_mib(look: PodLook) -> PodLook:
+    return structs.replace(look, shm=ShmMount(64 * MIB, "shm", "/proc/101/mountinfo"))
+
+
+def test_before_any_log_line_four_communicators_are_allowed_for() -> None:
+    evidence = change_looks(
+        _mounted(1024 * MIB), lambda look: structs.replace(look, nccl=NcclLog())
+    )
+    assert _judged(evidence).outcome == "warn"
+    need = shm_need(8, None, None)
+    assert need.least == 8 * pool_bytes("2.21.5")
+    assert need.enough == 8 * 4 * pool_bytes("2.30.7") + 160 * MIB
+
+
+@pytest.mark.parametrize(
+    ("version", "size"),
+    [
+        ("2.21.5", 7_340_384),
+        ("2.26.2+cuda12.2", 31_850_880),
+        ("2.27.3", 33_030_528),
+        ("2.28.9", 33_030_528),
+        ("2.30.7", 34_210_176),
+        ("2.9.1", 7_340_384),
+    ],
+)
+def test_the_pool_is_that_of_the_release(version: str, size: int) -> None:
+    assert pool_bytes(version) == size

@@ -1,0 +1,267 @@
+"""The agent over a node folder, asked over HTTP as `verify` asks it."""
+
+import http.client
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import msgspec
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from tests.probes.node_folder import Node, gpu
+
+from distcheck.agent.door import Door
+from distcheck.agent.metrics import AgentCollector
+from distcheck.agent.node import Asked, NodeAgent
+from distcheck.agent.probes.nvml import Nvml
+from distcheck.checks.evidence import (
+    Gpus,
+    Missing,
+    ModelConfig,
+    NcclLog,
+    NodeLook,
+    PodLook,
+    PortProbes,
+    Processes,
+    RayCluster,
+    ShmMount,
+)
+from distcheck.lab.listeners import Listener
+from distcheck.lab.nvml import LabNvml
+
+KEY = "llm/vllm-head-0"
+ENGINE = [
+    *("/usr/bin/python3", "/usr/local/bin/vllm", "serve", "/models/m"),
+    *("--tensor-parallel-size", "16", "--api-key", "secret-word"),
+]
+RAYLET = ["/ray/raylet", "--gcs-address=10.0.0.2:6379", "--node_ip_address=10.0.0.2"]
+
+
+def _gcs(address: str) -> RayCluster | Missing:
+    return RayCluster(address)
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Node:
+    """A head pod: engine, raylet and one rank on a GPU."""
+    node = Node(tmp_path).start()
+    node.log("0.log", "2026-01-15T09:20:00.1Z stdout F hello\n")
+    environ = {"VLLM_HOST_IP": "127.0.0.1", "NCCL_DEBUG": "INFO", "HF_TOKEN": "secret-word"}
+    node.process(41, ENGINE, environ=environ)
+    node.process(42, RAYLET)
+    node.process(43, ["ray::RayWorkerWrapper"], ppid=42)
+    node.gpus([gpu(0, 43), gpu(1, 999)])
+    node.inside("/models/m/config.json", '{"model_type": "llama"}')
+    node.inside("/models/m/model.safetensors.index.json", '{"metadata": {"total_size": 7}}')
+    (node.root / "container/tmp/ray/session_latest/logs").mkdir(parents=True)
+    return node
+
+
+def _agent(node: Node, gcs: Callable[[str], RayCluster | Missing] = _gcs) -> NodeAgent:
+    return NodeAgent(node.settings, Nvml(LabNvml(node.root / "nvml.json")), gcs)
+
+
+def _pod(look: NodeLook) -> PodLook:
+    (pod,) = look.pods
+    return pod
+
+
+@contextmanager
+def _served(agent: NodeAgent) -> Iterator[int]:
+    door = Door(("127.0.0.1", 0), agent)
+    thread = threading.Thread(target=door.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield door.server_address[1]
+    finally:
+        door.shutdown()
+        thread.join()
+        door.server_close()
+
+
+def _get(port: int, path: str) -> tuple[int, bytes, str | None]:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.status, answer.read(), answer.headers["Content-Length"]
+    finally:
+        connection.close()
+
+
+def test_the_evidence_door_answers_with_a_node_look(node: Node) -> None:
+    with _served(_agent(node)) as port:
+        status, body, length = _get(port, f"/v1/evidence?pod={KEY}")
+    look = msgspec.json.decode(body, type=NodeLook)
+    assert (status, length) == (200, str(len(body)))
+    assert (look.node, _pod(look).pod) == ("gpu-a", KEY)
+    assert b"secret-word" not in body
+
+
+def test_every_part_of_a_pod_is_seen(node: Node) -> None:
+    look = _agent(node).look(Asked((KEY,)))
+    pod = _pod(look)
+    assert isinstance(pod.processes, Processes)
+    assert pod.processes.environ == {"VLLM_HOST_IP": "127.0.0.1", "NCCL_DEBUG": "INFO"}
+    assert pod.processes.environ_pid == 41
+    assert {p.pid for p in pod.processes.processes} == {41, 42, 43}
+    assert isinstance(pod.shm, ShmMount)
+    assert "pid 43" in pod.shm.cited
+    assert isinstance(pod.model, ModelConfig)
+    assert pod.model.checkpoint_bytes == 7
+    assert isinstance(pod.nccl, NcclLog)
+    assert look.ray == RayCluster("10.0.0.2:6379")
+
+
+def test_gpu_processes_are_given_to_the_pod_that_their_cgroup_names(node: Node) -> None:
+    gpus = _agent(node).look(Asked((KEY,))).gpus
+    assert isinstance(gpus, Gpus)
+    assert [(p.pid, p.pod, p.title) for p in gpus.processes] == [
+        (43, KEY, "ray::RayWorkerWrapper"),
+        (999, None, ""),
+    ]
+
+
+def test_ports_are_tried_from_the_pods_own_address(node: Node) -> None:
+    listener = Listener("127.0.0.5")
+    peer = f"llm/vllm-worker-0|127.0.0.5|{listener.port}|node_manager"
+    own = f"{KEY}|127.0.0.5|{listener.port}|gcs"
+    try:
+        with _served(_agent(node)) as port:
+            _, body, _ = _get(port, f"/v1/evidence?pod={KEY}&peer={peer}&peer={own}")
+    finally:
+        listener.close()
+    ports = _pod(msgspec.json.decode(body, type=NodeLook)).ports
+    assert isinstance(ports, PortProbes)
+    assert [(p.peer, p.service, p.outcome) for p in ports.probes] == [
+        ("llm/vllm-worker-0", "node_manager", "open")
+    ]
+
+
+def test_a_pod_of_another_node_is_missing_with_the_reason(node: Node) -> None:
+    look = _agent(node).look(Asked(("llm/elsewhere-0",)))
+    assert _pod(look).nccl == Missing("gpu-a has no such pod")
+
+
+def test_a_pod_without_processes_still_shows_its_log(node: Node) -> None:
+    node.log("0.log", "2026-01-15T09:20:00.1Z stdout F hello\n", pod="ended-0", uid="a" * 32)
+    pod = _pod(_agent(node).look(Asked(("llm/ended-0",))))
+    assert isinstance(pod.nccl, NcclLog)
+    assert isinstance(pod.shm, Missing)
+    assert "no process of ended-0" in pod.shm.reason
+
+
+def test_of_two_pods_of_one_name_the_living_one_is_looked_at(node: Node) -> None:
+    node.log("0.log", "2026-01-15T09:20:00.1Z stdout F old\n", uid="b" * 32)
+    assert isinstance(_pod(_agent(node).look(Asked((KEY,)))).processes, Processes)
+
+
+def test_a_driver_that_fails_leaves_the_rest_to_be_seen(node: Node) -> None:
+    node.gpus([], init_error=9)
+    look = _agent(node).look(Asked((KEY,)))
+    assert look.gpus == Missing("nvml: NVML: Driver Not Loaded")
+    assert isinstance(_pod(look).shm, ShmMount)
+
+
+def test_log_folders_that_cannot_be_read_make_every_pod_unseen(node: Node) -> None:
+    (node.root / "pod-logs").rename(node.root / "gone")
+    pod = _pod(_agent(node).look(Asked((KEY,))))
+    assert isinstance(pod.nccl, Missing)
+    assert "No such file" in pod.nccl.reason
+
+
+def test_a_worker_that_still_waits_for_the_head_says_so(tmp_path: Path) -> None:
+    node = Node(tmp_path).start()
+    node.log("0.log", "")
+    node.process(41, ["python3", "/usr/local/bin/ray", "start", "--address=vllm-head-0:6379"])
+    look = _agent(node).look(Asked((KEY,)))
+    assert look.ray == Missing(
+        "no raylet runs; `ray start` still waits for vllm-head-0:6379 on gpu-a"
+    )
+
+
+def test_switched_off_port_probes_are_missing_with_the_reason(node: Node) -> None:
+    settings = msgspec.structs.replace(node.settings, port_probes=False)
+    agent = NodeAgent(settings, Nvml(LabNvml(node.root / "nvml.json")), _gcs)
+    from distcheck.agent.probes.ports import PortTarget  # noqa: PLC0415 - for this one test
+
+    asked = Asked((KEY,), (PortTarget("llm/vllm-worker-0", "127.0.0.1", 1, "gcs"),))
+    assert _pod(agent.look(asked)).ports == Missing("port probes are switched off on gpu-a")
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "says"),
+    [
+        ("/healthz", 200, b"ok"),
+        ("/v1/evidence", 400, b"ask for 1 to"),
+        ("/v1/evidence?pod=llm/a&file=/etc/shadow", 400, b"unknown parameter: file"),
+        ("/v1/evidence?pod=llm/a&peer=x|10.0.0.2|99999|gcs", 400, b"is not like"),
+        ("/v1/evidence?pod=llm/a&peer=x|10.0.0.2|gcs", 400, b"is not like"),
+        ("/v1/evidence?" + "&".join(["pod=llm/a"] * 65), 400, b"ask for 1 to"),
+        ("/etc/passwd", 404, b"no such page"),
+    ],
+)
+def test_what_the_door_does_not_take_it_says_clearly(
+    node: Node, path: str, status: int, says: bytes
+) -> None:
+    with _served(_agent(node)) as port:
+        seen, body, _ = _get(port, path)
+    assert seen == status
+    assert says in body
+
+
+def test_a_scrape_shows_the_last_look_and_starts_no_probe(node: Node) -> None:
+    agent = _agent(node)
+    registry = CollectorRegistry()
+    registry.register(AgentCollector(agent))
+    before = generate_latest(registry).decode()
+    assert "distcheck_build_info" in before
+    assert "distcheck_gpu_memory_used_bytes" not in before
+    assert agent.probing.outcomes == {}
+    agent.look(Asked((KEY,)))
+    after = generate_latest(registry).decode()
+    assert 'distcheck_probe_success{probe="nvml"} 1.0' in after
+    assert 'distcheck_probe_duration_seconds{probe="shm"}' in after
+    assert 'distcheck_gpu_memory_total_bytes{gpu="0",uuid="GPU-00000000-0000' in after
+    shm = 'distcheck_shm_size_bytes{workload_namespace="llm",workload_pod="vllm-head-0"}'
+    assert f"{shm} 6.7108864e+07" in after
+
+
+def test_the_process_ends_within_two_seconds_of_sigterm(node: Node) -> None:
+    ports = [_free_port(), _free_port()]
+    words = [sys.executable, "-m", "distcheck.lab.node", "--root", str(node.root)]
+    words += ["--node", "gpu-a", "--listen", f"127.0.0.1:{ports[0]}"]
+    words += ["--metrics", f"127.0.0.1:{ports[1]}"]
+    with subprocess.Popen(words) as process:
+        _until(lambda: all(map(_listens, ports)))
+        assert _get(ports[0], f"/v1/evidence?pod={KEY}")[0] == 200
+        assert b"distcheck_build_info" in _get(ports[1], "/metrics")[1]
+        before = time.monotonic()
+        os.kill(process.pid, signal.SIGTERM)
+        assert process.wait(5) == 0
+    assert time.monotonic() - before < 2
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def _listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0
+
+
+def _until(holds: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

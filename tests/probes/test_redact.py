@@ -1,0 +1,98 @@
+"""What leaves a node: nothing that a flag or a name outside the allow-list carries."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distcheck.agent.redact import FLAGS, HIDDEN, allowed_environ, is_wanted, redacted
+
+SECRET = "s3cr3t-value"
+WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
+
+
+@pytest.mark.parametrize(
+    "argv",
+    [
+        ("vllm", "serve", "m", "--api-key", SECRET),
+        ("vllm", "serve", "m", "--api-key", "one", SECRET),
+        ("vllm", "serve", "m", f"--api-key={SECRET}"),
+        ("vllm", "serve", "m", f"--api_key={SECRET}"),
+        ("vllm", "serve", "m", "--hf-token", SECRET, "--port", "8000"),
+        ("vllm", "serve", "--api-key", SECRET, "m"),
+        ("raylet", f"--redis-password={SECRET}"),
+        ("raylet", f"--redis_password={SECRET}"),
+        ("ray", "start", "--block", f"--address=redis://:{SECRET}@10.0.0.2:6379"),
+        ("ray", "start", f"TOKEN={SECRET}"),
+        ("vllm", "serve", f"s3://user:{SECRET}@bucket/model"),
+        ("vllm", "serve", f"https://host/model?sig={SECRET}"),
+        ("bash", "-c", f"HF_TOKEN={SECRET} vllm serve m"),
+        ("bash", "-lc", f"HF_TOKEN={SECRET} vllm serve m"),
+        ("mpirun", "-np", "16", "env", f"HF_TOKEN={SECRET}", "trtllm-serve"),
+        ("mpirun", "-x", f"HF_TOKEN={SECRET}", "trtllm-serve"),
+        ("mpirun", f"-xHF_TOKEN={SECRET}", "trtllm-serve"),
+        ("vllm", "serve", "m", "--api-key", f"-{SECRET}"),
+        (f"vllm serve m --api-key {SECRET}",),
+        ("vllm", "serve", "m", f"--api-key {SECRET}"),
+        ("vllm", "serve", "m", f"--model={SECRET} {SECRET}"),
+    ],
+)
+def test_a_secret_does_not_leave(argv: tuple[str, ...]) -> None:
+    assert SECRET not in " ".join(redacted(argv))
+
+
+@given(WORDS.filter(lambda v: not v.startswith("-")), st.text("abcdefghij-", min_size=2))
+def test_no_value_of_a_flag_outside_the_allow_list_leaves(value: str, name: str) -> None:
+    flag = f"--x{name}"
+    assert flag[2:] not in FLAGS
+    assert redacted(("vllm", flag, value)) == ("vllm", flag, HIDDEN)
+    assert redacted(("vllm", f"{flag}={value}")) == ("vllm", f"{flag}={HIDDEN}")
+
+
+@given(st.lists(WORDS))
+def test_any_command_line_keeps_its_number_of_words(argv: list[str]) -> None:
+    assert len(redacted(argv)) == len(argv)
+
+
+def test_what_a_check_needs_is_shown() -> None:
+    argv = ("vllm", "serve", "org/m", "-tp", "16", "--pipeline_parallel_size=2", "--port", "8000")
+    assert redacted(argv) == argv
+
+
+def test_a_flag_after_a_hidden_one_is_shown_again() -> None:
+    argv = ("ray", "start", "--password", SECRET, "--num-gpus", "8")
+    assert redacted(argv) == ("ray", "start", "--password", HIDDEN, "--num-gpus", "8")
+
+
+@pytest.mark.parametrize(
+    "name", ["VLLM_API_KEY", "VLLM_api_key", "NIM_TOKEN", "NIM_PASSWD", "LWS_SECRET", "NIM_AUTH"]
+)
+def test_a_variable_that_smells_of_a_secret_does_not_leave(name: str) -> None:
+    assert allowed_environ({name: SECRET}) == {}
+
+
+@given(st.dictionaries(st.sampled_from(["HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "HOME"]), WORDS))
+def test_a_variable_outside_the_allow_list_does_not_leave(environ: dict[str, str]) -> None:
+    assert allowed_environ(environ) == {}
+
+
+def test_a_login_within_an_allowed_variable_is_hidden() -> None:
+    shown = allowed_environ({"RAY_ADDRESS": f"ray://user:{SECRET}@10.0.0.2:10001"})
+    assert shown == {"RAY_ADDRESS": f"ray://{HIDDEN}@10.0.0.2:10001"}
+
+
+def test_settings_of_the_transport_are_shown() -> None:
+    environ = {"NCCL_IB_HCA": "mlx5_1", "VLLM_HOST_IP": "10.0.0.2", "WORLD_SIZE": "16"}
+    assert allowed_environ(environ) == environ
+
+
+@pytest.mark.parametrize(
+    ("argv", "wanted"),
+    [
+        (("/usr/bin/python3", "/opt/bin/vllm", "serve"), True),
+        (("python3", "-m", "vllm.entrypoints.openai.api_server"), True),
+        (("/usr/sbin/nginx", "-g", "daemon off;"), False),
+        ((), False),
+    ],
+)
+def test_only_command_lines_of_engines_are_read(argv: tuple[str, ...], wanted: bool) -> None:
+    assert is_wanted(argv) is wanted
