@@ -1,0 +1,128 @@
+"""Reading pods as the API shows them: containers, GPUs, /dev/shm, command lines."""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from distcheck.agent.cluster.quantity import parse_quantity
+from distcheck.checks.evidence import Pod, ShmDeclared
+from distcheck.checks.evidence.group import Role
+
+Object = dict[str, Any]
+
+_GPUS = re.compile(r"nvidia\.com/(gpu|gpu\.shared|mig-.+)\Z")
+_REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.\-][A-Za-z0-9_.\-]*)\)")
+_SHM = "/dev/shm"
+
+
+def containers(pod: Object) -> list[Object]:
+    """The containers that run beside each other, native sidecars last."""
+    spec = pod.get("spec", {})
+    sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
+    return [*(spec.get("containers") or ()), *sidecars]
+
+
+def gpus_of(container: Object) -> int:
+    """The GPUs (or MIG slices, or shares) in a container's limits."""
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return sum(parse_quantity(n) or 0 for name, n in limits.items() if _GPUS.match(name))
+
+
+def engine_container(pod: Object) -> Object:
+    """The container with GPUs; the first one where none has any (KubeRay heads)."""
+    every = containers(pod)
+    first: Object = every[0] if every else {}
+    return next((c for c in every if gpus_of(c)), first)
+
+
+def argv_of(container: Object) -> tuple[str, ...]:
+    """`command` and `args`, with `$(VAR)` expanded as the kubelet does it.
+
+    A reference to a variable that the container does not set, or takes from elsewhere
+    (`valueFrom`), stays as it is; `$$` is a plain `$`.
+    """
+    words = [*(container.get("command") or ()), *(container.get("args") or ())]
+    values = environment(container)
+    return tuple(_expand(str(w), values) for w in words)
+
+
+def environment(container: Object) -> dict[str, str]:
+    """The literal variables of a container; later ones may use earlier ones."""
+    values: dict[str, str] = {}
+    for one in container.get("env") or ():
+        if "valueFrom" not in one:
+            values[one["name"]] = _expand(str(one.get("value") or ""), values)
+    return values
+
+
+def _expand(text: str, values: Mapping[str, str]) -> str:
+    def replacement(m: re.Match[str]) -> str:
+        return "$" if m[0] == "$$" else values.get(m[1], m[0])
+
+    return _REFERENCE.sub(replacement, text)
+
+
+def as_pod(raw: Object, role: Role) -> Pod:
+    """A pod of the group; see `Pod` for what each field means."""
+    meta, status = raw["metadata"], raw.get("status") or {}
+    container = engine_container(raw)
+    state = _container_status(status, container.get("name", ""))
+    return Pod(
+        namespace=meta.get("namespace", ""),
+        name=meta["name"],
+        uid=meta.get("uid", ""),
+        node=raw.get("spec", {}).get("nodeName") or None,
+        ip=status.get("podIP") or None,
+        role=role,
+        gpus=sum(gpus_of(c) for c in containers(raw)),
+        container=container.get("name", ""),
+        phase=status.get("phase", ""),
+        ready=_condition(status, "Ready").get("status") == "True",
+        restarts=int(state.get("restartCount", 0)),
+        started_at=(state.get("state") or {}).get("running", {}).get("startedAt"),
+        waiting=_waiting(status, state),
+        shm=shm_of(raw, container),
+    )
+
+
+def _container_status(status: Object, name: str) -> Object:
+    known = status.get("containerStatuses") or ()
+    found: Object = next((c for c in known if c.get("name") == name), {})
+    return found
+
+
+def _condition(status: Object, kind: str) -> Object:
+    known = status.get("conditions") or ()
+    found: Object = next((c for c in known if c.get("type") == kind), {})
+    return found
+
+
+def _waiting(status: Object, state: Object) -> str | None:
+    """Why the container does not run: its own reason, an init container's, or no node."""
+    starting = [(state.get("state") or {}).get("waiting") or {}]
+    inits = status.get("initContainerStatuses") or ()
+    starting.extend((one.get("state") or {}).get("waiting") or {} for one in inits)
+    scheduled = _condition(status, "PodScheduled")
+    if scheduled.get("status") == "False":
+        starting.append(scheduled)
+    return next((_reason(one) for one in starting if one.get("reason")), None)
+
+
+def _reason(one: Object) -> str:
+    return ": ".join(filter(None, (one.get("reason"), one.get("message"))))
+
+
+def shm_of(raw: Object, container: Object) -> ShmDeclared | None:
+    """`/dev/shm` as the spec declares it for `container`; None where it declares nothing."""
+    mounts = container.get("volumeMounts") or ()
+    volume = next((m["name"] for m in mounts if m.get("mountPath", "").rstrip("/") == _SHM), None)
+    volumes = raw.get("spec", {}).get("volumes") or ()
+    found = next((v for v in volumes if volume is not None and v.get("name") == volume), None)
+    if found is None:
+        return None
+    kind = next((k for k in found if k != "name"), "volume")
+    size = (found.get("emptyDir") or {}).get("sizeLimit")
+    medium = (found.get("emptyDir") or {}).get("medium") or "disk"
+    what = f"emptyDir ({medium})" if kind == "emptyDir" else kind
+    limit = parse_quantity(size) if size is not None else None
+    return ShmDeclared(limit or None, f"{what} {volume} in the spec of {raw['metadata']['name']}")
