@@ -1,0 +1,57 @@
+"""The kinds that the stand-in serves, as discovery tells them."""
+
+from msgspec import Struct
+
+
+class Kind(Struct, frozen=True):
+    """One resource of one API group; `extension` is True for a custom resource."""
+
+    group: str
+    version: str
+    plural: str
+    kind: str
+    namespaced: bool = True
+    short: tuple[str, ...] = ()
+    extension: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """`group/version`, or the bare version for the core group."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+KINDS = (
+    Kind("", "v1", "namespaces", "Namespace", namespaced=False, short=("ns",)),
+    Kind("", "v1", "nodes", "Node", namespaced=False, short=("no",)),
+    Kind("", "v1", "pods", "Pod", short=("po",)),
+    Kind("", "v1", "services", "Service", short=("svc",)),
+    Kind("", "v1", "endpoints", "Endpoints", short=("ep",)),
+    Kind("", "v1", "events", "Event", short=("ev",)),
+    Kind("", "v1", "configmaps", "ConfigMap", short=("cm",)),
+    Kind("apps", "v1", "statefulsets", "StatefulSet", short=("sts",)),
+    Kind("apps", "v1", "deployments", "Deployment", short=("deploy",)),
+    Kind("apps", "v1", "replicasets", "ReplicaSet", short=("rs",)),
+    Kind("apps", "v1", "daemonsets", "DaemonSet", short=("ds",)),
+    Kind("batch", "v1", "jobs", "Job"),
+    Kind("discovery.k8s.io", "v1", "endpointslices", "EndpointSlice"),
+    Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", short=("netpol",)),
+    Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview",
+         namespaced=False),
+    Kind("leaderworkerset.x-k8s.io", "v1", "leaderworkersets", "LeaderWorkerSet",
+         short=("lws",), extension=True),
+    Kind("ray.io", "v1", "rayclusters", "RayCluster", extension=True),
+    Kind("ray.io", "v1", "rayservices", "RayService", extension=True),
+    Kind("apps.nvidia.com", "v1alpha1", "nimservices", "NIMService", extension=True),
+)  # fmt: skip
+
+
+def find_kind(group: str, version: str, plural: str) -> Kind | None:
+    """The kind behind a path, or None."""
+    wanted = (group, version, plural)
+    return next((k for k in KINDS if (k.group, k.version, k.plural) == wanted), None)
+
+
+def served(objects: tuple[dict[str, object], ...]) -> tuple[Kind, ...]:
+    """The kinds to tell of: custom resources only where an object of their group is stored."""
+    groups = {str(o.get("apiVersion", "")).rpartition("/")[0] for o in objects}
+    return tuple(k for k in KINDS if not k.extension or k.group in groups)

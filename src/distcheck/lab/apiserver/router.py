@@ -1,0 +1,85 @@
+"""From a request to an answer, in the order of the real server: who, may they, what."""
+
+import json
+from typing import Any
+
+from distcheck.lab.apiserver.access import denied_verb, review
+from distcheck.lab.apiserver.answers import (
+    Answer,
+    as_json,
+    forbidden,
+    no_such_path,
+    not_found,
+    status,
+)
+from distcheck.lab.apiserver.ask import Ask
+from distcheck.lab.apiserver.discovery import discover
+from distcheck.lab.apiserver.kinds import Kind, find_kind, served
+from distcheck.lab.apiserver.listener import Backend
+from distcheck.lab.apiserver.podio import container_of, not_running, pod_log
+from distcheck.lab.apiserver.store import Objects, find, read
+
+STREAMS = ("exec", "portforward")
+USER = "lab"
+
+
+def discovery_answer(path: str, backend: Backend) -> Answer:
+    """The answer for a path that names no resource."""
+    return discover(path, served(backend.state[1])) or no_such_path()
+
+
+def resource_answer(ask: Ask, backend: Backend) -> Answer | dict[str, Any]:
+    """The answer, or for a stream that may start the pod that it goes to."""
+    revision, objects = backend.state
+    kind = find_kind(ask.group, ask.version, ask.resource)
+    if kind is None or kind not in served(objects):
+        return no_such_path()
+    if kind.plural == "selfsubjectaccessreviews":
+        return _review(ask, backend)
+    refused = _refusal(ask, backend)
+    if refused is not None:
+        return refused
+    if ask.subresource:
+        return _subresource(ask, kind, objects, backend)
+    if ask.method != "GET":
+        return status(405, "this stand-in is read-only")
+    return read(objects, revision, kind, ask)
+
+
+def _refusal(ask: Ask, backend: Backend) -> Answer | None:
+    verb = denied_verb(ask, backend.denied)
+    if verb is None:
+        return None
+    resource = f"{ask.resource}/{ask.subresource}" if ask.subresource else ask.resource
+    return forbidden(USER, verb, resource, (ask.group, ask.namespace, ask.name))
+
+
+def _review(ask: Ask, backend: Backend) -> Answer:
+    try:
+        body = json.loads(ask.body)
+    except ValueError as error:
+        return status(415, f"only JSON bodies are read here: {error}")
+    return as_json(review(body, backend.denied), 201)
+
+
+def _subresource(
+    ask: Ask, kind: Kind, objects: Objects, backend: Backend
+) -> Answer | dict[str, Any]:
+    pod = find(objects, kind, ask.namespace, ask.name)
+    if kind.kind != "Pod":
+        return no_such_path()
+    if pod is None:
+        return not_found(kind.plural, ask.name)
+    if ask.subresource == "log":
+        return pod_log(pod, ask, backend.logs)
+    if ask.subresource == "exec":
+        return _exec_refusal(pod, ask) or pod
+    return pod if ask.subresource in STREAMS else no_such_path()
+
+
+def _exec_refusal(pod: dict[str, Any], ask: Ask) -> Answer | None:
+    container = container_of(pod, ask)
+    if isinstance(container, Answer):
+        return container
+    why = not_running(pod, container)
+    return status(500, why) if why else None
