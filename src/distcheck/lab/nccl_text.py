@@ -1,0 +1,169 @@
+"""NCCL 2.27's INFO lines for the lab's ranks, written after its grammar.
+
+Forms: NCCL src/init.cc, src/bootstrap.cc, src/transport/net.cc, src/transport/p2p.cc and
+src/plugin/net.cc at 2.27.3.
+"""
+
+from collections.abc import Iterator, Sequence
+
+from msgspec import Struct
+
+from distcheck.lab.layout import GPUS, NCCL, Layout, Rank
+from distcheck.lab.scenario import Engine
+
+CHANNELS = 4
+_POOL = 33_030_528  # NCCL 2.27's proxy pool for one rank, in bytes
+_FULL = "No space left on device (28)"
+
+
+class Comm(Struct, frozen=True):
+    """One communicator: its members in rank order."""
+
+    ident: int
+    members: tuple[Rank, ...]
+
+    def rank_of(self, rank: Rank) -> int:
+        """The rank's number inside this communicator."""
+        return self.members.index(rank)
+
+    @property
+    def hosts(self) -> list[str]:
+        """The pods that it spans."""
+        return list(dict.fromkeys(r.member.pod for r in self.members))
+
+
+def comms_of(layout: Layout) -> list[Comm]:
+    """Every communicator of the lab: one per tensor-parallel group, one per pipeline."""
+    found: list[tuple[Rank, ...]] = []
+    everyone = list(layout.ranks())
+    for number, engine in enumerate(layout.world.engines):
+        found += _groups(engine, [r for r in everyone if r.engine == number])
+    return [Comm(0x5D1F_0C3A_77E2_0000 + i, members) for i, members in enumerate(found)]
+
+
+def _groups(engine: Engine, ranks: Sequence[Rank]) -> Iterator[tuple[Rank, ...]]:
+    for stage in range(engine.pp):
+        yield tuple(r for r in ranks if r.pp_rank == stage)
+    if engine.pp > 1:
+        for column in range(engine.tp):
+            yield tuple(r for r in ranks if r.tp_rank == column)
+
+
+def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[str]:
+    """What NCCL prints in one rank's process."""
+    engine = layout.world.engines[rank.engine]
+    if engine.progress in ("waiting", "rendezvous"):
+        return
+    write = _Writer(rank)
+    yield from write.process(layout.world.network)
+    for comm in comms:
+        if rank not in comm.members:
+            continue
+        yield from write.start(comm)
+        if engine.progress == "init":
+            yield from write.no_space()
+            return
+        yield from write.connect(comm, layout.world.network)
+
+
+class _Writer:
+    """Lines of one process: the prefix is `host:pid:tid [cudaDev] NCCL INFO`."""
+
+    def __init__(self, rank: Rank) -> None:
+        self.rank = rank
+        self.prefix = f"{rank.member.pod}:{rank.pid}:{rank.pid} [{rank.gpu}] NCCL INFO "
+
+    def process(self, network: str) -> Iterator[str]:
+        """What is printed once in a process: version, interface, network."""
+        interface = f"eth0:{self.rank.member.ip}<0>"
+        yield f"{self.prefix}Bootstrap: Using {interface}"
+        yield f"{self.prefix}cudaDriverVersion 12080"
+        yield f"{self.prefix}NCCL version {NCCL}+cuda12.8"
+        yield f"{self.prefix}NET/Plugin: Could not find: libnccl-net.so."
+        if network == "ib":
+            devices = " ".join(f"[{i}]mlx5_{i}:1/IB" for i in range(GPUS))
+            yield f"{self.prefix}NET/IB : Using {devices} [RO]; OOB {interface}"
+            yield f"{self.prefix}Initialized NET plugin IB"
+        else:
+            yield f"{self.prefix}NET/IB : No device found."
+            yield f"{self.prefix}NET/IB : Using [RO]; OOB {interface}"
+            yield f"{self.prefix}NET/Socket : Using [0]{interface}"
+            yield f"{self.prefix}Initialized NET plugin Socket"
+
+    def start(self, comm: Comm) -> Iterator[str]:
+        """Up to the bootstrap of one communicator."""
+        yield f"{self.prefix}{self._comm(comm)} - Init START"
+        yield f"{self.prefix}RAS client listening socket at ::1<28028>"
+        yield f"{self.prefix}Bootstrap timings total 0.031250 (create 0.000030, send 0.000120)"
+
+    def no_space(self) -> Iterator[str]:
+        """A full /dev/shm of 64 MiB: only two ranks of a node get their pool."""
+        if self.rank.gpu < 2:
+            return
+        warn = self.prefix.replace("NCCL INFO ", "misc/shmutils.cc:87 NCCL WARN ")
+        path = f"/dev/shm/nccl-{self.rank.pid:06x}"
+        yield ""
+        yield f"{warn}Error: failed to extend {path} to {_POOL} bytes, error: {_FULL}"
+        yield ""
+        yield (
+            f"{warn}Error while creating shared memory segment {path} (size {_POOL - 512}), "
+            f"error: {_FULL}"
+        )
+        yield f"{self.prefix}proxy.cc:1336 -> 2"
+        yield f"{self.prefix}init.cc:1488 -> 2"
+
+    def connect(self, comm: Comm, network: str) -> Iterator[str]:
+        """Channels, rings and completion of one communicator."""
+        me, size = comm.rank_of(self.rank), len(comm.members)
+        name = "IB" if network == "ib" else "Socket"
+        local = [r for r in comm.members if r.member == self.rank.member]
+        yield f"{self.prefix}Assigned NET plugin {name} to comm"
+        yield f"{self.prefix}Using network {name}"
+        yield (
+            f"{self.prefix}comm 0x{self._pointer(comm):x} rank {me} nRanks {size} "
+            f"nNodes {len(comm.hosts)} localRanks {len(local)} "
+            f"localRank {local.index(self.rank)} MNNVL 0"
+        )
+        for channel in range(CHANNELS):
+            yield from self._edges(comm, channel, network)
+        yield f"{self.prefix}Connected all rings, use ring PXN 0 GDR {int(network == 'ib')}"
+        yield f"{self.prefix}Connected all trees"
+        yield f"{self.prefix}{self._comm(comm)} - Init COMPLETE"
+
+    def _edges(self, comm: Comm, channel: int, network: str) -> Iterator[str]:
+        ring = _ring(comm, channel)
+        at = ring.index(self.rank)
+        before, after = ring[at - 1], ring[(at + 1) % len(ring)]
+        name = f"Channel {channel:02d}/0 : "
+        net = f"NET/IB/{channel}/GDRDMA" if network == "ib" else "NET/Socket/0"
+        if before.member != self.rank.member:
+            yield f"{self.prefix}{name}{_edge(comm, before, self.rank)} [receive] via {net}"
+        if after.member != self.rank.member:
+            yield f"{self.prefix}{name}{_edge(comm, self.rank, after)} [send] via {net}"
+        elif after != self.rank:
+            yield f"{self.prefix}{name}{_edge(comm, self.rank, after)} via P2P/CUMEM/read"
+
+    def _comm(self, comm: Comm) -> str:
+        gpu = self.rank.gpu
+        return (
+            f"ncclCommInitRank comm 0x{self._pointer(comm):x} rank {comm.rank_of(self.rank)} "
+            f"nranks {len(comm.members)} cudaDev {gpu} nvmlDev {gpu} "
+            f"busId {0x1B + 0x0A * gpu:x}000 commId 0x{comm.ident:x}"
+        )
+
+    def _pointer(self, comm: Comm) -> int:
+        return 0x55D0_0000_0000 + (comm.ident & 0xFFFF) * 0x1_0000 + self.rank.pid
+
+
+def _ring(comm: Comm, channel: int) -> list[Rank]:
+    """The members node by node; each channel enters a node at another GPU."""
+    ring: list[Rank] = []
+    for host in comm.hosts:
+        local = [r for r in comm.members if r.member.pod == host]
+        turn = channel % len(local)
+        ring += local[turn:] + local[:turn]
+    return ring
+
+
+def _edge(comm: Comm, one: Rank, other: Rank) -> str:
+    return f"{comm.rank_of(one)}[{one.gpu}] -> {comm.rank_of(other)}[{other.gpu}]"

@@ -1,0 +1,32 @@
+"""The real agent process over a node folder; only the GPU driver's library stands in."""
+
+import argparse
+import sys
+from pathlib import Path
+
+from distcheck.agent.settings import Settings
+from distcheck.agent.wiring import run_agent
+from distcheck.lab.nvml import LabNvml
+
+
+def main(argv: list[str]) -> int:
+    """`--root FOLDER --node NAME --listen HOST:PORT --metrics HOST:PORT`, until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m distcheck.lab.node")
+    for name in ("root", "node", "listen", "metrics"):
+        parser.add_argument(f"--{name}", required=True)
+    given = parser.parse_args(argv)
+    root = Path(given.root)
+    settings = Settings(
+        node=given.node,
+        host_proc=str(root / "proc"),
+        host_sys=str(root / "sys"),
+        pod_logs=str(root / "pod-logs"),
+        listen=given.listen,
+        metrics=given.metrics,
+        port_probes=True,
+    )
+    return run_agent(settings, LabNvml(root / "nvml.json"))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,97 @@
+"""The lab's pods as an API server shows them: spec and status."""
+
+from datetime import datetime
+from typing import Any
+
+from distcheck.lab import specs
+from distcheck.lab.layout import GPUS, Layout, Member
+
+Object = dict[str, Any]
+SHM = "/dev/shm"
+IMAGE = "vllm/vllm-openai:v0.10.2"
+
+
+def pod_spec(layout: Layout, member: Member) -> Object:
+    """The spec that the StatefulSet and its pod share."""
+    return {
+        "nodeName": member.node,
+        "hostname": member.pod,
+        "subdomain": member.workload,
+        "restartPolicy": "Always",
+        "containers": [_container(layout, member)],
+        "volumes": [
+            *_shm_volume(layout),
+            {"name": "models", "persistentVolumeClaim": {"claimName": "models"}},
+        ],
+    }
+
+
+def _container(layout: Layout, member: Member) -> Object:
+    command, args = specs.declared(layout, member)
+    limits = {"nvidia.com/gpu": str(GPUS), "cpu": "60", "memory": "960Gi"}
+    if layout.world.network == "ib":
+        limits["rdma/hca_shared_devices_a"] = "1"
+    return {
+        "name": "vllm",
+        "image": IMAGE,
+        "command": command,
+        "args": args,
+        "env": _env(layout),
+        "resources": {"limits": limits, "requests": limits},
+        "ports": [{"containerPort": layout.gcs_port, "name": "gcs", "protocol": "TCP"}],
+        "volumeMounts": [{"name": v["name"], "mountPath": SHM} for v in _shm_volume(layout)]
+        + [{"name": "models", "mountPath": "/models", "readOnly": True}],
+    }
+
+
+def _env(layout: Layout) -> list[Object]:
+    by_field = {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}
+    return [
+        {"name": "VLLM_HOST_IP", "valueFrom": by_field},
+        {"name": "NCCL_DEBUG", "value": "INFO"},
+        {"name": "VLLM_LOGGING_LEVEL", "value": "DEBUG"},
+        {"name": "TP_SIZE", "value": str(layout.world.declared_tp)},
+    ]
+
+
+def _shm_volume(layout: Layout) -> list[Object]:
+    shm = layout.world.shm
+    if shm.mounted == "runtime":
+        return []
+    return [{"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{shm.mib}Mi"}}]
+
+
+def status(layout: Layout, ip: str, container: str, container_id: str) -> Object:
+    """A running, ready pod of one container."""
+    since = stamp(layout.started)
+    kinds = ("PodScheduled", "Initialized", "ContainersReady", "Ready")
+    return {
+        "phase": "Running",
+        "podIP": ip,
+        "podIPs": [{"ip": ip}],
+        "startTime": since,
+        "conditions": [condition(layout, kind) for kind in kinds],
+        "containerStatuses": [
+            {
+                "name": container,
+                "image": IMAGE if container == "vllm" else "distcheck",
+                "imageID": "",
+                "containerID": f"containerd://{container_id}",
+                "ready": True,
+                "started": True,
+                "restartCount": 0,
+                "state": {"running": {"startedAt": since}},
+                "lastState": {},
+            }
+        ],
+    }
+
+
+def condition(layout: Layout, kind: str) -> Object:
+    """A condition that has held since the start."""
+    return {"type": kind, "status": "True", "lastTransitionTime": stamp(layout.started)}
+
+
+def stamp(moment: datetime) -> str:
+    """A time as Kubernetes writes it."""
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"

@@ -1,0 +1,182 @@
+"""One running lab: two node folders with agents, a Ray cluster, an API server, a kubeconfig."""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Self
+
+from distcheck.lab import folders, objects
+from distcheck.lab.apiserver import ApiServer, write_kubeconfig
+from distcheck.lab.layout import (
+    AGENT_NAMESPACE,
+    GPUS,
+    NAMESPACE,
+    Layout,
+    Member,
+    make_members,
+    now,
+)
+from distcheck.lab.listeners import Dropper, Listener
+from distcheck.lab.machine import end, free_port, free_subnet, listens
+from distcheck.lab.ray import LabRay, make_ray
+from distcheck.lab.scenario import Scenario
+
+EVIDENCE_PORT, METRICS_PORT = 9411, 9410
+_AGE_SECONDS = 600
+_START_SECONDS = 20.0
+
+
+class LabError(RuntimeError):
+    """The lab cannot be started here; the message says which part and why."""
+
+
+class World:
+    """A scenario brought to life; a context manager. `verify` sees only its kubeconfig."""
+
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self._stack = ExitStack()
+        self._agents: dict[str, tuple[int, int]] = {}
+
+    def __enter__(self) -> Self:
+        """Start every part; what was started is stopped again if a later part fails."""
+        with self._stack:
+            self.root = Path(tempfile.mkdtemp(prefix="distcheck-lab-"))
+            self._stack.callback(shutil.rmtree, self.root, ignore_errors=True)
+            self.layout = self._start()
+            self._stack = self._stack.pop_all()
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        """Stop every part and remove the folder."""
+        self._stack.close()
+
+    def _start(self) -> Layout:
+        members = make_members(self.root, free_subnet())
+        for member in members:
+            (member.folder / "proc").mkdir(parents=True)
+            (member.folder / "pod-logs").mkdir()
+            if member.node in self.scenario.world.agents:
+                self._start_agent(member)
+        meeting = self._meeting_point(members[0])
+        ray = self._start_ray(members)
+        layout = Layout(self.scenario.world, members, ray.gcs_port, meeting, _past())
+        for member in members:
+            folders.write_node(layout, member)
+        self._start_api(layout)
+        self._wait_for_agents()
+        return layout
+
+    def _start_agent(self, member: Member) -> None:
+        ports = free_port(), free_port()
+        self._agents[f"distcheck-agent-{member.node}"] = ports
+        command = [
+            sys.executable,
+            *("-m", "distcheck.lab.node"),
+            *("--root", str(member.folder)),
+            *("--node", member.node),
+            *("--listen", f"127.0.0.1:{ports[0]}"),
+            *("--metrics", f"127.0.0.1:{ports[1]}"),
+        ]
+        log = self._stack.enter_context((member.folder / "agent.log").open("wb"))
+        agent = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own module
+        self._stack.callback(end, agent)
+
+    def _meeting_point(self, head: Member) -> int:
+        """The port of the head where the ranks meet: listening, or dropped by the scenario."""
+        kind = Dropper if "rendezvous" in self.scenario.world.dropped else Listener
+        meeting = kind(head.ip)
+        self._stack.callback(meeting.close)
+        return meeting.port
+
+    def _start_ray(self, members: tuple[Member, ...]) -> LabRay:
+        joined = [m.ip for m in members if m.node in self.scenario.world.ray_nodes]
+        ray = make_ray([(ip, GPUS) for ip in joined])
+        self._stack.callback(ray.stop)
+        ray.start()
+        self._listen_for(ray)
+        return ray
+
+    def _listen_for(self, ray: LabRay) -> None:
+        """A recording's node table names ports; somebody must listen there, as raylets do."""
+        for ip, ports in ray.node_ports().items():
+            for port in ports:
+                if not listens(port, ip):
+                    self._stack.callback(Listener(ip, port).close)
+
+    def _start_api(self, layout: Layout) -> None:
+        self.api = ApiServer(
+            objects=objects.objects_of(layout),
+            token="lab-" + os.urandom(12).hex(),
+            logs=self._logs,
+            execute=self._execute,
+            forward=self._forward,
+        )
+        self.api.start()
+        self._stack.callback(self.api.stop)
+        path = self.root / "kubeconfig"
+        self.kubeconfig = write_kubeconfig(path, self.api.url, self.api.token, NAMESPACE)
+
+    def _wait_for_agents(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        for name, (port, _) in self._agents.items():
+            while not listens(port):
+                if time.monotonic() > deadline:
+                    raise LabError(f"{name} did not start: {self._agent_log(name)}")
+                time.sleep(0.02)
+
+    def _agent_log(self, name: str) -> str:
+        folder = self.root / name.removeprefix("distcheck-agent-")
+        return (folder / "agent.log").read_text(errors="replace")[-2000:]
+
+    def stop_agent(self, node: str) -> None:
+        """Forget how to reach the agent on `node`: port-forwards to it find nobody."""
+        self._agents.pop(f"distcheck-agent-{node}", None)
+
+    def _logs(self, namespace: str, pod: str, _container: str, previous: bool) -> bytes | None:
+        member = next((m for m in self.layout_members() if m.pod == pod), None)
+        if previous or namespace != NAMESPACE or member is None:
+            return None
+        lines = folders.container_lines(self.layout, member)
+        return "".join(f"{line}\n" for line in lines).encode()
+
+    def layout_members(self) -> tuple[Member, ...]:
+        """The pods of the group."""
+        return self.layout.members
+
+    def _execute(
+        self, _namespace: str, pod: str, _container: str, argv: list[str]
+    ) -> tuple[int, bytes, bytes]:
+        """Run `argv` for real, in the pod's folder: a container without its walls."""
+        member = next((m for m in self.layout_members() if m.pod == pod), None)
+        if member is None:
+            return 126, b"", b"this pod has no shell\n"
+        env = {"PATH": os.environ.get("PATH", ""), "HOSTNAME": pod}
+        try:
+            done = subprocess.run(  # noqa: S603 - the lab's user asked for it
+                argv,
+                cwd=member.container_root,
+                env=env,
+                capture_output=True,
+                timeout=30,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired) as error:
+            return 127, b"", f"{error}\n".encode()
+        return done.returncode, done.stdout, done.stderr
+
+    def _forward(self, namespace: str, pod: str, port: int) -> tuple[str, int] | None:
+        if namespace != AGENT_NAMESPACE or pod not in self._agents:
+            return None
+        real = dict(zip((EVIDENCE_PORT, METRICS_PORT), self._agents[pod], strict=True)).get(port)
+        return None if real is None else ("127.0.0.1", real)
+
+
+def _past() -> datetime:
+    return now() - timedelta(seconds=_AGE_SECONDS)
