@@ -1,0 +1,91 @@
+"""The table of commands. Help and version are printed from it; a command imports only its own."""
+
+import importlib
+import os
+import sys
+
+from distcheck import __version__
+from distcheck.agent.cli import exit as codes
+
+_HERE = "distcheck.agent.cli"
+COMMANDS: dict[str, tuple[str, str]] = {
+    "verify": (f"{_HERE}.verify", "prove a serving group, or say what is wrong and why"),
+    "collect": (f"{_HERE}.collect", "gather evidence into a file, to be judged later or elsewhere"),
+    "logs": (f"{_HERE}.logs", "what NCCL and engine logs prove, on their own"),
+    "ray": (f"{_HERE}.ray", "Ray membership on its own: nodes, GPUs, placement groups"),
+    "list": (f"{_HERE}.list", "the checks"),
+    "explain": (f"{_HERE}.explain", "what one check proves, its causes, what to do"),
+    "schema": (f"{_HERE}.schema", "JSON Schema of a report, of evidence, of logs"),
+    "lab": (f"{_HERE}.lab", "a two-node cluster on this machine, with a fault of your choice"),
+    "agent": (f"{_HERE}.agent", "the DaemonSet's process"),
+}
+REPORT_BUGS = (
+    "This is a bug of distcheck, not of your cluster. Please report it with the lines above,\n"
+    "`distcheck --version`, and if you can the file that `distcheck collect` writes."
+)
+
+
+def main(argv: list[str]) -> int:
+    """Run the command that `argv` names; the exit code. No exception leaves this function."""
+    try:
+        code = _run(argv)
+        sys.stdout.flush()
+    except codes.Stop as stop:
+        print(f"distcheck: {stop.says}", file=sys.stderr)  # noqa: T201 - the command's own voice
+        return stop.code
+    except KeyboardInterrupt:
+        return codes.INTERRUPTED
+    except BrokenPipeError:
+        return _reader_gone()
+    except Exception:  # noqa: BLE001 - whatever is left is our bug, and says so
+        return _bug()
+    return code
+
+
+def help_text() -> str:
+    """What `distcheck --help` prints."""
+    wide = max(map(len, COMMANDS))
+    commands = "\n".join(f"  {name:<{wide}}  {says}" for name, (_, says) in COMMANDS.items())
+    meanings = "\n".join(f"  {code:<{wide}}  {says}" for code, says in codes.MEANINGS.items())
+    return (
+        "Proves that a multi-node LLM serving group is one sharded model on a healthy\n"
+        "interconnect, or says what is wrong and why.\n\n"
+        "Usage: distcheck COMMAND [OPTIONS]\n\n"
+        f"Commands:\n{commands}\n\n"
+        f"Exit codes:\n{meanings}\n\n"
+        "`distcheck COMMAND --help` tells more. `distcheck --version` prints the version.\n"
+    )
+
+
+def _run(argv: list[str]) -> int:
+    first = argv[0] if argv else ""
+    if first in ("", "-h", "--help", "help"):
+        sys.stdout.write(help_text())
+        return codes.PASS if first else codes.USAGE
+    if first in ("-V", "--version", "version"):
+        sys.stdout.write(f"distcheck {__version__}\n")
+        return codes.PASS
+    if first not in COMMANDS:
+        raise codes.usage(_unknown(first))
+    module = importlib.import_module(COMMANDS[first][0])
+    return int(module.PROGRAM.run(f"distcheck {first}", argv[1:]))
+
+
+def _unknown(word: str) -> str:
+    if word.startswith("-"):
+        return f"options come after the command: distcheck COMMAND {word}"
+    return f"no command {word!r}{codes.did_you_mean(word, COMMANDS)}; `distcheck --help` lists all"
+
+
+def _reader_gone() -> int:
+    """Nobody reads standard output any more: close it quietly."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return codes.BROKEN_PIPE
+
+
+def _bug() -> int:
+    import traceback  # noqa: PLC0415 - only a bug pays for it
+
+    traceback.print_exc()
+    sys.stderr.write(f"\n{REPORT_BUGS}\n")
+    return codes.BUG

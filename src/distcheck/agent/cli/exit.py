@@ -1,0 +1,44 @@
+"""Exit codes, and the one exception that ends a command early."""
+
+from collections.abc import Iterable
+
+PASS = 0
+FAIL = 1
+USAGE = 2
+UNKNOWN = 3
+WAITED = 4
+BUG = 70
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+
+MEANINGS = {
+    PASS: "pass (warnings allowed unless --strict)",
+    FAIL: "fail: something is proven wrong",
+    USAGE: "usage, configuration or input error; no check selected; target not found or ambiguous",
+    UNKNOWN: "unknown: not enough evidence for a verdict, or the cluster cannot be reached",
+    WAITED: "--wait ran out",
+    BUG: "a bug of distcheck: the traceback goes to standard error, with how to report it",
+}
+
+
+class Stop(Exception):  # noqa: N818 - an orderly end, not an error of the program
+    """End the command with `code`, and say `says` in one line on standard error."""
+
+    def __init__(self, code: int, says: str) -> None:
+        super().__init__(says)
+        self.code = code
+        self.says = says
+
+
+def usage(says: str) -> Stop:
+    """What was asked for cannot be done as written (exit code 2)."""
+    return Stop(USAGE, says)
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """` (did you mean X?)` where a known word is near, else nothing."""
+    from difflib import get_close_matches  # noqa: PLC0415 - only a mistyped word pays for it
+
+    folded = {k.casefold(): k for k in known}
+    near = get_close_matches(word.casefold(), folded, n=1)
+    return f" (did you mean {folded[near[0]]}?)" if near else ""

@@ -1,0 +1,117 @@
+"""Where results go: `-o FORMAT[=FILE]`, and what standard output can show."""
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+from msgspec import Struct, structs
+
+from distcheck.agent.cli.exit import usage
+from distcheck.agent.cli.options import refused
+from distcheck.checks.report import Report
+from distcheck.exporters.formats import FORMATS, Page, render
+from distcheck.exporters.typography import Ink
+
+
+class Output(Struct, frozen=True):
+    """One rendering asked for; `path` None is standard output."""
+
+    format: str
+    path: Path | None = None
+
+
+def outputs(given: list[str] | None) -> tuple[Output, ...]:
+    """What `-o` asks for; text on standard output where nothing does.
+
+    Raises:
+        Stop: an unknown format, or a file that cannot be written (exit code 2).
+    """
+    return tuple(_output(word) for word in given or ("text",))
+
+
+def write(reports: Sequence[Report], wanted: Iterable[Output]) -> None:
+    """Render every report to every output.
+
+    Raises:
+        Stop: a file that cannot be written (exit code 2).
+    """
+
+    def show(name: str, page: Page) -> str:
+        page = structs.replace(page, several=len(reports) > 1)
+        return "".join(render(name, report, page) for report in reports)
+
+    show_on(wanted, show)
+
+
+def show_on(wanted: Iterable[Output], show: Callable[[str, Page], str]) -> None:
+    """What `show` makes of each format, to its output; raises as `write` does."""
+    for output in wanted:
+        if output.path is None:
+            say(show(output.format, stdout_page()))
+        else:
+            _save(output.path, show(output.format, Page()))
+
+
+def say(text: str) -> None:
+    """Text to standard output; what its encoding cannot show is escaped, not an error."""
+    reconfigure = getattr(sys.stdout, "reconfigure", None)
+    if reconfigure is not None:
+        reconfigure(errors="backslashreplace")
+    sys.stdout.write(text)
+
+
+def stdout_page() -> Page:
+    """Width, colour and symbols that standard output can show."""
+    width = shutil.get_terminal_size((80, 24)).columns
+    encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
+    return Page(max(width, 40), _coloured(), encoding in ("utf8", "utf16", "utf32"))
+
+
+def ink(page: Page) -> Ink:
+    """The ink that `page` can take."""
+    return Ink(page.colour, page.unicode)
+
+
+def _coloured() -> bool:
+    """NO_COLOR wins over FORCE_COLOR; else colour is for terminals that are not dumb."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if forced := os.environ.get("FORCE_COLOR"):
+        return forced != "0"
+    return sys.stdout.isatty() and os.environ.get("TERM", "dumb") != "dumb"
+
+
+def _output(word: str) -> Output:
+    name, has_file, file = word.partition("=")
+    if name not in FORMATS:
+        raise refused("-o", name, tuple(FORMATS))
+    if has_file and not file:
+        raise usage(f"-o: {word!r} names no file after =")
+    path = Path(file) if file not in ("", "-") else None
+    if path is not None:
+        check_writable(path)
+    return Output(name, path)
+
+
+def check_writable(path: Path) -> None:
+    """Fail before the work, not after it.
+
+    Raises:
+        Stop: the file cannot be written (exit code 2).
+    """
+    if path.is_dir():
+        raise usage(f"{path} cannot be written: it is a folder")
+    where = path if path.exists() else path.parent
+    if not where.exists():
+        raise usage(f"{path} cannot be written: there is no folder {path.parent}")
+    if not os.access(where, os.W_OK):
+        raise usage(f"{path} cannot be written: permission denied")
+
+
+def _save(path: Path, text: str) -> None:
+    try:
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+    except OSError as error:
+        raise usage(f"{path} cannot be written: {error.strerror}") from error

@@ -1,0 +1,40 @@
+"""From reports to outputs, standard error and the exit code: the same for every command."""
+
+import sys
+from collections.abc import Sequence
+
+from distcheck.agent.cli import options as opt
+from distcheck.agent.cli.app import REPORT_BUGS
+from distcheck.agent.cli.output import outputs, write
+from distcheck.agent.cli.verdict_exit import exit_code, tell_kubelet, worst_code
+from distcheck.checks.report import Judged
+
+
+class Telling:
+    """How this run tells; built before any work, so that a bad option costs nothing."""
+
+    def __init__(self, output: list[str] | None, *, strict: bool, inconclusive: str | None) -> None:
+        """Read the options, and see that the outputs can be written.
+
+        Raises:
+            Stop: one of them is wrong (exit code 2).
+        """
+        self._outputs = outputs(output)
+        self._strict = strict
+        self._unknown = opt.one_of("--inconclusive", inconclusive, ("fail", "pass"))
+
+    def tell(self, judged: Sequence[Judged]) -> int:
+        """Write every report to every output; the worst exit code."""
+        write([j.report for j in judged], self._outputs)
+        for one in judged:
+            tell_kubelet(one.report)
+            _own_bugs(one.bugs)
+        codes = (exit_code(j, strict=self._strict, inconclusive=self._unknown) for j in judged)
+        return worst_code(codes)
+
+
+def _own_bugs(tracebacks: Sequence[str]) -> None:
+    for text in tracebacks:
+        sys.stderr.write(f"{text}\n")
+    if tracebacks:
+        sys.stderr.write(f"{REPORT_BUGS}\n")

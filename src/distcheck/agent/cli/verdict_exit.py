@@ -1,0 +1,42 @@
+"""From a report to an exit code."""
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+
+from distcheck.agent.cli import exit as codes
+from distcheck.checks.report import Judged, Report
+
+TERMINATION_LOG = Path("/dev/termination-log")
+
+_CODES = {"pass": codes.PASS, "warn": codes.PASS, "fail": codes.FAIL, "unknown": codes.UNKNOWN}
+_INCONCLUSIVE = {"fail": codes.FAIL, "pass": codes.PASS}
+_WORST_FIRST = (codes.FAIL, codes.BUG, codes.WAITED, codes.UNKNOWN, codes.PASS)
+
+
+def exit_code(judged: Judged, *, strict: bool = False, inconclusive: str | None = None) -> int:
+    """The code of one report: what is proven wrong first, then our own bugs."""
+    verdict = judged.report.verdict
+    if verdict != "fail" and judged.bugs:
+        return codes.BUG
+    if verdict == "warn" and strict:
+        return codes.FAIL
+    if verdict == "unknown" and inconclusive is not None:
+        return _INCONCLUSIVE[inconclusive]
+    return _CODES[verdict]
+
+
+def worst_code(given: Iterable[int]) -> int:
+    """The code of several reports: fail, then a bug, then unknown, then pass."""
+    seen = set(given)
+    return next((c for c in _WORST_FIRST if c in seen), codes.UNKNOWN)
+
+
+def tell_kubelet(report: Report, path: Path = TERMINATION_LOG) -> None:
+    """The reason as the container's termination message, when this runs in a pod."""
+    if "KUBERNETES_SERVICE_HOST" not in os.environ or not path.is_file():
+        return
+    try:
+        path.write_text(f"{report.verdict}: {report.summary}\n", encoding="utf-8")
+    except OSError:
+        return  # the message is a courtesy: the exit code says the same

@@ -1,0 +1,82 @@
+"""`distcheck verify`: find the group, gather, judge, tell."""
+
+from collections.abc import Callable
+from typing import Annotated
+
+from distcheck.agent.cli import options as opt
+from distcheck.agent.cli.asked import Asked
+from distcheck.agent.cli.command import Program, argument, option
+from distcheck.agent.cli.evidence_files import read_evidence
+from distcheck.agent.cli.exit import WAITED, usage
+from distcheck.agent.cli.judging import Judging
+from distcheck.agent.cli.progress import Progress
+from distcheck.agent.cli.select import select
+from distcheck.agent.cli.telling import Telling
+from distcheck.agent.cli.waiting import until_settled
+from distcheck.checks.evidence import Evidence
+
+Target = Annotated[
+    str | None,
+    argument(
+        "NAME, or pod/, deploy/, sts/, lws/, raycluster/, rayservice/, nimservice/, service/NAME.",
+        "TARGET",
+    ),
+]
+EvidencePath = Annotated[
+    str | None,
+    option(
+        "--evidence",
+        says="Judge what was collected: a file, a folder of files, or -. No cluster is needed.",
+        metavar="PATH",
+    ),
+]
+
+
+def verify(
+    target: Target = None,
+    *,
+    evidence: EvidencePath = None,
+    namespace: opt.Namespace = None,
+    context: opt.Context = None,
+    kubeconfig: opt.Kubeconfig = None,
+    output: opt.Output = None,
+    only: opt.Only = None,
+    skip: opt.Skip = None,
+    require: opt.Require = None,
+    wait: opt.Wait = None,
+    timeout: opt.Timeout = "60s",
+    expect: opt.Expect = None,
+    model: opt.Model = None,
+    inconclusive: opt.Inconclusive = None,
+    strict: opt.Strict = False,
+    no_agents: opt.NoAgents = False,
+    quiet: opt.Quiet = False,
+) -> int:
+    """Prove that a serving group is one sharded model on a healthy interconnect.
+
+    Finds the group of TARGET, gathers evidence from its nodes' agents, judges it, and tells.
+    """
+    judging = Judging(select(only, skip, require), expect, model)
+    telling = Telling(output, strict=strict, inconclusive=inconclusive)
+    if evidence is not None:
+        if target is not None or wait is not None:
+            raise usage(f"--evidence goes without {'TARGET' if target else '--wait'}")
+        return telling.tell([judging.judge(e) for e in read_evidence(evidence)])
+    if target is None:
+        raise usage("verify: name a TARGET, or judge a file with --evidence PATH")
+    asked = Asked(target, namespace, context, kubeconfig, opt.duration("--timeout", timeout))
+    patience = opt.duration("--wait", wait) if wait is not None else None
+    with Progress(quiet=quiet) as progress:
+        look = _gathering(asked, agents=not no_agents, progress=progress)
+        judged, ran_out = until_settled(lambda: judging.judge(look()), patience, progress)
+    code = telling.tell([judged])
+    return WAITED if ran_out else code
+
+
+def _gathering(asked: Asked, *, agents: bool, progress: Progress) -> Callable[[], Evidence]:
+    from distcheck.agent.cli.gathering import gathering  # noqa: PLC0415 - files need no cluster
+
+    return gathering(asked, agents=agents, progress=progress)
+
+
+PROGRAM = Program(verify)
