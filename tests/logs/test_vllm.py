@@ -1,0 +1,228 @@
+"""What the vLLM reader takes from lines of every generation, through every prefix."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from distcheck.agent.logs.vllm import VllmReader, merge
+from distcheck.checks.evidence import VllmLog
+
+CORPUS = Path(__file__).parents[2] / "../shared/corpus/vllm"
+LABELS = sorted(p for p in CORPUS.rglob("*.log"))
+SEEN_ELSEWHERE = {
+    # Labels that a command line or a prefix outside the log's own words gives.
+    "llama8b-dp2-externallb-pod": {"tp", "pp"},
+    "powermoe-dp2-rayactors": {"dp", "executor"},
+    "qwen3-8b-tp1-ascend": {"model"},
+    "twonode-mp-node1-headless": {"tp", "pp", "dp", "started"},
+    "tp16-mp-2node-v026-zmq": {"tp", "executor"},
+}
+
+
+def read(*lines: str, source: str = "0.log") -> VllmLog:
+    reader = VllmReader(source)
+    for number, line in enumerate(lines, 1):
+        assert any(word in line.encode() for word in VllmReader.WANTED), line
+        reader.line(number, None, line)
+    return reader.result()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "INFO 11-27 02:16:17 model_runner.py:1077] Loading model weights took 8.4048 GB",
+        "INFO 04-10 08:58:01 [model_runner.py:1146] Model loading took 8.4048 GB and 7.3 seconds",
+        "INFO 04-16 10:28:33 [gpu_model_runner.py:1291] Model loading took 8.4048 GiB and 2 s",
+        "(Worker_TP0 pid=9) INFO 01-02 10:00:00 [x.py:1] Model loading took 8.4048 GiB memory",
+        "[2025-03-05 14:28:37,801] [INFO] [vllm.worker] > Model loading took 8.4048 GiB and 3 s",
+        "ERROR ..]py:1140] Model loading took 8.4048 GiB and 3.0 seconds",
+        "2025-09-18T12:00:01Z vllm-1  | INFO x.py:1] Model loading took 8.4048 GiB and 3.0 seconds",
+    ],
+)
+def test_weights_are_read_in_every_wording(line: str) -> None:
+    assert [w.gib for w in read(line).weights] == [8.4048]
+
+
+def test_the_time_that_loading_took_is_not_a_size() -> None:
+    assert read("INFO [default_loader.py:268] Loading weights took 9.69 seconds").weights == ()
+
+
+@pytest.mark.parametrize(
+    ("prefix", "label", "pid", "host"),
+    [
+        ("(VllmWorkerProcess pid=350)", "VllmWorkerProcess", 350, ""),
+        ("(VllmWorker rank=1 pid=7789)", "VllmWorker", 7789, ""),
+        ("(VllmWorker TP1 pid=7789)", "VllmWorker_TP1", 7789, ""),
+        ("(Worker pid=312) (Worker_TP0 pid=312)", "Worker_TP0", 312, ""),
+        ("(EngineCore_DP0 pid=5) (RayWorkerWrapper pid=6)", "RayWorkerWrapper", 6, ""),
+        (
+            "\x1b[36m(RayWorkerWrapper pid=319, ip=10.0.0.7)\x1b[0m",
+            "RayWorkerWrapper",
+            319,
+            "10.0.0.7",
+        ),
+        ("←[36m(RayWorkerProc pid=319, ip=10.0.0.7)←[0m", "RayWorkerProc", 319, "10.0.0.7"),
+        ("^[[36m(pid=319, ip=10.0.0.7)^[[0m", "", 319, "10.0.0.7"),
+        ("[36m(RayWorkerWrapper pid=319)[0m", "RayWorkerWrapper", 319, ""),
+    ],
+)
+def test_the_prefix_names_the_process(prefix: str, label: str, pid: int, host: str) -> None:
+    found = read(f"{prefix} INFO 09-18 12:00:01 [x.py:1] Model loading took 8.4048 GiB and 2 s")
+    one = found.weights[0]
+    assert (one.label, one.pid, one.host, one.clock) == (label, pid, host, "09-18 12:00:01")
+
+
+def test_the_label_gives_tensor_and_pipeline_index() -> None:
+    one = read("(Worker_PP1_TP3 pid=8) Model loading took 8.2459 GiB memory and 2 s").weights[0]
+    assert (one.pp, one.tp) == (1, 3)
+
+
+def test_a_ray_workers_own_file_joins_rank_and_weights_of_its_pid() -> None:
+    log = read(
+        "rank 5 in world size 16 is assigned as DP rank 0, PP rank 0, TP rank 5, EP rank 5",
+        "Model loading took 8.4048 GiB and 25.02 seconds",
+        source="worker-00ab-01000000-455.out",
+    )
+    assert (log.weights[0].rank, log.weights[0].pid, log.weights[0].tp) == (5, 455, 5)
+    assert log.weights[0].source == "worker-00ab-01000000-455.out:2"
+    assert log.executor == "ray"
+
+
+def test_out_and_err_of_one_worker_are_one_process() -> None:
+    line = "rank 5 in world size 16 is assigned as DP rank 0, PP rank 0, TP rank 5"
+    log = merge(
+        [
+            read(line, source="worker-00ab-01000000-455.err"),
+            read("Model loading took 8.4048 GiB and 2 s", source="worker-00ab-01000000-455.out"),
+        ]
+    )
+    assert [w.rank for w in log.weights] == [5]
+
+
+def test_the_meeting_point_is_joined_to_the_assignment() -> None:
+    log = read(
+        "(Worker pid=3) world_size=2 rank=1 local_rank=0 distributed_init_method=tcp://h:1 x",
+        "(Worker pid=3) rank 1 in world size 2 is assigned as DP rank 0, PP rank 0, PCP rank 0, "
+        "TP rank 1, ETP rank 0, EP rank N/A, EPLB rank N/A",
+    )
+    (one,) = log.ranks
+    assert (one.rank, one.world_size, one.tp, one.pp, one.ep) == (1, 2, 1, 0, None)
+    assert one.init_method == "tcp://h:1"
+
+
+def test_repeats_are_counted_and_give_no_further_line() -> None:
+    (one,) = read(
+        "(RayWorkerWrapper pid=3) Model loading took 8 GiB [repeated 7x across cluster]"
+    ).weights
+    assert one.repeated == 7
+
+
+def test_a_rounded_summary_yields_to_the_exact_line() -> None:
+    log = read(
+        "(VllmWorkerProcess pid=3) Loading model weights took 14.2531 GB",
+        "(VllmWorkerProcess pid=3) model weights take 14.25GiB; non_torch_memory takes 0.06GiB",
+    )
+    assert [w.gib for w in log.weights] == [14.2531]
+
+
+def test_of_two_data_parallel_sizes_the_larger_is_kept() -> None:
+    log = read(
+        "non-default args: {'model': 'm', 'data_parallel_size': 2}",
+        "Initializing a V1 LLM engine (v0.32.0) with config: model='m', tensor_parallel_size=1, "
+        "pipeline_parallel_size=1, data_parallel_size=1, quantization=None",
+    )
+    assert (log.dp, log.tp, log.version, log.engine) == (2, 1, "0.32.0", "V1")
+
+
+def test_a_file_without_vllm_lines_shows_nothing() -> None:
+    assert merge([VllmReader("0.log").result()]) == VllmLog()
+    assert merge([]) == VllmLog()
+
+
+def test_records_are_bounded() -> None:
+    reader = VllmReader("0.log")
+    for number in range(2000):
+        reader.line(number, None, f"(Worker pid={number}) Model loading took 1.5 GiB and 2 s")
+        reader.line(number, None, f"ValueError: {number}")
+    log = reader.result()
+    assert len(log.weights) <= 512
+    assert log.dropped > 0
+    assert len(log.failures) <= 64
+
+
+_WORDS = st.sampled_from(
+    [
+        *(
+            "Model loading took ",
+            "8.4 GiB",
+            "rank 5 in world size ",
+            "16 is assigned as DP rank 0, ",
+        ),
+        *("(RayWorkerWrapper pid=3", ", ip=1.2.3.4)", "[repeated 3x across cluster]", "\x1b[36m"),
+        *("non-default args: {", "'tensor_parallel_size': 2", "Initializing a V1 LLM engine (v1) "),
+        *(
+            "with config:",
+            "# GPU blocks: 7",
+            "KV cache size: 1,2,3 tokens",
+            "09-18 12:00:01",
+            "Error: ",
+        ),
+    ]
+)
+
+
+@given(st.lists(st.one_of(st.text(max_size=30), _WORDS), max_size=12), st.text(max_size=20))
+def test_no_text_raises(parts: list[str], source: str) -> None:
+    reader = VllmReader(source)
+    reader.line(1, None, "".join(parts))
+    reader.line(2, "2025-09-18T12:00:01Z", " ".join(parts))
+    assert merge([reader.result(), reader.result()]).lines <= 4
+
+
+def test_the_corpus_is_here_in_ci() -> None:
+    if not LABELS:
+        assert os.environ.get("CI") != "true", "labelled logs are required in CI"
+        pytest.skip("no labelled logs beside this checkout")
+
+
+@pytest.mark.parametrize("path", LABELS, ids=lambda p: p.stem)
+def test_real_logs_agree_with_their_labels(path: Path) -> None:
+    label = json.loads(path.with_suffix(".json").read_text())
+    log = _read_file(path)
+    got = {n: getattr(log, n) for n in ("engine", "tp", "pp", "dp", "world_size", "executor")}
+    got |= {"vllm_version": log.version, "model": log.model, "started": log.started}
+    elsewhere = SEEN_ELSEWHERE.get(path.stem, set())
+    compared = {n: v for n, v in got.items() if label.get(n) is not None and n not in elsewhere}
+    if any(f.startswith("hang:") for f in label["failures"]) and log.started is None:
+        del compared["started"]
+    assert compared == {n: label[n] for n in compared}
+    for failure in label["failures"]:
+        assert failure.startswith("hang:") or any(failure in f.says for f in log.failures), failure
+
+
+@pytest.mark.parametrize("path", LABELS, ids=lambda p: p.stem)
+def test_weights_and_cache_of_real_logs_agree_with_their_labels(path: Path) -> None:
+    label = json.loads(path.with_suffix(".json").read_text())
+    log = _read_file(path)
+    weights = label["weights_gib_by_rank"]
+    wanted = set(weights.values()) if isinstance(weights, dict) else {weights} - {None}
+    assert {w.gib for w in log.weights} == wanted
+    if isinstance(weights, dict):
+        assert len(log.weights) == len(weights)
+    tokens = label["kv_cache_tokens"]
+    seen = log.kv_cache.tokens if log.kv_cache else ()
+    assert set(seen) == set(tokens if isinstance(tokens, list) else [tokens] if tokens else [])
+    blocks = log.kv_cache.gpu_blocks if log.kv_cache else None
+    assert blocks == label.get("gpu_blocks")
+
+
+def _read_file(path: Path) -> VllmLog:
+    reader = VllmReader(path.name)
+    for number, line in enumerate(path.read_bytes().splitlines(), 1):
+        if any(word in line for word in VllmReader.WANTED):
+            reader.line(number, None, line.decode("utf-8", "replace"))
+    return reader.result()
