@@ -50,6 +50,7 @@ def watch(client: socket.socket) -> None:
 def icmp_error(client: socket.socket) -> str:
     """`ICMP prohibited from 10.0.0.1`; empty where the queue is."""
     kind = _protocol(client)
+    client.setblocking(False)
     with suppress(OSError):
         _, messages, _, _ = client.recvmsg(1, 512, _MSG_ERRQUEUE)
         return _told(kind, (m[2] for m in messages if m[:2] == (kind.level, kind.option)))

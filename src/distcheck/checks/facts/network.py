@@ -14,6 +14,7 @@ from distcheck.checks.evidence import (
 )
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.meeting_points import Listening, listening, meeting_points
+from distcheck.checks.facts.pairs import pairs
 
 
 class Tried(Struct, frozen=True):
@@ -72,8 +73,10 @@ class Path(Struct, frozen=True):
 
 
 class PortMatrix(Fact, frozen=True, kw_only=True):
-    """Every ordered pair of pods; a direction of which too little was seen is a gap.
+    """Pairs of pods in both directions; one of which too little was seen is a gap.
 
+    All pairs, but in a group of more than 16 pods those with the leader, where all ranks
+    meet, and those that were tried: a million pairs of a thousand pods cannot be.
     `alone` says that the group is one pod, which has no other to reach.
     """
 
@@ -86,7 +89,7 @@ class PortMatrix(Fact, frozen=True, kw_only=True):
         if len(evidence.pods) < 2:
             return _few(evidence)
         seen = _known(evidence)
-        paths = tuple(_path(seen, a, b) for a in evidence.pods for b in evidence.pods if a != b)
+        paths = tuple(_path(seen, a, b) for a, b in pairs(evidence.pods, seen.looks))
         gaps = tuple(p.gap for p in paths if p.gap)
         if not any(p.tried or p.connected for p in paths):
             return Missing("; ".join(dict.fromkeys(p.reason for p in paths)))

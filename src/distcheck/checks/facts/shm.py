@@ -2,7 +2,7 @@
 
 from collections import Counter
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, NcclLog, Pod, ShmMount
 from distcheck.checks.facts.fact import Fact
@@ -43,13 +43,19 @@ class ShmMounts(Fact, frozen=True, kw_only=True):
 
 def _pod(evidence: Evidence, pod: Pod, mount: ShmMount) -> PodShm:
     log = evidence.look(pod).nccl
+    communicators, version = _communicators(evidence, log), _version(log)
     ranks, basis = _ranks(evidence, pod)
-    need = shm_need(ranks, _communicators(evidence, log), _version(log))
+    now = shm_need(ranks, communicators, version)
+    full = shm_need(max(ranks, pod.gpus), communicators, version)
+    need = structs.replace(now, enough=full.enough, enough_says=full.enough_says)
     return PodShm(pod.name, mount, need, basis)
 
 
 def _ranks(evidence: Evidence, pod: Pod) -> tuple[int, str]:
-    """Processes that NVML shows on its GPUs; one for each GPU of the spec where it shows none."""
+    """Processes that NVML shows on its GPUs; one for each GPU of the spec where it shows none.
+
+    Ranks that have yet to start are not among them: room is judged for every GPU of the spec.
+    """
     used = {
         process.pid
         for node in evidence.nodes
@@ -65,13 +71,18 @@ def _ranks(evidence: Evidence, pod: Pod) -> tuple[int, str]:
 def _communicators(evidence: Evidence, log: NcclLog | Missing) -> int | None:
     """How many that leave the node one process is in, at most; None where no log shows any.
 
-    A group on a single node has none.
+    A group on a single node has none. A log that lost its start may have lost the lines of
+    those that leave the node.
     """
+    wide = len({p.node for p in evidence.pods if p.gpus}) > 1
     if isinstance(log, NcclLog) and log.communicators:
         leaving = (c for c in log.communicators if c.nodes != 1 and c.nranks > 1)
-        held = Counter(p for c in leaving for p in {(r.host, r.pid) for r in c.ranks})
-        return max(held.values(), default=0)
-    return None if len({p.node for p in evidence.pods if p.gpus}) > 1 else 0
+        held = Counter(
+            p for c in leaving for p in {(r.host, r.pid) for r in c.ranks if not r.closed}
+        )
+        if held or log.start_seen:
+            return max(held.values(), default=0)
+    return None if wide else 0
 
 
 def _version(log: NcclLog | Missing) -> str | None:

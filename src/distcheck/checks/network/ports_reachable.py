@@ -10,6 +10,21 @@ _SAYS = {
     "rejected": "{0} is rejected on its way to {1}: {2}",
     "no_listener": "{0} reaches {1}, where nothing listens: {2}",
 }
+_ALLOW = (
+    "Allow all TCP between the pods of the group, in both directions: Ray, torch and NCCL pick "
+    "random ports, so opening single ones does not help. "
+)
+_REMEDIES = {
+    "filtered": _ALLOW + "What drops without an answer is a NetworkPolicy that selects {0} or {1}, "
+    "the firewall of one of their nodes, or a security group between the nodes: look there in "
+    "this order.",
+    "rejected": _ALLOW + "Look at what sent the ICMP message shown: the address of {0} itself is a "
+    "rule for what leaves it, that of {1} one for what enters it, and any other a router or "
+    "firewall between them.",
+    "no_listener": "Look at {1}: the process that should listen there has ended or has not "
+    "started, and its log says why. If it runs and listens, a policy answers in its place with a "
+    "reset: look for NetworkPolicies that select {0} or {1}.",
+}
 
 
 @check("NET001")
@@ -19,8 +34,9 @@ def ports_reachable(matrix: PortMatrix) -> Verdict:
     Proves:
         From inside each pod's own network namespace a connection reached a port of every other
         pod, and the ports where all of them meet (Ray's GCS, the rendezvous of the ranks), or
-        such a connection was already there. It does not prove the ports that NCCL picks at
-        random later, nor the speed of the path.
+        such a connection was already there. In a group of more than 16 pods: between the leader
+        and every other pod, and wherever else it was tried. It does not prove the ports that
+        NCCL picks at random later, nor the speed of the path.
 
     Causes:
         filtered: no answer at all, as when a firewall, a security group or a NetworkPolicy drops
@@ -60,7 +76,8 @@ def _blocked(blocked: list[tuple[Path, Tried]]) -> Verdict:
     ports = ", ".join(_told(one) for p, one in alike if p == path)
     says = _SAYS[cause].format(path.source, path.target, ports)
     subjects = dict.fromkeys(name for p, _ in blocked for name in (p.source, p.target))
-    return failed(says, cause, [one.cite for _, one in blocked], subjects)
+    remedy = _REMEDIES[cause].format(path.source, path.target)
+    return failed(says, cause, [one.cite for _, one in blocked], subjects, remedy)
 
 
 def _told(one: Tried) -> str:
