@@ -1,6 +1,6 @@
 """Communicators put together from several logs, and the one that is the world."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from msgspec.structs import replace
 
@@ -13,17 +13,19 @@ def merge_communicators(parts: Iterable[Communicator]) -> tuple[Communicator, ..
     Ids that are made up (`inferred`) are equal in unrelated logs; such a part goes to the
     first of its size in which its ranks are free, or are the same processes.
     """
-    merged: dict[str, Communicator] = {}
+    named: dict[str, list[Communicator]] = {}
+    inferred: dict[str, Communicator] = {}
     for part in parts:
-        home = _home(merged, part)
-        old = merged.get(home)
-        merged[home] = replace(part, id=home) if old is None else _joined(old, part)
-    return tuple(merged.values())
+        if part.inferred:
+            home = _home(inferred, part)
+            old = inferred.get(home)
+            inferred[home] = replace(part, id=home) if old is None else _joined([old, part])
+        else:
+            named.setdefault(part.id, []).append(part)
+    return (*(_joined(same) for same in named.values()), *inferred.values())
 
 
 def _home(merged: dict[str, Communicator], part: Communicator) -> str:
-    if not part.inferred:
-        return part.id
     stem, number = part.id.rsplit("#", 1)[0], 0
     while (old := merged.get(f"{stem}#{number}")) is not None and _clash(old, part):
         number += 1
@@ -35,17 +37,19 @@ def _clash(old: Communicator, part: Communicator) -> bool:
     return any(held.get(r.rank, (r.host, r.pid)) != (r.host, r.pid) for r in part.ranks)
 
 
-def _joined(old: Communicator, new: Communicator) -> Communicator:
-    ranks = {r.rank: r for r in old.ranks}
-    for rank in new.ranks:
+def _joined(parts: Sequence[Communicator]) -> Communicator:
+    if len(parts) == 1:
+        return parts[0]
+    ranks: dict[int, SeenRank] = {}
+    for rank in (r for part in parts for r in part.ranks):
         ranks[rank.rank] = _later(ranks.get(rank.rank), rank)
     return replace(
-        old,
-        nranks=max(old.nranks, new.nranks),
+        parts[0],
+        nranks=max(p.nranks for p in parts),
         ranks=tuple(ranks[r] for r in sorted(ranks)),
-        nodes=max((n for n in (old.nodes, new.nodes) if n is not None), default=None),
-        mnnvl=old.mnnvl or new.mnnvl,
-        lines=old.lines + new.lines,
+        nodes=max((p.nodes for p in parts if p.nodes is not None), default=None),
+        mnnvl=any(p.mnnvl for p in parts),
+        lines=sum(p.lines for p in parts),
     )
 
 
