@@ -13,10 +13,11 @@ from distcheck.agent.probes.probe import ProbeError
 from distcheck.checks.evidence import NcclLog
 
 LIMIT = 1 << 20
-INIT = (
-    "vllm-head-0:77:90 [0] NCCL INFO ncclCommInitRank comm 0x1 rank {rank} nranks 2 cudaDev 0 "
-    "nvmlDev 0 busId 1b000 commId 0xabc - Init COMPLETE\n"
+COMM = (
+    "vllm-head-0:77:90 [0] NCCL INFO ncclCommInitRank comm 0x55a00001 rank {{rank}} nranks 2 "
+    "cudaDev 0 nvmlDev 0 busId 1b000 commId 0x5dca21b0e1f3aa07 - Init {}\n"
 )
+INIT = COMM.format("START") + COMM.format("COMPLETE")
 WORKER = f"{SESSION.replace('session_latest', 'session_1')}/worker-{'a' * 56}-01000000-77.out"
 
 
@@ -67,7 +68,7 @@ def test_a_compressed_rotated_log_and_the_current_one_are_one_log(tmp_path: Path
     seen = PodLogs(LIMIT).look(_folder(node), None, ray=False)
     assert _ranks(seen.nccl) == [0, 1]
     sources = {r.source for c in seen.nccl.communicators for r in c.ranks}
-    assert "vllm-head-0:vllm/0.log:1" in sources
+    assert "vllm-head-0:vllm/0.log:2" in sources
 
 
 def test_rays_worker_logs_are_read_inside_the_container(tmp_path: Path) -> None:
@@ -79,7 +80,7 @@ def test_rays_worker_logs_are_read_inside_the_container(tmp_path: Path) -> None:
     assert seen.nccl.dropped == ()
     source = seen.nccl.communicators[0].ranks[0].source
     assert source.startswith("vllm-head-0:/tmp/ray/session_latest/logs/worker-")
-    assert source.endswith(".out:1")
+    assert source.endswith(".out:2")
 
 
 def test_worker_logs_that_cannot_be_read_are_named(tmp_path: Path) -> None:

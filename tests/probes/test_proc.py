@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from distcheck.agent.probes import sockets
@@ -14,16 +14,17 @@ UNDER = UID.replace("-", "_")
 HEX = "ab" * 32
 STATIC = "0123456789abcdef" * 2
 BURSTABLE = f"kubepods-burstable-pod{UNDER}.slice"
+SCOPE = f"cri-containerd-{HEX}.scope"
 
 SHAPES = {
     "systemd, containerd": f"0::/kubepods.slice/{BURSTABLE}/cri-containerd-{HEX}.scope",
-    "systemd, guaranteed": f"0::/kubepods.slice/kubepods-pod{UNDER}.slice/cri-containerd-{HEX}.scope",
+    "systemd, guaranteed": f"0::/kubepods.slice/kubepods-pod{UNDER}.slice/{SCOPE}",
     "CRI-O": f"0::/kubepods.slice/{BURSTABLE}/crio-{HEX}.scope",
     "CRI-O, nested": f"0::/kubepods.slice/{BURSTABLE}/crio-{HEX}.scope/container",
     "Docker": f"0::/kubepods.slice/{BURSTABLE}/docker-{HEX}.scope",
     "cgroupfs": f"0::/kubepods/burstable/pod{UID}/{HEX}",
     "mixed drivers": f"0::/system.slice/containerd.service/{BURSTABLE}:cri-containerd:{HEX}",
-    "kind": f"0::/kubelet.slice/kubelet-kubepods.slice/kubelet-{BURSTABLE}/cri-containerd-{HEX}.scope",
+    "kind": f"0::/kubelet.slice/kubelet-kubepods.slice/kubelet-{BURSTABLE}/{SCOPE}",
     "private namespace": f"0::/../../{BURSTABLE}/cri-containerd-{HEX}.scope",
     "version 1": f"12:pids:/\n5:memory:/kubepods/burstable/pod{UID}/{HEX}\n1:name=systemd:/",
 }
@@ -56,6 +57,7 @@ def test_a_process_of_the_node_is_in_no_pod(cgroup: str) -> None:
     assert pod_of(cgroup) == ("", "")
 
 
+@settings(deadline=None)
 @given(st.text() | st.from_regex(r"0::/.*pod[0-9a-f_-]{20,40}.*"))
 def test_any_cgroup_text_is_survived(text: str) -> None:
     uid, container = pod_of(text)
@@ -63,6 +65,7 @@ def test_any_cgroup_text_is_survived(text: str) -> None:
     assert len(container) in (0, 64)
 
 
+@settings(deadline=None)
 @given(st.text(), st.floats(min_value=0, max_value=1e12))
 @example(") S 1 " + " ".join(["0"] * 17) + " " + "9" * 30, 1.7e9)
 @example(") S 1 " + " ".join(["0"] * 17) + " -" + "9" * 18, 1.7e9)
@@ -113,6 +116,7 @@ def test_a_listener_is_no_connection() -> None:
     assert sockets.connection_of("0: 0200007F:18EB 00000000:0000 0A 0:0") is None
 
 
+@settings(deadline=None)
 @given(st.text() | st.from_regex(r"0: [0-9A-F]{0,40}:[0-9A-F-]{0,8} [0-9A-F]{0,40}:\S{0,8} 01 .*"))
 def test_any_row_of_a_connection_table_is_survived(row: str) -> None:
     seen = sockets.connection_of(row)

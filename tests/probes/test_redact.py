@@ -1,7 +1,7 @@
 """What leaves a node: nothing that a flag or a name outside the allow-list carries."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distcheck.agent.redact import FLAGS, HIDDEN, allowed_environ, is_wanted, redacted
@@ -40,6 +40,7 @@ def test_a_secret_does_not_leave(argv: tuple[str, ...]) -> None:
     assert SECRET not in " ".join(redacted(argv))
 
 
+@settings(deadline=None)
 @given(WORDS.filter(lambda v: not v.startswith("-")), st.text("abcdefghij-", min_size=2))
 def test_no_value_of_a_flag_outside_the_allow_list_leaves(value: str, name: str) -> None:
     flag = f"--x{name}"
@@ -48,6 +49,7 @@ def test_no_value_of_a_flag_outside_the_allow_list_leaves(value: str, name: str)
     assert redacted(("vllm", f"{flag}={value}")) == ("vllm", f"{flag}={HIDDEN}")
 
 
+@settings(deadline=None)
 @given(st.lists(WORDS))
 def test_any_command_line_keeps_its_number_of_words(argv: list[str]) -> None:
     assert len(redacted(argv)) == len(argv)
@@ -70,6 +72,7 @@ def test_a_variable_that_smells_of_a_secret_does_not_leave(name: str) -> None:
     assert allowed_environ({name: SECRET}) == {}
 
 
+@settings(deadline=None)
 @given(st.dictionaries(st.sampled_from(["HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "HOME"]), WORDS))
 def test_a_variable_outside_the_allow_list_does_not_leave(environ: dict[str, str]) -> None:
     assert allowed_environ(environ) == {}

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.probes.node_folder import Node, need_root
 
@@ -48,6 +48,7 @@ def test_what_is_not_written_is_not_guessed(text: str, reason: str) -> None:
         shm.parse(text)
 
 
+@settings(deadline=None)
 @given(st.text() | st.from_regex(r"1 2 0:3 / /dev/shm rw - tmpfs shm (rw,)?size=[0-9]*\w?\Z"))
 def test_any_text_is_parsed_or_refused_with_a_reason(text: str) -> None:
     try:

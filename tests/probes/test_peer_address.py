@@ -1,0 +1,59 @@
+"""Which addresses an agent lets itself be sent to."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from distcheck.agent.peer_address import why_not, why_not_host
+
+
+@pytest.mark.parametrize(
+    "address", ["10.0.0.2", "127.77.0.2", "100.64.1.1", "fd00::2", "2001:db8::1"]
+)
+def test_an_address_that_a_pod_can_have_is_taken(address: str) -> None:
+    assert why_not(address) is None
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "169.254.0.1",
+        "::ffff:169.254.169.254",
+        "::ffff:a9fe:a9fe",
+        "fe80::1",
+        "fe80::1%eth0",
+        "2001:db8::1%eth0",
+        "fd00:ec2::254",
+        "fd20:ce::254",
+        "224.0.0.1",
+        "ff02::1",
+        "0.0.0.0",
+        "0.1.2.3",
+        "::",
+        "255.255.255.255",
+        "240.0.0.1",
+    ],
+)
+def test_a_metadata_service_and_what_is_no_host_are_refused(address: str) -> None:
+    assert why_not(address) is not None
+
+
+@pytest.mark.parametrize(
+    "name", ["localhost", "metadata.google.internal", "", "0x7f.1", "2852039166", "10.0.0.2 "]
+)
+def test_what_is_no_ip_literal_is_refused(name: str) -> None:
+    assert "is not an IP address" in (why_not(name) or "")
+
+
+@settings(deadline=None)
+@given(st.text())
+def test_any_text_is_taken_or_refused(text: str) -> None:
+    assert why_not(text) is None or text in str(why_not(text)) or repr(text) in str(why_not(text))
+
+
+def test_a_gcs_may_be_a_name_but_no_metadata_service() -> None:
+    assert why_not_host("vllm-head.llm.svc") is None
+    assert why_not_host("10.0.0.2") is None
+    assert why_not_host("169.254.169.254") is not None
+    assert why_not_host("fe80::1") is not None
