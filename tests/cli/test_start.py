@@ -96,16 +96,49 @@ def test_a_word_that_does_not_fit_is_one_line_and_exit_code_2(
     assert named in line
 
 
-def test_a_cluster_that_nobody_answers_for_is_unknown(distcheck: Run, tmp_path: Path) -> None:
+@pytest.fixture
+def nobody(tmp_path: Path) -> str:
+    """A kubeconfig whose server is a closed port."""
     config = tmp_path / "kubeconfig"
     config.write_text(
         "apiVersion: v1\nkind: Config\ncurrent-context: c\n"
         "clusters: [{name: c, cluster: {server: 'http://127.0.0.1:9'}}]\n"
         "contexts: [{name: c, context: {cluster: c, user: u}}]\nusers: [{name: u, user: {}}]\n"
     )
-    done = distcheck("verify", "vllm-head-0", "--kubeconfig", str(config))
+    return str(config)
+
+
+def test_a_cluster_that_nobody_answers_for_is_unknown(distcheck: Run, nobody: str) -> None:
+    done = distcheck("verify", "vllm-head-0", "--kubeconfig", nobody)
     assert done.returncode == 3
     assert len(done.stderr.splitlines()) == 1
+    assert b"cannot reach the API server at http://127.0.0.1:9" in done.stderr
+
+
+def test_a_cluster_that_nobody_answers_for_is_a_report_for_pipelines(
+    distcheck: Run, nobody: str
+) -> None:
+    done = distcheck("verify", "vllm-head-0", "--kubeconfig", nobody, "-o", "json")
+    assert done.returncode == 3
+    assert json.loads(done.stdout)["verdict"] == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("options", "code"), [(["--inconclusive", "fail"], 1), (["--wait", "1s"], 4)]
+)
+def test_an_unreachable_cluster_ends_as_any_unknown_does(
+    distcheck: Run, nobody: str, options: list[str], code: int
+) -> None:
+    done = distcheck("verify", "vllm-head-0", "--kubeconfig", nobody, *options)
+    assert done.returncode == code
+
+
+def test_a_full_disk_is_no_bug_of_ours() -> None:
+    with Path("/dev/full").open("wb") as full:
+        command = [sys.executable, "-m", "distcheck", "list"]
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, check=False)
+    assert done.returncode == 2
+    assert done.stderr == b"distcheck: standard output: No space left on device\n"
 
 
 def test_a_kubeconfig_that_is_not_there_is_a_configuration_error(distcheck: Run) -> None:

@@ -1,5 +1,6 @@
 """The table of commands. Help and version are printed from it; a command imports only its own."""
 
+import errno
 import importlib
 import os
 import sys
@@ -37,6 +38,8 @@ def main(argv: list[str]) -> int:
         return codes.INTERRUPTED
     except BrokenPipeError:
         return _reader_gone()
+    except OSError as error:
+        return _unwritable(error) if error.errno == errno.ENOSPC else _bug()
     except Exception:  # noqa: BLE001 - whatever is left is our bug, and says so
         return _bug()
     return code
@@ -81,6 +84,13 @@ def _reader_gone() -> int:
     """Nobody reads standard output any more: close it quietly."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return codes.BROKEN_PIPE
+
+
+def _unwritable(error: OSError) -> int:
+    """Standard output is a full disk: nothing that was written there is whole."""
+    print(f"distcheck: standard output: {error.strerror}", file=sys.stderr)  # noqa: T201
+    _reader_gone()
+    return codes.USAGE
 
 
 def _bug() -> int:

@@ -1,6 +1,11 @@
 """What a command asks of a cluster."""
 
+from datetime import UTC, datetime
+
 from msgspec import Struct
+
+from distcheck import __version__
+from distcheck.checks.evidence import Evidence, Intent, Target
 
 
 class Asked(Struct, frozen=True):
@@ -11,3 +16,11 @@ class Asked(Struct, frozen=True):
     context: str | None
     kubeconfig: str | None
     timeout: float
+
+
+def nothing_seen(asked: Asked, why: str) -> Evidence:
+    """Evidence of a cluster that did not answer: no pods, no nodes, and the reason."""
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    kind, _, name = asked.target.rpartition("/")
+    target = Target(asked.namespace or "", kind, name)
+    return Evidence(__version__, now, target, Intent(), (), (), notes=(why,))

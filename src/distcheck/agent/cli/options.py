@@ -61,7 +61,7 @@ Inconclusive = Annotated[
 ]
 Strict = Annotated[bool, option("--strict", says="A warning fails.")]
 NoAgents = Annotated[
-    bool, option("--no-agents", says="Ask no agents: logs and exec through the API only.")
+    bool, option("--no-agents", says="Ask no agents; what only they can see is then unknown.")
 ]
 Quiet = Annotated[bool, option("--quiet", "-q", says="No progress on standard error.")]
 

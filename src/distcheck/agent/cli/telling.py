@@ -25,12 +25,21 @@ class Telling:
 
     def tell(self, judged: Sequence[Judged]) -> int:
         """Write every report to every output; the worst exit code."""
-        write([j.report for j in judged], self._outputs)
+        unreached = [j.report.notes[0] for j in judged if _is_unreached(j)]
+        for why in unreached:
+            sys.stderr.write(f"distcheck: {why}\n")
+        shown = [o for o in self._outputs if not unreached or o.format != "text"]
+        write([j.report for j in judged], shown)
         for one in judged:
             tell_kubelet(one.report)
             _own_bugs(one.bugs)
         codes = (exit_code(j, strict=self._strict, inconclusive=self._unknown) for j in judged)
         return worst_code(codes)
+
+
+def _is_unreached(judged: Judged) -> bool:
+    """Nothing was seen, for one reason: a page of unknowns would bury it."""
+    return bool(judged.report.notes) and not judged.report.target.pods
 
 
 def _own_bugs(tracebacks: Sequence[str]) -> None:

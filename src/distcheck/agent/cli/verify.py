@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Annotated
 
 from distcheck.agent.cli import options as opt
-from distcheck.agent.cli.asked import Asked
+from distcheck.agent.cli.asked import Asked, nothing_seen
 from distcheck.agent.cli.command import Program, argument, option
 from distcheck.agent.cli.evidence_files import read_evidence
-from distcheck.agent.cli.exit import WAITED, usage
+from distcheck.agent.cli.exit import UNKNOWN, WAITED, Stop, usage
 from distcheck.agent.cli.judging import Judging
 from distcheck.agent.cli.progress import Progress
 from distcheck.agent.cli.select import select
@@ -68,9 +68,24 @@ def verify(
     patience = opt.duration("--wait", wait) if wait is not None else None
     with Progress(quiet=quiet) as progress:
         look = _gathering(asked, agents=not no_agents, progress=progress)
-        judged, ran_out = until_settled(lambda: judging.judge(look()), patience, progress)
+        once = _without_cluster(asked, look)
+        judged, ran_out = until_settled(lambda: judging.judge(once()), patience, progress)
     code = telling.tell([judged])
     return WAITED if ran_out else code
+
+
+def _without_cluster(asked: Asked, look: Callable[[], Evidence]) -> Callable[[], Evidence]:
+    """`look`, but a cluster that cannot be reached is evidence of nothing: unknown, not an end."""
+
+    def once() -> Evidence:
+        try:
+            return look()
+        except Stop as stop:
+            if stop.code != UNKNOWN:
+                raise
+            return nothing_seen(asked, stop.says)
+
+    return once
 
 
 def _gathering(asked: Asked, *, agents: bool, progress: Progress) -> Callable[[], Evidence]:

@@ -62,7 +62,9 @@ class Api:
                 "GET", self._url(path, query), headers=self._headers(), timeout=wait, retries=False
             )
         except HTTPError as error:
-            raise Unreachable(f"{path}: {error}") from error
+            why = str(error).rpartition(": ")[2] or str(error)
+            where = self._configuration.host
+            raise Unreachable(f"cannot reach the API server at {where}: {why}") from error
         if answer.status != 200:
             raise _error(answer.status, path, answer.data)
         return bytes(answer.data)
