@@ -214,7 +214,7 @@ def test_an_empty_node_table_is_not_health() -> None:
 
 
 def with_processes(*processes: Process, executor: str | None = None) -> Evidence:
-    gone = Missing("not needed here")
+    gone = Missing("no raylet and no GCS of this group runs on this node")
     nodes = tuple(
         look(
             p.node or "",

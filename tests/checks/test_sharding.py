@@ -61,8 +61,9 @@ def worker_file(
     if init:
         text = f"world_size={size} rank={rank} local_rank=0 distributed_init_method={init} x"
         reader.line(1, None, f"INFO 09-18 {at} [parallel_state.py:973] {text}")
-    text = f"rank {rank} in world size {size} is assigned as DP rank 0, PP rank {pp}, TP rank 1"
-    reader.line(2, None, f"INFO 09-18 {at} [parallel_state.py:1165] {text}, EP rank 1")
+    text = f"rank {rank} in world size {size} is assigned as DP rank 0, PP rank {pp}"
+    text += f", TP rank {rank - 8 * pp}, EP rank 1"
+    reader.line(2, None, f"INFO 09-18 {at} [parallel_state.py:1165] {text}")
     if gib is not None:
         text = f"Model loading took {gib:.4f} GiB and 25.02 seconds"
         reader.line(3, None, f"INFO 09-18 {at} [gpu_model_runner.py:2392] {text}")

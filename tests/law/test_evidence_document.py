@@ -5,6 +5,7 @@ import contextlib
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from distcheck.checks.evidence import (
     Evidence,
@@ -61,6 +62,18 @@ def test_a_pod_without_a_node_is_unseen_with_the_reason() -> None:
 def test_what_is_not_evidence_is_refused_with_the_reason(data: bytes, says: str) -> None:
     with pytest.raises(EvidenceError, match=says):
         decode_evidence(data)
+
+
+@pytest.mark.parametrize(
+    ("twice", "says"),
+    [
+        (structs.replace(SMALL, pods=(POD, POD)), "pod llm/vllm-head-0 is .* more than once"),
+        (structs.replace(SMALL, nodes=SMALL.nodes * 2), "node gpu-a is .* more than once"),
+    ],
+)
+def test_a_pod_or_a_node_that_is_there_twice_is_refused_by_name(twice: Evidence, says: str) -> None:
+    with pytest.raises(EvidenceError, match=says):
+        decode_evidence(encode_evidence(twice))
 
 
 @given(st.binary(max_size=200), st.integers(0, 400))

@@ -111,6 +111,29 @@ def test_a_body_that_raises_is_our_bug_and_unknown_never_a_pass() -> None:
     assert "KeyError" in judged.bugs[0]
 
 
+class Broken(Fact, frozen=True):
+    """A fact whose fold has a bug."""
+
+    @classmethod
+    def fold(cls, evidence: Evidence) -> "Broken | Missing":
+        raise IndexError("oops")
+
+
+def test_a_fold_that_raises_is_our_bug_and_unknown_and_other_checks_are_judged() -> None:
+    def broken(fact: Broken) -> Verdict:
+        raise AssertionError("asked")
+
+    def whole(fact: Whole) -> Verdict:
+        return passed("fine", [CITE])
+
+    judged = judge(NOTHING, [_check(broken), _check(whole)])
+    assert judged.report.verdict == "unknown"
+    assert [f.outcome for f in judged.report.checks] == ["unknown", "pass"]
+    assert "internal error in Broken: IndexError: oops" in judged.report.checks[0].says
+    assert len(judged.bugs) == 1
+    assert "IndexError" in judged.bugs[0]
+
+
 def test_a_docstring_without_its_sections_is_refused() -> None:
     def body(whole: Whole) -> Verdict:
         """Only a title."""

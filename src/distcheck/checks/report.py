@@ -74,7 +74,7 @@ class Report(Struct, frozen=True):
 
 
 class Judged(Struct, frozen=True):
-    """A report, and the tracebacks of checks that raised: those are our bugs."""
+    """A report, and the tracebacks of checks and facts that raised: those are our bugs."""
 
     report: Report
     bugs: tuple[str, ...] = ()
@@ -90,10 +90,18 @@ def judge(evidence: Evidence, checks: Iterable[Check], require: Collection[str] 
     if not chosen:
         raise ValueError("no check selected")
     facts = {n.fact: n.fact for c in chosen for n in c.needs}
-    folded = {fact: fact.fold(evidence) for fact in facts}
     bugs: list[str] = []
+    folded = {fact: _fold_one(fact, evidence, bugs) for fact in facts}
     findings = tuple(_finding(c, _judge_one(c, folded, bugs), require) for c in chosen)
     return Judged(_report(evidence, findings), tuple(bugs))
+
+
+def _fold_one(fact: type[Fact], evidence: Evidence, bugs: list[str]) -> Fact | Missing:
+    try:
+        return fact.fold(evidence)
+    except Exception as error:  # noqa: BLE001 - a raising fold is our bug, never a pass
+        bugs.append(traceback.format_exc())
+        return Missing(f"internal error in {fact.__name__}: {type(error).__name__}: {error}")
 
 
 def _judge_one(one: Check, facts: dict[type[Fact], Fact | Missing], bugs: list[str]) -> Verdict:
@@ -151,7 +159,9 @@ def _report(evidence: Evidence, findings: tuple[Finding, ...]) -> Report:
         target=_target(evidence),
         intent=_intent(evidence.intent),
         verdict=verdict,
-        summary=_summary(verdict, findings),
+        summary=evidence.notes[0]
+        if not evidence.pods and evidence.notes
+        else _summary(verdict, findings),
         checks=findings,
         notes=evidence.notes,
     )

@@ -8,18 +8,18 @@ import re
 from typing import Literal, NamedTuple
 
 HEAD = re.compile(
-    r"(?P<host>[A-Za-z0-9][A-Za-z0-9_.-]*):(?P<pid>\d{1,10}):(?P<tid>\d{1,10}) \[-?\d+\]"
-    r"(?: \S+:\d+(?: \(\w+\))?)?\Z"
+    r"(?P<host>[A-Za-z0-9][A-Za-z0-9_.-]*):(?P<pid>\d{1,10}):(?P<tid>\d{1,10}) \[-?\d{1,9}\]"
+    r"(?: \S+:\d{1,9}(?: \(\w+\))?)?\Z"
 )
 """What stands before ` NCCL INFO` and ` NCCL WARN`: `host:pid:tid [dev] file.cc:LINE (func)`."""
 
 MESSAGE = re.compile(
-    r"(?P<host>[A-Za-z0-9][A-Za-z0-9_.-]*):(?P<pid>\d{1,10}):(?P<tid>\d{1,10}) \[-?\d+\]"
-    r"(?: \S+:\d+(?: \(\w+\))?)? NCCL (?P<level>INFO|WARN|TRACE) "
+    r"(?P<host>[A-Za-z0-9][A-Za-z0-9_.-]*):(?P<pid>\d{1,10}):(?P<tid>\d{1,10}) \[-?\d{1,9}\]"
+    r"(?: \S+:\d{1,9}(?: \(\w+\))?)? NCCL (?P<level>INFO|WARN|TRACE) "
 )
 """The same anywhere in a line: two processes may have written into one."""
 
-SOURCE_PREFIX = re.compile(r"\S+\.(?:cc|cpp|h|cu):\d+(?: \(\w+\))? (?!-> )")
+SOURCE_PREFIX = re.compile(r"\S+\.(?:cc|cpp|h|cu):\d{1,9}(?: \(\w+\))? (?!-> )")
 """2.30.7 and newer put `file.cc:LINE (func)` at the start of many INFO messages."""
 
 
@@ -34,10 +34,11 @@ class Form(NamedTuple):
 
 
 _INIT = (
-    r"comm (?P<ptr>0x[0-9a-f]+) rank (?P<rank>\d+) n[rR]anks (?P<nranks>\d+)"
-    r"(?: cudaDev (?P<cuda>-?\d+))?(?: nvmlDev (?P<nvml>-?\d+))?(?: busId (?P<bus>[0-9a-f]+))?"
-    r"(?: parent (?P<parent>0x[0-9a-f]+))?(?: (?:split|child)Count (?P<count>\d+))?"
-    r"(?: color (?P<color>-?\d+))?(?: key -?\d+)?(?: commId (?P<id>0x[0-9a-f]+))?"
+    r"comm (?P<ptr>0x[0-9a-f]+) rank (?P<rank>\d{1,9}) n[rR]anks (?P<nranks>\d{1,9})(?!\d)"
+    r"(?: cudaDev (?P<cuda>-?\d{1,9}))?(?: nvmlDev (?P<nvml>-?\d{1,9}(?!\d)))?"
+    r"(?: busId (?P<bus>[0-9a-f]+))?"
+    r"(?: parent (?P<parent>0x[0-9a-f]+))?(?: (?:split|child)Count (?P<count>\d{1,10}))?"
+    r"(?: color (?P<color>-?\d{1,10}))?(?: key -?\d{1,10})?(?: commId (?P<id>0x[0-9a-f]+))?"
 )
 
 FORMS: tuple[Form, ...] = (
@@ -54,8 +55,9 @@ FORMS: tuple[Form, ...] = (
         " nNodes ",
         re.compile(
             (
-                r"comm (?P<ptr>0x[0-9a-f]+) rank (?P<rank>\d+) nRanks (?P<nranks>\d+) "
-                r"nNodes (?P<nodes>\d+) localRanks \d+ localRank \d+(?: MNNVL (?P<mnnvl>\d))?"
+                r"comm (?P<ptr>0x[0-9a-f]+) rank (?P<rank>\d{1,9}) nRanks (?P<nranks>\d{1,9}) "
+                r"nNodes (?P<nodes>\d{1,9}) localRanks \d{1,9} localRank \d{1,9}"
+                r"(?: MNNVL (?P<mnnvl>\d))?"
             ),
         ),
         "2.20.3+",
@@ -64,7 +66,9 @@ FORMS: tuple[Form, ...] = (
     Form(
         "closed",
         " COMPLETE",
-        re.compile(r"comm (?P<ptr>0x[0-9a-f]+) rank (?P<rank>\d+) .*- (?:Destroy|Abort) COMPLETE"),
+        re.compile(
+            r"comm (?P<ptr>0x[0-9a-f]+) rank (?P<rank>\d{1,9}) .*- (?:Destroy|Abort) COMPLETE"
+        ),
         "2.12+; not at plain INFO from 2.30.3",
         "the communicator was initialised and is gone",
     ),
@@ -113,28 +117,35 @@ FORMS: tuple[Form, ...] = (
 )
 
 BARE_VERSION = re.compile(
-    r"(?<!\w)(?P<flavour>[NR]CCL) version ?:? ?(?P<version>\d+\.\d+\.\d+[\w.+:-]*)\s*\Z"
+    r"(?<!\w)(?P<flavour>[NR]CCL) version ?:? ?(?P<version>\d{1,9}\.\d{1,9}\.\d{1,9}[\w.+:-]*)\s*\Z"
 )
 """Until 2.21 rank 0 prints its version without a head, whatever a launcher puts before it."""
 
 CHANNEL = re.compile(
-    r"Channel \d+(?:/\d+)? : (?P<source>\d+)\[[0-9a-f]+\] -> (?P<target>\d+)\[[0-9a-f]+\]"
+    r"Channel \d{1,9}(?:/\d{1,9})? : (?P<source>\d{1,9})\[[0-9a-f]+\]"
+    r" -> (?P<target>\d{1,9})\[[0-9a-f]+\]"
     r"(?: \[(?P<direction>send|receive)\])?\Z"
 )
 """The part of a channel line before ` via `. `[busId]` until 2.18.1, `[nvmlDev]` from 2.18.3."""
 
-COLLNET = re.compile(r"CollNet \d+(?:/\d+)? : (?P<own>\d+) \[(?P<direction>send|receive)\]\Z")
+COLLNET = re.compile(
+    r"CollNet \d{1,9}(?:/\d{1,9})? : (?P<own>\d{1,9}) \[(?P<direction>send|receive)\]\Z"
+)
 
-_RCCL_TAIL = r"(?: comm (?P<ptr>0x[0-9a-f]+) nRanks \d+)?\s*\Z"
+_RCCL_TAIL = r"(?: comm (?P<ptr>0x[0-9a-f]+) nRanks \d{1,9})?\s*\Z"
 
 NET_VIA = re.compile(
-    r"(?P<kind>NET|COLLNET)/(?P<name>[A-Za-z][\w .-]*?)/\d+(?:\(\d+\))?"
-    r"(?P<suffix>(?:/GDRDMA(?:\(PCI\))?)?(?:/Shared)?(?:/(?!GDRDMA|Shared)[A-Z]\w*)*)" + _RCCL_TAIL
+    r"(?P<kind>NET|COLLNET)/(?P<name>[A-Za-z][\w .-]*?)/\d{1,9}(?:\(\d{1,9}\))?"
+    r"(?P<suffix>(?:/GDRDMA(?:\(PCI\))?)?(?:/Shared)?(?:/(?!GDRDMA|Shared)"
+    r"(?!(?:GDRDM|GDRD|GDR|GD|G|Share|Shar|Sha|Sh|S)\s*\Z)[A-Z]\w*)*)" + _RCCL_TAIL
 )
-"""`NET/IB/0/GDRDMA`; PXN adds `(rank)` from 2.12; `(PCI)` from 2.26; `/Shared` for send/receive."""
+"""`NET/IB/0/GDRDMA`; PXN adds `(rank)` from 2.12; `(PCI)` from 2.26; `/Shared` for send/receive.
+
+A word cut short at the end of a line is no transport of its own.
+"""
 
 LOCAL_VIA = re.compile(
-    r"(?P<path>P2P/(?:direct pointer|IPC|CUMEM|MNNVL|indirect/\d+\[[0-9a-f]+\])"
+    r"(?P<path>P2P/(?:direct pointer|IPC|CUMEM|MNNVL|indirect/\d{1,9}\[[0-9a-f]+\])"
     r"(?:/read|/write)?(?:/CE)?|direct shared memory|SHM(?:/(?:direct|CE))+)" + _RCCL_TAIL
 )
 """`P2P/CUMEM` from 2.18.1, `P2P/MNNVL` from 2.20.3, `SHM/..` from 2.13 (before: words)."""
@@ -143,7 +154,7 @@ MARKS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
     (mark, needle, re.compile(pattern))
     for mark, needle, pattern in (
         ("no-ib-device", "No device found", r"NET/IB ?: No device found"),
-        ("ib-devices", "NET/IB", r"NET/IB ?: Using \[\d+\]"),
+        ("ib-devices", "NET/IB", r"NET/IB ?: Using \[\d{1,9}\]"),
         ("ib-empty", "NET/IB", r"NET/IB ?: Using (?:\[RO\])? ?; OOB"),
         ("ib-no-ip", "No IP interface", r"NET/IB ?: No IP interface found"),
         ("libibverbs-missing", "libibverbs", r"(?:Failed to open|Count not open) libibverbs\.so"),
@@ -168,7 +179,10 @@ MARKS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         (
             "plugin-unsupported",
             "supported",
-            r"External network plugin .* is unsupported|symbols? v\d+ and lower are not supported",
+            (
+                r"External network plugin .* is unsupported"
+                r"|symbols? v\d{1,4} and lower are not supported"
+            ),
         ),
         ("gdr-on", "GPU Direct RDMA", r"GPU Direct RDMA (?:\(\S+\) )?[Ee]nabled for"),
         ("gdr-off-hca", "GPU Direct RDMA", r"GPU Direct RDMA [Dd]isabled for HCA"),
@@ -177,8 +191,8 @@ MARKS: tuple[tuple[str, str, re.Pattern[str]], ...] = tuple(
         ("dmabuf", "DMA-BUF", r"DMA-BUF is available on GPU"),
         ("cumem-host", "cuMem host", r"cuMem host allocations do not appear to be working"),
         ("nvls-off", "NVLS", r"Proceeding without NVLS"),
-        ("connect-retry", "retrying", r"onnect.*retrying \(?\d+/\d+"),
-        ("socket-devices", "NET/Socket", r"NET/Socket ?: Using \[\d+\]"),
+        ("connect-retry", "retrying", r"onnect.*retrying \(?\d{1,9}/\d{1,9}"),
+        ("socket-devices", "NET/Socket", r"NET/Socket ?: Using \[\d{1,9}\]"),
         ("ras", "RAS", r"RAS client listening socket at"),
     )
 )
@@ -302,7 +316,9 @@ WRAPPED: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
 )
 """What the caller says of a failure (PyTorch, vLLM's pynccl): all there is without NCCL_DEBUG."""
 
-PEER = re.compile(r"(?:[Cc]onnect to|from peer|remote peer|recv from|send to) (?P<peer>\S+?<\d+>)")
+PEER = re.compile(
+    r"(?:[Cc]onnect to|from peer|remote peer|recv from|send to) (?P<peer>\S+?<\d{1,9}>)"
+)
 REPEATED = re.compile(r"\s*\[repeated (?P<times>\d{1,9})x across cluster\].*\Z", re.DOTALL)
 """Ray's mark on a line that stands for others that were equal up to numbers."""
 

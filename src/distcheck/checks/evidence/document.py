@@ -1,5 +1,6 @@
 """The evidence file: one JSON document for one serving group (`distcheck.evidence/v1`)."""
 
+from collections.abc import Iterable
 from functools import cached_property
 
 import msgspec
@@ -64,7 +65,8 @@ def decode_evidence(data: bytes) -> Evidence:
     """Evidence from JSON bytes.
 
     Raises:
-        EvidenceError: not JSON, not evidence, of another major version, or of a wrong shape.
+        EvidenceError: not JSON, not evidence, of another major version, of a wrong shape, or
+            with a pod or a node in it twice.
     """
     try:
         head = msgspec.json.decode(data, type=_Head)
@@ -75,9 +77,21 @@ def decode_evidence(data: bytes) -> Evidence:
     if head.schema != EVIDENCE_SCHEMA:
         raise EvidenceError(f"schema is {head.schema!r}; this version judges {EVIDENCE_SCHEMA!r}")
     try:
-        return _DECODER.decode(data)
+        evidence = _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise EvidenceError(f"evidence of a wrong shape: {error}") from error
+    _refuse_twice("pod", (p.key for p in evidence.pods))
+    _refuse_twice("node", (n.node for n in evidence.nodes))
+    return evidence
+
+
+def _refuse_twice(what: str, names: Iterable[str]) -> None:
+    """A pod or a node that is there twice would be counted twice."""
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            raise EvidenceError(f"{what} {name} is in this evidence more than once")
+        seen.add(name)
 
 
 def encode_evidence(evidence: Evidence) -> bytes:

@@ -1,6 +1,7 @@
 """The engine's lines, each given to the pod whose process wrote it, and only of this run."""
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from distcheck.checks.evidence import (
@@ -16,6 +17,9 @@ from distcheck.checks.evidence.vllm import RankLine, WeightsLine
 
 Line = TypeVar("Line", RankLine, WeightsLine)
 
+_CLOCK = re.compile(r"([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
+_DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+_DAY = 86400
 _RUN_GAP = 300
 """Seconds: the ranks of one start write the same line closer together than this."""
 
@@ -39,7 +43,11 @@ def lines_by_pod(
             if owner is not None:
                 _keep_newest(found[owner], line)
     return {
-        key: _of_this_run(pods[key], tuple(lines.values()), live_pids(evidence, pods[key]))
+        key: _of_this_run(
+            pods[key],
+            _since(tuple(lines.values()), _rank_processes_start(evidence, pods[key])),
+            live_pids(evidence, pods[key]),
+        )
         for key, lines in found.items()
     }
 
@@ -82,33 +90,75 @@ def _keep_newest(store: dict[object, Line], line: Line) -> None:
 
 
 def _of_this_run(pod: Pod, lines: tuple[Line, ...], live: frozenset[int]) -> tuple[Line, ...]:
+    """Lines of live processes, else the last run of lines; no line of another start is added."""
     alive = tuple(line for line in lines if line.pid in live)
-    if pod.gpus and len(alive) >= pod.gpus:
+    if alive or not lines:
         return alive
-    if not pod.gpus or len(lines) <= pod.gpus:
+    last = _last_run(lines)
+    if not pod.gpus or len(last) <= pod.gpus:
+        return last
+    return _from_last_repeat(last)
+
+
+def _last_run(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Lines in the order of their clocks, from where the engine was last silent for long."""
+    ordered = sorted(lines, key=lambda one: one.clock or "")
+    times = [seconds_of(line.clock) for line in ordered]
+    cuts = [i for i in range(1, len(times)) if times[i] - times[i - 1] > _RUN_GAP]
+    return tuple(ordered[cuts[-1] if cuts else 0 :])
+
+
+def _from_last_repeat(lines: Sequence[Line]) -> tuple[Line, ...]:
+    """Lines since a rank last spoke again: a rank speaks once in a start."""
+    seen: set[tuple[object, object]] = set()
+    start = 0
+    for i, line in enumerate(lines):
+        who: tuple[object, object] = (line.rank, getattr(line, "dp", None))
+        if who[0] is not None and who in seen:
+            seen.clear()
+            start = i
+        seen.add(who)
+    return tuple(lines[start:])
+
+
+def _rank_processes_start(evidence: Evidence, pod: Pod) -> int | None:
+    """When the first of the pod's workers started, on the scale of `seconds_of`."""
+    seen = evidence.look(pod).processes
+    if not isinstance(seen, Processes):
+        return None
+    starts = [p.started_at for p in seen.processes if "Worker" in p.title]
+    known = [seconds_of(f"{s[5:10]} {s[11:19]}") for s in starts if s]
+    return min(known) if known and len(known) == len(starts) and all(known) else None
+
+
+def _since(lines: tuple[Line, ...], start: int | None) -> tuple[Line, ...]:
+    """Without lines that are older than every worker: by more than any time zone explains.
+
+    Clocks have no year, so half a year or more before is taken for after.
+    """
+    if start is None:
         return lines
-    runs = _runs(lines)
-    while len(runs) > 1 and sum(map(len, runs)) > pod.gpus:
-        runs = runs[1:]
-    return tuple(line for run in runs for line in run)[-pod.gpus :]
-
-
-def _runs(lines: Iterable[Line]) -> list[list[Line]]:
-    """Lines in the order of their clocks, cut where the engine was silent for long."""
-    runs: list[list[Line]] = []
-    last = -_RUN_GAP
-    for line in sorted(lines, key=lambda one: one.clock or ""):
-        now = seconds_of(line.clock)
-        if not runs or now - last > _RUN_GAP:
-            runs.append([])
-        runs[-1].append(line)
-        last = now
-    return runs
+    return tuple(
+        line
+        for line in lines
+        if not (now := seconds_of(line.clock))
+        or not _DAY < (start - now) % (366 * _DAY) < 183 * _DAY
+    )
 
 
 def seconds_of(clock: str | None) -> int:
-    """Seconds since the year began, of `MM-DD HH:MM:SS`, with months of 31 days; 0 for None."""
-    if clock is None:
+    """Seconds since the year began, of `MM-DD HH:MM:SS` in a leap year; 0 for anything else."""
+    found = _CLOCK.fullmatch(clock or "")
+    if found is None:
         return 0
-    month, day, hour, minute, second = (int(clock[i : i + 2]) for i in (0, 3, 6, 9, 12))
-    return (((month * 31 + day) * 24 + hour) * 60 + minute) * 60 + second
+    month, day, hours, minutes, seconds = map(int, found.groups())
+    if not (
+        1 <= month <= 12
+        and 1 <= day <= _DAYS[month - 1]
+        and hours < 24
+        and minutes < 60
+        and seconds < 61
+    ):
+        return 0
+    days = sum(_DAYS[: month - 1]) + day - 1
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds

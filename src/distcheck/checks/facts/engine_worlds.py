@@ -4,9 +4,10 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from distcheck.checks.evidence import Cite, Evidence, Missing, Pod
+from distcheck.checks.evidence import Cite, Evidence, Missing, Pod, VllmLog
 from distcheck.checks.evidence.vllm import RankLine
 from distcheck.checks.facts.engine_lines import lines_by_pod
+from distcheck.checks.facts.engine_start import dropped_lines
 from distcheck.checks.facts.fact import Fact
 
 _LOCAL = ("file://", "tcp://127.0.0.1:", "tcp://localhost", "tcp://[::1]")
@@ -23,6 +24,8 @@ class WorldRank(Struct, frozen=True):
     pod: str
     cite: Cite
     assigned: bool = False
+    tp: int | None = None
+    pp: int | None = None
 
 
 class EngineWorld(Struct, frozen=True):
@@ -34,7 +37,7 @@ class EngineWorld(Struct, frozen=True):
     @property
     def complete(self) -> bool:
         """Whether every rank of it was seen."""
-        return {r.rank for r in self.ranks} >= set(range(self.size))
+        return 0 < self.size == len({r.rank for r in self.ranks if 0 <= r.rank < self.size})
 
     @property
     def met(self) -> bool:
@@ -47,6 +50,15 @@ class EngineWorld(Struct, frozen=True):
         return tuple(dict.fromkeys(r.pod for r in self.ranks))
 
 
+class Configured(Struct, frozen=True):
+    """TP and PP as one pod's engine says that it is configured; None where it does not say."""
+
+    tp: int | None
+    pp: int | None
+    pod: str
+    cite: Cite
+
+
 class EngineWorlds(Fact, frozen=True, kw_only=True):
     """The worlds that the engine's own lines show; `unseen` says where nothing was seen.
 
@@ -55,6 +67,7 @@ class EngineWorlds(Fact, frozen=True, kw_only=True):
 
     worlds: tuple[EngineWorld, ...]
     unseen: tuple[str, ...] = ()
+    configured: tuple[Configured, ...] = ()
 
     @classmethod
     def fold(cls, evidence: Evidence) -> "EngineWorlds | Missing":
@@ -66,7 +79,26 @@ class EngineWorlds(Fact, frozen=True, kw_only=True):
         )
         if not placed:
             return Missing("; ".join(unseen) or "no pod of the group is known")
-        return cls(worlds=_worlds(placed), unseen=unseen)
+        return cls(
+            worlds=_worlds(placed),
+            unseen=unseen,
+            configured=_configured(evidence),
+            gaps=dropped_lines(evidence),
+        )
+
+
+def _configured(evidence: Evidence) -> tuple[Configured, ...]:
+    looks = [(p, evidence.look(p).vllm) for p in evidence.pods]
+    return tuple(
+        Configured(
+            log.tp,
+            log.pp,
+            p.name,
+            Cite(f"{p.name} is configured with TP={log.tp}, PP={log.pp}", log.config_source or ""),
+        )
+        for p, log in looks
+        if isinstance(log, VllmLog) and (log.tp, log.pp) != (None, None)
+    )
 
 
 def _unseen(evidence: Evidence, pod: Pod) -> str:
@@ -80,21 +112,34 @@ def _worlds(placed: Iterable[tuple[Pod, RankLine]]) -> tuple[EngineWorld, ...]:
     Before 0.11.1 the meeting point is not printed, so ranks go to the first world of their
     size that lacks them. A meeting point on one machine is not shared between pods.
     """
+    placed = list(placed)
+    points: dict[int, set[tuple[object, ...]]] = {}
+    for pod, line in placed:
+        if line.init_method is not None:
+            points.setdefault(line.world_size, set()).add(_key(pod, line))
     worlds: dict[tuple[object, ...], list[dict[int, WorldRank]]] = {}
     for pod, line in placed:
-        local = (line.init_method or "").startswith(_LOCAL)
-        key = (line.world_size, line.init_method, pod.key if local else "")
+        key = _key(pod, line)
+        if line.init_method is None and len(points.get(line.world_size, ())) == 1:
+            key = next((k for k in points[line.world_size] if k[2] in ("", pod.key)), key)
         groups = worlds.setdefault(key, [{}])
         home = next((g for g in groups if line.rank not in g), None)
         if home is None:
             home = {}
             groups.append(home)
-        home[line.rank] = WorldRank(line.rank, pod.name, _cite(pod, line), line.tp is not None)
+        home[line.rank] = WorldRank(
+            line.rank, pod.name, _cite(pod, line), line.tp is not None, line.tp, line.pp
+        )
     return tuple(
         EngineWorld(_size(key), tuple(group[r] for r in sorted(group)))
         for key, groups in worlds.items()
         for group in groups
     )
+
+
+def _key(pod: Pod, line: RankLine) -> tuple[object, ...]:
+    local = (line.init_method or "").startswith(_LOCAL)
+    return (line.world_size, line.init_method, pod.key if local else "")
 
 
 def _size(key: tuple[object, ...]) -> int:

@@ -1,58 +1,15 @@
 """NCCL over a whole group: its communicators, and the transports between its nodes."""
 
-from collections.abc import Iterable
 from typing import Self
 
-from distcheck.checks.evidence import Cite, Evidence, Missing, NcclLog, Pod
+from distcheck.checks.evidence import Cite, Evidence, Missing, NcclLog
 from distcheck.checks.evidence.nccl import Channels, Communicator, Failure, SeenRank
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.nccl_coverage import coverage_gaps, live, nothing_seen, seen_logs
+from distcheck.checks.facts.nccl_reach import copies_apart, elsewhere, on_sockets, reach_gaps
 from distcheck.checks.knowledge import transports
 from distcheck.checks.knowledge.communicators import world_of
 from distcheck.checks.knowledge.nccl_merge import merge
-
-
-def seen_logs(evidence: Evidence) -> tuple[tuple[Pod, NcclLog], ...]:
-    """The pods whose logs hold NCCL lines, with what they show."""
-    looks = ((pod, evidence.look(pod).nccl) for pod in evidence.pods)
-    return tuple((p, log) for p, log in looks if isinstance(log, NcclLog) and log.lines)
-
-
-def nothing_seen(evidence: Evidence) -> Missing:
-    """Why there is no NCCL line in any log of the group."""
-    looks = [(pod, evidence.look(pod).nccl) for pod in evidence.pods]
-    read = [p.name for p, log in looks if isinstance(log, NcclLog)]
-    unread = dict.fromkeys(log.reason for _, log in looks if isinstance(log, Missing))
-    silent = f"no NCCL lines in the logs of {', '.join(read)} (is NCCL_DEBUG=INFO set?)"
-    said = ([silent] if read else []) + list(unread)
-    return Missing("; ".join(said) or f"{evidence.target.name} has no pods")
-
-
-def hosts_of(pod: Pod) -> tuple[str, ...]:
-    """What NCCL may print as this pod's host: its name, or its node's with host network."""
-    return tuple(n.partition(".")[0] for n in (pod.name, pod.node) if n)
-
-
-def uncovered(evidence: Evidence, log: NcclLog) -> tuple[str, ...]:
-    """Pods with GPUs of which no log, not even another pod's, shows an NCCL process.
-
-    Ray prints its workers' lines in the driver's log: such a worker pod is covered.
-    """
-    shown = set(log.hosts)
-    return tuple(
-        _why(evidence, pod)
-        for pod in evidence.pods
-        if pod.gpus and not shown.intersection(hosts_of(pod)) and not _speaks(evidence, pod)
-    )
-
-
-def _speaks(evidence: Evidence, pod: Pod) -> bool:
-    look = evidence.look(pod).nccl
-    return isinstance(look, NcclLog) and look.lines > 0
-
-
-def _why(evidence: Evidence, pod: Pod) -> str:
-    look = evidence.look(pod).nccl
-    return look.reason if isinstance(look, Missing) else f"no NCCL lines of {pod.name}"
 
 
 def rank_cite(rank: SeenRank, one: Communicator) -> Cite:
@@ -69,7 +26,7 @@ def failure_cite(failure: Failure) -> Cite:
 class Communicators(Fact, frozen=True):
     """All communicators of the group, merged by commId over its pods.
 
-    `expected` is TP x PP as asked for, `tp` the tensor-parallel degree; None where unknown.
+    `expected` is TP x PP x DP as asked for, `tp` the tensor-parallel degree; None where unknown.
     `folded` says that Ray left lines out, `start_seen` that no log lost its start.
     """
 
@@ -83,8 +40,8 @@ class Communicators(Fact, frozen=True):
 
     @property
     def world(self) -> Communicator | None:
-        """The largest communicator."""
-        return world_of(self.communicators)
+        """The largest communicator that counts; where all have ended, the largest of those."""
+        return world_of(self.live or self.communicators)
 
     @property
     def failure(self) -> Failure | None:
@@ -94,7 +51,7 @@ class Communicators(Fact, frozen=True):
     @property
     def live(self) -> tuple[Communicator, ...]:
         """Communicators that count: not ended on every rank that was seen."""
-        return tuple(c for c in self.communicators if not all(r.closed for r in c.ranks))
+        return live(self.communicators)
 
     @property
     def members(self) -> int:
@@ -121,15 +78,16 @@ class Communicators(Fact, frozen=True):
         if not seen:
             return nothing_seen(evidence)
         log = merge(one for _, one in seen)
+        copy, copies = evidence.intent.world_size, evidence.intent.dp or 1
         return cls(
             communicators=log.communicators,
             failures=log.failures,
-            expected=evidence.intent.world_size,
+            expected=None if copy is None else copy * copies,
             tp=evidence.intent.tp,
             folded=log.folded > 0,
             start_seen=log.start_seen,
             info=log.info,
-            gaps=(*uncovered(evidence, log), *log.dropped),
+            gaps=(*coverage_gaps(evidence, log), *log.dropped),
         )
 
 
@@ -137,10 +95,14 @@ class Transports(Fact, frozen=True):
     """The channels between the group's nodes, and what explains them.
 
     `nodes` are the Kubernetes nodes of the group's pods, `log` all pods' logs as one.
+    `elsewhere` says why the group may reach beyond one node, empty where it cannot;
+    `copies_apart` that no copy of a data-parallel model does.
     """
 
     log: NcclLog
     nodes: tuple[str, ...]
+    elsewhere: tuple[str, ...]
+    copies_apart: bool
 
     @property
     def verdict(self) -> transports.TransportVerdict:
@@ -160,6 +122,11 @@ class Transports(Fact, frozen=True):
         return tuple(c for c in self.channels if of(c.transport, providers) == "socket")
 
     @property
+    def on_sockets(self) -> tuple[str, ...]:
+        """Hosts of communicators between nodes with a process that chose sockets."""
+        return on_sockets(self.log)
+
+    @property
     def connected(self) -> bool:
         """Some rank completed, or said that its rings or trees are connected."""
         complete = any(c.complete for c in self.log.communicators)
@@ -173,13 +140,11 @@ class Transports(Fact, frozen=True):
             return nothing_seen(evidence)
         log = merge(one for _, one in seen)
         nodes = tuple(dict.fromkeys(p.node for p in evidence.pods if p.node))
-        gaps = (*uncovered(evidence, log), *_silent_hosts(log), *log.dropped)
-        return cls(log=log, nodes=nodes, gaps=gaps)
-
-
-def _silent_hosts(log: NcclLog) -> Iterable[str]:
-    """Hosts with ranks and no channel that leaves them, where other hosts have such."""
-    leaving = {c.host for c in log.channels if c.scope == "inter_node"}
-    ranked = {r.host for c in log.communicators for r in c.ranks}
-    if leaving:
-        yield from (f"no channel of {h} that leaves its node" for h in sorted(ranked - leaving))
+        gaps = (*coverage_gaps(evidence, log), *reach_gaps(log), *log.dropped)
+        return cls(
+            log=log,
+            nodes=nodes,
+            elsewhere=elsewhere(evidence, log),
+            copies_apart=not gaps and copies_apart(evidence, log),
+            gaps=gaps,
+        )

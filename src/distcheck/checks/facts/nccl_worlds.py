@@ -1,13 +1,14 @@
 """The worlds that NCCL shows: processes that share communicators, directly or through others."""
 
-from collections import Counter
 from collections.abc import Iterable
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from distcheck.checks.evidence import Cite, Evidence, Missing, NcclLog
 from distcheck.checks.evidence.nccl import Communicator
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.nccl_coverage import misplaced
 from distcheck.checks.knowledge.communicators import merge_communicators
 
 Process = tuple[str, int]
@@ -16,8 +17,9 @@ Process = tuple[str, int]
 class NcclWorld(Struct, frozen=True):
     """Processes bound together by communicators.
 
-    `closed` says that every rank of each of its communicators was seen complete, so that
-    no process is missing from `processes`. `largest` is its largest communicator's size.
+    `closed` says that every rank of each of its communicators was seen complete, on the pods
+    of the group, so that no process is missing from `processes`. `largest` is the size of its
+    largest communicator.
     """
 
     processes: tuple[Process, ...]
@@ -55,14 +57,9 @@ class NcclWorlds(Fact, frozen=True, kw_only=True):
             reasons = dict.fromkeys(unseen)
             return Missing("; ".join(reasons) or "no NCCL communicator is in the logs")
         whole = not unseen and all(log.start_seen and not log.dropped for log in logs)
-        whole = whole and not _crowded(evidence, every)
-        return cls(worlds=_worlds(every), whole=whole, unseen=unseen)
-
-
-def _crowded(evidence: Evidence, communicators: Iterable[Communicator]) -> bool:
-    gpus = {p.name: p.gpus for p in evidence.pods}
-    held = Counter(host for host, _ in set().union(*map(_processes, communicators)))
-    return any(count > gpus[host] > 0 for host, count in held.items() if host in gpus)
+        odd = misplaced(evidence, every)
+        worlds = tuple(replace(w, closed=w.closed and not odd) for w in _worlds(every))
+        return cls(worlds=worlds, whole=whole and not odd, unseen=(*unseen, *odd))
 
 
 def _ended(one: Communicator) -> bool:

@@ -75,6 +75,8 @@ class Path(Struct, frozen=True):
 class PortMatrix(Fact, frozen=True, kw_only=True):
     """Pairs of pods in both directions; one of which too little was seen is a gap.
 
+    So is a group of which no meeting point is known.
+
     All pairs, but in a group of more than 16 pods those with the leader, where all ranks
     meet, and those that were tried: a million pairs of a thousand pods cannot be.
     `alone` says that the group is one pod, which has no other to reach.
@@ -90,7 +92,7 @@ class PortMatrix(Fact, frozen=True, kw_only=True):
             return _few(evidence)
         seen = _known(evidence)
         paths = tuple(_path(seen, a, b) for a, b in pairs(evidence.pods, seen.looks))
-        gaps = tuple(p.gap for p in paths if p.gap)
+        gaps = (*(p.gap for p in paths if p.gap), *_no_meeting_point(evidence, seen))
         if not any(p.tried or p.connected for p in paths):
             return Missing("; ".join(dict.fromkeys(p.reason for p in paths)))
         return cls(paths=paths, gaps=gaps)
@@ -100,11 +102,19 @@ def _few(evidence: Evidence) -> PortMatrix | Missing:
     """One pod is a whole group only if it has all GPUs that are asked for."""
     if not evidence.pods:
         return Missing("the group has no pods")
-    pod, wanted = evidence.pods[0], evidence.intent.world_size or evidence.intent.gpus or 0
-    if wanted > pod.gpus or (evidence.intent.nodes or 1) > 1:
+    pod, intent = evidence.pods[0], evidence.intent
+    wanted = max(intent.gpus or 0, (intent.world_size or 0) * (intent.dp or 1))
+    if wanted > pod.gpus or (intent.nodes or 1) > 1:
         return Missing(f"{pod.name} is the only pod that is known of a group of {wanted} GPUs")
     what = f"{pod.name} is the only pod and has all {wanted or pod.gpus} GPUs that are asked for"
     return PortMatrix(paths=(), alone=Cite(what, f"pods of {evidence.target.name}"))
+
+
+def _no_meeting_point(evidence: Evidence, known: "_Known") -> Iterator[str]:
+    """Open ports of no known use do not show that the ranks can meet."""
+    ips = {p.ip for p in evidence.pods}
+    if not any(point.ip in ips for points in known.points.values() for point in points):
+        yield "no address where the pods meet is known (neither Ray's GCS nor a rendezvous)"
 
 
 class _Known(Struct, frozen=True):

@@ -1,6 +1,6 @@
 """Ray's membership against the group: who should be in it, and who is."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator
 
 from distcheck.checks.evidence import (
     Cite,
@@ -10,7 +10,9 @@ from distcheck.checks.evidence import (
     RayCluster,
 )
 from distcheck.checks.evidence.ray import RayNode
+from distcheck.checks.facts.age import is_old
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.ray_answers import disagreements, latest
 from distcheck.checks.facts.ray_member import (
     RayMember,
     is_loopback,
@@ -53,9 +55,14 @@ class RayMembership(Fact, frozen=True, kw_only=True):
 
     @property
     def nodes(self) -> int:
-        """How many nodes Ray has now, by address; pods without GPUs (a CPU head) aside."""
+        """How many nodes Ray has now, by address, in the unit of `nodes_expected`.
+
+        Pods without GPUs in their spec (a CPU head, a resource claim) count only where more
+        nodes are expected than there are pods with GPUs: they are then among those.
+        """
         aside = sum(bool(m.rows) for m in self.others if m.is_pod)
-        return sum(bool(m.rows) for m in self.members) - aside
+        joined = sum(bool(m.rows) for m in self.members)
+        return joined if (self.nodes_expected or 0) > len(self.expected) else joined - aside
 
     @property
     def gpus(self) -> float:
@@ -72,10 +79,13 @@ class RayMembership(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def fold(cls, evidence: Evidence) -> "RayMembership | Missing":
-        """From the answer that knows most of the pods; Missing where no GCS could be asked."""
+        """From the latest answer of the Ray cluster that knows most of the pods.
+
+        Missing where no GCS could be asked, and nothing shows that the group has no Ray.
+        """
         seen = [n.ray for n in evidence.nodes if isinstance(n.ray, RayCluster)]
         if seen:
-            return _membership(evidence, sorted(seen, key=lambda c: -_known(c, evidence.pods)))
+            return _membership(evidence, seen)
         reasons = [n.ray.reason for n in evidence.nodes if isinstance(n.ray, Missing)]
         without = without_ray(evidence)
         if without:
@@ -83,13 +93,8 @@ class RayMembership(Fact, frozen=True, kw_only=True):
         return Missing("; ".join(dict.fromkeys(reasons)) or "no agent answered: Ray was not asked")
 
 
-def _known(cluster: RayCluster, pods: Iterable[Pod]) -> int:
-    ips = {n.ip for n in cluster.nodes if n.alive}
-    return sum(p.ip in ips for p in pods)
-
-
 def _membership(evidence: Evidence, seen: list[RayCluster]) -> RayMembership:
-    cluster, *rest = seen
+    cluster, *rest = latest(seen, evidence.pods)
     with_gpus = [p for p in evidence.pods if p.gpus] or list(evidence.pods)
     local = not evidence.pods and _on_one_machine(cluster)
     shared = local and len({n.ip for n in cluster.nodes}) == 1 < len(cluster.nodes)
@@ -106,7 +111,11 @@ def _membership(evidence: Evidence, seen: list[RayCluster]) -> RayMembership:
         nodes_expected=_nodes_expected(evidence, len(expected)),
         gpus_expected=_gpus_expected(evidence),
         is_local=local,
-        gaps=tuple(_odd(n) for n in cluster.nodes if n.state not in ("ALIVE", "DEAD")),
+        gaps=(
+            *_odd(cluster),
+            *disagreements(cluster, seen, with_gpus),
+            *_stale(evidence, cluster),
+        ),
     )
 
 
@@ -127,8 +136,15 @@ def _gpus_expected(evidence: Evidence) -> int | None:
     return sum(p.gpus for p in evidence.pods) or None if asked is None else asked
 
 
-def _odd(node: RayNode) -> str:
-    return f"node {node.ip} is in state {node.state}, which this version does not know"
+def _odd(cluster: RayCluster) -> Iterator[str]:
+    for node in (n for n in cluster.nodes if n.state not in ("ALIVE", "DEAD")):
+        yield f"node {node.ip} is in state {node.state}, which this version does not know"
+
+
+def _stale(evidence: Evidence, cluster: RayCluster) -> Iterator[str]:
+    for look in (n for n in evidence.nodes if n.ray is cluster):
+        if is_old(look.observed_at, evidence.observed_at):
+            yield f"Ray now: what {look.node} says is of {look.observed_at}, over an hour before"
 
 
 def _cite(cluster: RayCluster, node: RayNode, pods: dict[str, Pod]) -> Cite:

@@ -35,6 +35,8 @@ class WantedWorld(Fact, frozen=True, kw_only=True):
         if intent.tp is None:
             return Missing("no command line or spec says how many ranks the engine should have")
         tp, pp, dp = intent.tp, intent.pp or 1, intent.dp or 1
+        if min(tp, pp, dp) < 1:
+            return Missing(f"TP={tp} x PP={pp} x DP={dp} is no layout")
         what = f"TP={tp} x PP={pp} x DP={dp} is asked for"
         cite = Cite(what, intent.sources.get("tp", "intent"))
         return cls(tp=tp, pp=pp, dp=dp, cite=cite)

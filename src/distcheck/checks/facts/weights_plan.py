@@ -41,7 +41,8 @@ class WeightsPlan(Fact, frozen=True, kw_only=True):
         if intent.tp is None:
             return Missing("no command line or spec says into how many parts the model is cut")
         looks = [evidence.look(p).model for p in evidence.pods]
-        model = next((m for m in looks if isinstance(m, ModelConfig)), None)
+        models = [m for m in looks if isinstance(m, ModelConfig)]
+        model = models[0] if models else None
         if model is None:
             reasons = dict.fromkeys(m.reason for m in looks if isinstance(m, Missing))
             return Missing("; ".join(reasons) or "the model's config.json was not seen")
@@ -51,7 +52,9 @@ class WeightsPlan(Fact, frozen=True, kw_only=True):
             return wanted
         cut = {(d, p): None for p in (1, pp) for d in _DEGREES if (d, p) != (tp, pp)}
         others = [_expected(evidence, model, *one) for one in cut]
+        differ = any(m.config != model.config for m in models)
         return cls(
+            gaps=("config.json differs between pods: which one is served",) if differ else (),
             wanted=wanted,
             others=tuple(e for e in others if isinstance(e, Expected)),
             cites=(

@@ -2,36 +2,17 @@
 
 import re
 
-from msgspec import Struct
-
 from distcheck.checks.evidence import Cite, Evidence, Missing, Pod, VllmLog
 from distcheck.checks.evidence.vllm import RankLine, WeightsLine
 from distcheck.checks.facts.engine_lines import gpu_of, lines_by_pod, memory_of
+from distcheck.checks.facts.engine_start import dropped_lines
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.share_doubts import counted_twice, gpus_against, nameless
+from distcheck.checks.facts.shares import Share
 from distcheck.checks.knowledge.weights import GIB
 
 _ONE_LINE_A_NODE = (0, 11, 1)
 """From this version on only local rank 0 of a node says what it loaded (`info_once`, local)."""
-
-
-class Share(Struct, frozen=True):
-    """The weights of one rank in GiB, as its own log line gives them.
-
-    `uuid` is its GPU where a pid or a title tells it. `covers` counts further ranks of the
-    same world, pod and pipeline stage, which by vLLM's design do not print the line.
-    """
-
-    pod: str
-    gib: float
-    cite: Cite
-    pp: int | None = None
-    uuid: str | None = None
-    covers: int = 0
-
-    @property
-    def subject(self) -> str:
-        """The GPU, or else the pod."""
-        return self.uuid or self.pod
 
 
 class WeightsSeen(Fact, frozen=True, kw_only=True):
@@ -39,6 +20,7 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
 
     shares: tuple[Share, ...]
     gpus: int
+    asked: int = 0
 
     @property
     def witnessed(self) -> int:
@@ -56,11 +38,15 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
         for pod in evidence.pods:
             own, odd = _shares(evidence, pod, lines[pod.key], ranks[pod.key], habits)
             shares += own
-            gaps += [*odd, *_unseen(evidence, pod, own)]
+            gaps += [*odd, *_unseen(evidence, pod, own), *gpus_against(evidence, pod, own)]
+            gaps += nameless(pod, lines[pod.key])
         if not shares:
             return Missing("; ".join(dict.fromkeys(gaps)) or "no pod of the group is known")
         gpus = sum(p.gpus for p in evidence.pods)
-        return cls(shares=tuple(shares), gpus=gpus, gaps=(*gaps, *_absent(evidence, gpus)))
+        asked = _asked(evidence)
+        gaps += [*_absent(asked, gpus), *dropped_lines(evidence)]
+        gaps += counted_twice(shares, evidence.intent.dp or 1)
+        return cls(shares=tuple(shares), gpus=gpus, asked=asked, gaps=tuple(gaps))
 
 
 def _shares(
@@ -81,7 +67,9 @@ def _shares(
             odd.append(f"{uuid} holds {held / GIB:.2f} GiB, less than {line.source} says")
             continue
         covers = _covered(line, ranks, one_stage=one_stage) if silent else 0
-        shares.append(Share(pod.name, line.gib, _cite(pod, line), line.pp, uuid, covers))
+        shares.append(
+            Share(pod.name, line.gib, _cite(pod, line), line.pp, line.tp, line.rank, uuid, covers)
+        )
     return shares, odd
 
 
@@ -126,10 +114,13 @@ def _unseen(evidence: Evidence, pod: Pod, shares: list[Share]) -> list[str]:
     return []
 
 
-def _absent(evidence: Evidence, gpus: int) -> tuple[str, ...]:
-    """GPUs that are asked for and that no known pod has."""
+def _asked(evidence: Evidence) -> int:
     intent = evidence.intent
-    wanted = intent.gpus or (intent.world_size or 0) * (intent.dp or 1)
-    if gpus >= wanted:
+    return max(intent.gpus or 0, (intent.world_size or 0) * (intent.dp or 1))
+
+
+def _absent(asked: int, gpus: int) -> tuple[str, ...]:
+    """GPUs that are asked for and that no known pod has."""
+    if gpus >= asked:
         return () if gpus else ("how many GPUs the group has",)
-    return (f"{wanted - gpus} GPUs that are asked for and that no pod of the group has",)
+    return (f"{asked - gpus} GPUs that are asked for and that no pod of the group has",)

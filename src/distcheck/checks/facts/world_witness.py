@@ -7,7 +7,7 @@ from typing import Literal
 from msgspec import Struct
 
 from distcheck.checks.evidence import Cite, Missing
-from distcheck.checks.facts.engine_worlds import EngineWorlds
+from distcheck.checks.facts.engine_worlds import EngineWorld, EngineWorlds
 from distcheck.checks.facts.nccl_worlds import NcclWorlds
 from distcheck.checks.facts.wanted_world import WantedWorld
 
@@ -30,11 +30,17 @@ def engine_testimony(engine: EngineWorlds | Missing, wanted: WantedWorld) -> Tes
     if isinstance(engine, Missing):
         return Testimony("silent", f"engine logs: {engine.reason}")
     sizes = [w.size for w in engine.worlds]
-    cites = tuple(r.cite for w in engine.worlds for r in w.ranks)
+    cites = (
+        *(r.cite for w in engine.worlds for r in w.ranks),
+        *(c.cite for c in engine.configured),
+    )
     pods = tuple(dict.fromkeys(p for w in engine.worlds for p in w.pods))
     full = [w for w in engine.worlds if w.complete and w.met]
     if any(size not in (wanted.size, wanted.whole) for size in sizes):
         return Testimony("otherwise", f"the engine's ranks form {_worlds(sizes)}", cites, pods)
+    against = _against(engine, wanted)
+    if against:
+        return Testimony("otherwise", against, cites, pods)
     if len(full) == len(sizes):
         says = f"the engine's ranks form {_worlds(sizes)}"
         return Testimony("as wanted" if _fit(sizes, wanted) else "otherwise", says, cites, pods)
@@ -71,7 +77,29 @@ def nccl_testimony(nccl: NcclWorlds | Missing, wanted: WantedWorld) -> Testimony
 
 def _fit(sizes: Sequence[int], wanted: WantedWorld) -> bool:
     """One world for each copy, or one of all copies (mixture of experts with DP)."""
-    return list(sizes) in ([wanted.size] * wanted.dp, [wanted.whole])
+    copies = len(sizes) == wanted.dp and all(size == wanted.size for size in sizes)
+    return copies or list(sizes) == [wanted.whole]
+
+
+def _against(engine: EngineWorlds, wanted: WantedWorld) -> str:
+    """What speaks against the wanted layout although the sizes fit; empty where nothing does."""
+    sizes = [w.size for w in engine.worlds]
+    if len(sizes) > wanted.dp or (wanted.whole in sizes and len(sizes) > 1 < wanted.dp):
+        return f"the engine's ranks form {_worlds(sizes)}: ranks are there twice, or meet apart"
+    for one in engine.configured:
+        if one.tp not in (None, wanted.tp) or one.pp not in (None, wanted.pp):
+            return f"the engine of {one.pod} is configured with TP={one.tp}, PP={one.pp}"
+    return next((says for w in engine.worlds if (says := _misplaced(w, wanted))), "")
+
+
+def _misplaced(world: EngineWorld, wanted: WantedWorld) -> str:
+    """How the places that a world's ranks were told differ from TP x PP; empty where not."""
+    for name, size in (("tp", wanted.tp), ("pp", wanted.pp)):
+        told = [place for r in world.ranks if (place := getattr(r, name)) is not None]
+        largest = max(told, default=-1) + 1
+        if largest > size or (world.complete and len(told) == world.size and largest < size):
+            return f"the engine's ranks have places of {name.upper()}={largest}"
+    return ""
 
 
 def _worlds(sizes: Iterable[int]) -> str:

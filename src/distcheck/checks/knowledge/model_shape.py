@@ -24,6 +24,7 @@ _TRAITS: Mapping[str, tuple[bool, bool, bool]] = {
     "DeepseekV2ForCausalLM": (False, False, False),
     "DeepseekV3ForCausalLM": (False, False, False),
 }
+_LARGEST = {"num_hidden_layers": 10_000, "hidden_size": 1 << 20, "vocab_size": 1 << 26}
 _BYTES = {"bfloat16": 2, "float16": 2, "half": 2}
 
 
@@ -86,13 +87,19 @@ def model_shape(
     name = names[0] if isinstance(names, list) and names else None
     if not isinstance(name, str) or name not in _TRAITS:
         return Missing(f"weights of the architecture {name!r} are not modelled")
+    if odd := [key for key, most in _LARGEST.items() if _exceeds(config.get(key), most)]:
+        return Missing(f"config.json of {name} is not a plausible model: {', '.join(odd)}")
     scheme = quantisation_of(config, quantisation)
     if isinstance(scheme, Missing):
         return scheme
     try:
         return _shape(name, config, dtype, scheme)
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
         return Missing(f"config.json of {name} lacks a size that its weights depend on: {error}")
+
+
+def _exceeds(value: object, most: int) -> bool:
+    return isinstance(value, int) and value > most
 
 
 def _shape(
@@ -150,8 +157,10 @@ def _positions(config: Mapping[str, object]) -> int:
     rope = config.get("rope_scaling") or {}
     if isinstance(rope, dict) and "yarn" in (rope.get("type"), rope.get("rope_type")):
         original, factor = rope.get("original_max_position_embeddings"), rope.get("factor")
-        if isinstance(original, int) and isinstance(factor, int | float) and factor < 1 << 20:
-            return int(original * factor)
+        if isinstance(original, int) and isinstance(factor, int | float):
+            if 0 < original < 1 << 40 and 0 < factor < 1 << 20:
+                return int(original * factor)
+            raise ValueError("rope_scaling")
     return _size(config, "max_position_embeddings")
 
 

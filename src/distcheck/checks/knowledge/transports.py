@@ -120,8 +120,10 @@ def transport_verdict(log: NcclLog) -> TransportVerdict:
     found = net_channels(log)
     if found:
         return _of_networks(found, providers_of(log))
-    if any(c.scope == "inter_node" for c in log.channels):
-        return "mnnvl"
+    leaving = {c.transport for c in log.channels if c.scope == "inter_node"}
+    if leaving:
+        nvlink = all(class_of(t) == "nvlink" for t in leaving)
+        return "mnnvl" if nvlink else "inconclusive"
     world = world_of(log.communicators)
     return "single-node" if world is not None and one_node(world) else "inconclusive"
 

@@ -6,6 +6,7 @@ allocator of PyTorch, whose blocks the log line counts.
 """
 
 from collections.abc import Iterator, Mapping
+from itertools import accumulate
 
 from msgspec import Struct
 
@@ -50,7 +51,7 @@ def stage_weights(
         return Missing(reason)
     if isinstance(split, Missing):
         return split
-    starts = [sum(split[:i]) for i in range(layout.pp)]
+    starts = accumulate(split[:-1], initial=0)
     return tuple(
         sum(map(allocated, _stage(shape, layout, i, range(start, start + count))))
         for i, (start, count) in enumerate(zip(starts, split, strict=True))

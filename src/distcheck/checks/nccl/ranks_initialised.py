@@ -74,8 +74,10 @@ def _failure(nccl: Communicators) -> Verdict | None:
 
 
 def _no_communicator(nccl: Communicators) -> Verdict | None:
-    if nccl.world is not None:
+    if nccl.live:
         return None
+    if nccl.communicators:
+        return unknown("every communicator in the logs has ended", _world_cites(nccl))
     hint = "no communicator yet" if nccl.info else "only warnings are logged; set NCCL_DEBUG=INFO"
     return unknown(f"the logs have NCCL lines and show no communicator: {hint}")
 
@@ -135,13 +137,12 @@ def _world_cites(nccl: Communicators) -> tuple[Cite, ...]:
 
 
 def _gone(one: Communicator) -> str:
-    """The ranks not seen, as ranges."""
-    held = {r.rank for r in one.ranks}
-    gone = [r for r in range(one.nranks) if r not in held]
-    starts = [r for r in gone if r - 1 not in set(gone)]
-    ends = [r for r in gone if r + 1 not in set(gone)]
-    spans = (f"{a}" if a == b else f"{a} to {b}" for a, b in zip(starts, ends, strict=True))
-    return f"rank {', '.join(list(spans)[:8])}"
+    """The ranks not seen, as ranges: the first eight."""
+    held = sorted({r.rank for r in one.ranks})
+    between = zip((-1, *held), (*held, one.nranks), strict=True)
+    gone = [(low + 1, high - 1) for low, high in between if high - low > 1]
+    spans = (f"{a}" if a == b else f"{a} to {b}" for a, b in gone[:8])
+    return f"rank {', '.join(spans)}"
 
 
 def _folding(nccl: Communicators) -> str:

@@ -54,8 +54,19 @@ def rdma_between_nodes(nccl: Transports) -> Verdict:
         uses one. Take NCCL_IB_DISABLE and NCCL_NET=Socket out of its environment, and let
         NCCL_IB_HCA name devices that `ibv_devinfo` lists in the container.
     """
-    if len(nccl.nodes) == 1:
+    if nccl.sockets:
+        return _socket(nccl)
+    if not nccl.channels:
+        return _no_way_out(nccl)
+    return _JUDGES[nccl.verdict](nccl)
+
+
+def _no_way_out(nccl: Transports) -> Verdict:
+    """No channel leaves a node: none has to, or it is not seen yet."""
+    if not nccl.elsewhere and len(nccl.nodes) == 1:
         return _one_node(nccl, f"all pods are on one node, {nccl.nodes[0]}")
+    if nccl.copies_apart:
+        return _one_node(nccl, "each copy of the model has all its ranks on one node")
     return _JUDGES[nccl.verdict](nccl)
 
 
@@ -90,6 +101,10 @@ def _rdma(nccl: Transports) -> Verdict:
     if failure is not None:
         says = f"RDMA was chosen, then NCCL failed: {failure.says}"
         return unknown(says, (*_cites(nccl.channels), Cite(failure.says, failure.source)))
+    if nccl.on_sockets:
+        hosts = ", ".join(nccl.on_sockets)
+        says = f"processes on {hosts} chose sockets; the channels that were seen use RDMA"
+        return unknown(says, _chosen(nccl))
     used = ", ".join(transports.transports(nccl.channels, "inter_node"))
     lines = sum(c.count for c in nccl.channels)
     gdr = " without GPUDirect RDMA on all channels (see NCCL003)"
@@ -99,10 +114,8 @@ def _rdma(nccl: Transports) -> Verdict:
 
 
 def _single(nccl: Transports) -> Verdict:
-    if len(nccl.nodes) > 1 or len(nccl.log.hosts) > 1:
-        says = "no communicator leaves its node, though the group has several nodes"
-        return unknown(says, _world(nccl))
-    return _one_node(nccl, "all ranks are on one node")
+    why = "; ".join(nccl.elsewhere) or "no pod has a node yet"
+    return unknown(f"no communicator that was seen leaves its node; {why}", _world(nccl))
 
 
 def _inconclusive(nccl: Transports) -> Verdict:

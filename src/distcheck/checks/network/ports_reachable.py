@@ -64,7 +64,7 @@ def ports_reachable(matrix: PortMatrix) -> Verdict:
     if not cites:
         return unknown("no connection between the pods was seen")
     names = sorted({path.source for path in matrix.paths})
-    return passed(f"{len(cites)} connections prove all directions between {_and(names)}", cites)
+    return passed(f"{len(cites)} connections between {_and(names)} are open", cites)
 
 
 def _blocked(blocked: list[tuple[Path, Tried]]) -> Verdict:

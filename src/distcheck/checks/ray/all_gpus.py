@@ -3,7 +3,7 @@
 from distcheck.checks.check import check
 from distcheck.checks.facts.ray import RayMembership
 from distcheck.checks.facts.ray_member import RayMember, in_words
-from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown
+from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 
 @check("RAY002")
@@ -20,10 +20,12 @@ def all_gpus(ray: RayMembership) -> Verdict:
         node_dead: the node that brought them is DEAD
         node_gpu_short: a node joined with fewer GPUs than its pod asks for
         duplicate_node_ip: one pod's GPUs are registered more than once
+        unexpected_gpus: a node joined with more GPUs than its pod asks for: Ray may place
+            ranks on GPUs that the pod does not have
 
     Remedy:
-        Bring the named node back (see RAY001). Where it joined with too few GPUs, look at
-        the `--num-gpus` of its `ray start`, and at what `nvidia-smi -L` shows in that
+        Bring the named node back (see RAY001). Where it joined with too few or too many GPUs, look
+        at the `--num-gpus` of its `ray start`, and at what `nvidia-smi -L` shows in that
         container: Ray counts what CUDA_VISIBLE_DEVICES and the driver show at its start.
     """
     if not ray.uses_ray:
@@ -31,7 +33,7 @@ def all_gpus(ray: RayMembership) -> Verdict:
     if ray.gpus_expected is None:
         have = f"Ray has {ray.gpus:g} GPUs on {in_words(ray.nodes)}"
         return unknown(f"{have}; nothing says how many it should have", ray.cites)
-    steps = (_absent, _short, _lacking, _twice)
+    steps = (_absent, _short, _lacking, _twice, _beyond)
     found = (step(ray) for step in steps)
     return next((verdict for verdict in found if verdict is not None), None) or _pass(ray)
 
@@ -71,6 +73,16 @@ def _twice(ray: RayMembership) -> Verdict | None:
         return None
     why = (f"{m.label} has {m.gpus} and registered {m.registered:g}" for m in both)
     return _fail(ray, both, "duplicate_node_ip", "; ".join(why))
+
+
+def _beyond(ray: RayMembership) -> Verdict | None:
+    """One row with more GPUs than its pod has: `ray start` was told a wrong number."""
+    many = tuple(m for m in ray.expected if m.registered > m.gpus > 0)
+    if not many:
+        return None
+    why = "; ".join(f"{m.label} has {m.gpus} and registered {m.registered:g}" for m in many)
+    says = f"{_count(ray)}: {why}"
+    return warned(says, "unexpected_gpus", ray.cites, [m.name for m in many])
 
 
 def _fail(ray: RayMembership, who: tuple[RayMember, ...], cause: str, why: str) -> Verdict:

@@ -120,7 +120,7 @@ def _misplaced(ray: RayMembership) -> Verdict | None:
 
 def _strange(ray: RayMembership) -> Verdict | None:
     strange = [m for m in ray.others if m.rows and not m.is_pod]
-    if ray.nodes_expected is None or ray.nodes <= ray.nodes_expected:
+    if not strange or ray.nodes_expected is None or ray.nodes <= ray.nodes_expected:
         return None
     says = f"{_alive(ray)}, more than expected: {_list(m.label for m in strange)}"
     return warned(says, "unexpected_node", ray.cites, [m.name for m in strange])

@@ -2,6 +2,7 @@
 
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Missing
+from distcheck.checks.facts.engine_start import EngineStart
 from distcheck.checks.facts.engine_worlds import EngineWorlds
 from distcheck.checks.facts.nccl_worlds import NcclWorlds
 from distcheck.checks.facts.wanted_world import WantedWorld
@@ -11,7 +12,10 @@ from distcheck.checks.verdict import Verdict, failed, passed, unknown
 
 @check("SHARD002")
 def one_world(
-    wanted: WantedWorld, engine: EngineWorlds | Missing, nccl: NcclWorlds | Missing
+    wanted: WantedWorld,
+    start: EngineStart,
+    engine: EngineWorlds | Missing,
+    nccl: NcclWorlds | Missing,
 ) -> Verdict:
     """The group is one world: communicators and engine agree on TP x PP (x DP) ranks.
 
@@ -22,7 +26,7 @@ def one_world(
         still answer each other: see NCCL006.
 
     Causes:
-        world_split: the ranks form worlds of another size or number than asked for
+        world_split: the ranks form worlds of another size, number or layout than asked for
         witnesses_disagree: the engine's lines and NCCL's communicators tell different worlds
 
     Remedy:
@@ -33,7 +37,7 @@ def one_world(
     """
     told = (engine_testimony(engine, wanted), nccl_testimony(nccl, wanted))
     opinions = {t.opinion for t in told}
-    cites = (*(c for t in told for c in t.cites), wanted.cite)
+    cites = (*(c for t in told for c in t.cites), *start.cites, wanted.cite)
     subjects = dict.fromkeys(s for t in told for s in t.subjects)
     if opinions & {"as wanted", "in part"} and "otherwise" in opinions:
         says = f"the witnesses disagree: {_both(told)}; {wanted} asks for {_asked(wanted)}"

@@ -1,7 +1,10 @@
 """SHARD001."""
 
+from collections import Counter
+
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite
+from distcheck.checks.facts.engine_start import EngineStart
 from distcheck.checks.facts.sharding import Expected, Share, WeightsPlan, WeightsSeen
 from distcheck.checks.verdict import Verdict, failed, passed, unknown
 
@@ -12,7 +15,7 @@ _COUNT = {2: "two", 3: "three", 4: "four"}
 
 
 @check("SHARD001")
-def share_of_weights(seen: WeightsSeen, plan: WeightsPlan) -> Verdict:
+def share_of_weights(seen: WeightsSeen, plan: WeightsPlan, start: EngineStart) -> Verdict:
     """Every GPU holds its share of the weights, 1/(TP x PP), no more.
 
     Proves:
@@ -25,6 +28,7 @@ def share_of_weights(seen: WeightsSeen, plan: WeightsPlan) -> Verdict:
     Causes:
         replicated: each GPU holds more than its share, and the shares add up to whole copies
         wrong_degree: GPUs hold a share that belongs to another degree than the one asked for
+        wrong_layout: ranks have places that the layout asked for does not have
 
     Remedy:
         Compare --tensor-parallel-size and --pipeline-parallel-size of the running engines
@@ -37,14 +41,47 @@ def share_of_weights(seen: WeightsSeen, plan: WeightsPlan) -> Verdict:
     ]
     if wrong:
         return _fail(seen, plan, wrong, {d for share in wrong for d in fits[share]})
+    if outside := [share for share in seen.shares if _outside(share, plan.wanted)]:
+        return _elsewhere(outside, plan)
     unclear = [share for share, degrees in fits.items() if degrees != {plan.wanted.degree}]
     if unclear:
         return _unclear(seen, plan, unclear[0], fits[unclear[0]])
+    if uneven := _uneven(seen, plan.wanted):
+        return unknown(uneven, (*_cites(seen.shares, plan), *start.cites))
     says = (
-        f"{seen.witnessed} of {seen.gpus} GPUs hold {_values(seen.shares)} GiB of weights, "
-        f"1/{plan.wanted.degree} of the model, as {_layout(plan.wanted)} should"
+        f"{seen.witnessed} of {max(seen.gpus, seen.asked)} GPUs hold {_values(seen.shares)} GiB "
+        f"of weights, 1/{plan.wanted.degree} of the model, as {_layout(plan.wanted)} should"
     )
-    return passed(says, _cites(seen.shares, plan), dict.fromkeys(s.subject for s in seen.shares))
+    cites = (*_cites(seen.shares, plan), *start.cites)
+    return passed(says, cites, dict.fromkeys(s.subject for s in seen.shares))
+
+
+def _outside(share: Share, want: Expected) -> bool:
+    """Whether the rank has a place that the layout asked for does not have."""
+    places = ((share.tp, want.tp), (share.pp, want.pp))
+    return any(at is not None and not 0 <= at < size for at, size in places)
+
+
+def _elsewhere(outside: list[Share], plan: WeightsPlan) -> Verdict:
+    one = outside[0]
+    says = f"{len(outside)} ranks have places that {_layout(plan.wanted)} does not have"
+    says += f": one on {one.subject} is TP rank {one.tp}, PP rank {one.pp}"
+    cites, subjects = _cites(outside, plan), dict.fromkeys(s.subject for s in outside)
+    return failed(says, "wrong_layout", cites, subjects)
+
+
+def _uneven(seen: WeightsSeen, want: Expected) -> str:
+    """Stages with more or fewer ranks than the others; empty where all are alike."""
+    stages: Counter[int | None] = Counter()
+    for share in seen.shares:
+        stages[share.pp] += 1 + share.covers
+    told = {stage: count for stage, count in stages.items() if stage is not None}
+    each = seen.witnessed / want.pp
+    if any(count > each for count in told.values()):
+        parts = ", ".join(f"{told[s]} of stage {s}" for s in sorted(told))
+        says = f"{seen.witnessed} ranks loaded weights: {parts}"
+        return f"{says}, where {_layout(want)} has as many of each"
+    return ""
 
 
 def _degrees(share: Share, plan: WeightsPlan) -> set[int]:
@@ -52,7 +89,7 @@ def _degrees(share: Share, plan: WeightsPlan) -> set[int]:
 
 
 def _fits(share: Share, layout: Expected) -> bool:
-    known = share.pp is not None and share.pp < layout.pp
+    known = share.pp is not None and 0 <= share.pp < layout.pp
     stages = (layout.stages[share.pp],) if known and share.pp is not None else layout.stages
     return any(abs(share.gib / stage - 1) <= _TOLERANCE for stage in stages)
 
