@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distcheck.agent.peer_address import why_not, why_not_host
+from distcheck.agent.peer_address import resolved, why_not
 
 
 @pytest.mark.parametrize(
-    "address", ["10.0.0.2", "127.77.0.2", "100.64.1.1", "fd00::2", "2001:db8::1"]
+    "address",
+    ["10.0.0.2", "127.77.0.2", "100.64.1.1", "fd00::2", "2001:db8::1", "::1", "64:ff9b::a00:2"],
 )
 def test_an_address_that_a_pod_can_have_is_taken(address: str) -> None:
     assert why_not(address) is None
@@ -33,6 +34,11 @@ def test_an_address_that_a_pod_can_have_is_taken(address: str) -> None:
         "::",
         "255.255.255.255",
         "240.0.0.1",
+        "64:ff9b::169.254.169.254",
+        "2002:a9fe:a9fe::1",
+        "::169.254.169.254",
+        "168.63.129.16",
+        "100.100.100.200",
     ],
 )
 def test_a_metadata_service_and_what_is_no_host_are_refused(address: str) -> None:
@@ -52,8 +58,8 @@ def test_any_text_is_taken_or_refused(text: str) -> None:
     assert why_not(text) is None or text in str(why_not(text)) or repr(text) in str(why_not(text))
 
 
-def test_a_gcs_may_be_a_name_but_no_metadata_service() -> None:
-    assert why_not_host("vllm-head.llm.svc") is None
-    assert why_not_host("10.0.0.2") is None
-    assert why_not_host("169.254.169.254") is not None
-    assert why_not_host("fe80::1") is not None
+def test_a_name_is_resolved_before_it_is_tested() -> None:
+    assert resolved("10.0.0.2") == ("10.0.0.2", None)
+    assert resolved("localhost")[1] is None
+    assert resolved("0xa9fea9fe")[1] is not None
+    assert resolved("fe80::1")[1] is not None

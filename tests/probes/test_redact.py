@@ -1,10 +1,13 @@
 """What leaves a node: nothing that a flag or a name outside the allow-list carries."""
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distcheck.agent.redact import FLAGS, HIDDEN, allowed_environ, is_wanted, redacted
+from distcheck.agent.logs.distil import Distiller
+from distcheck.agent.probes.model import shown
+from distcheck.agent.redact import FLAGS, HIDDEN, allowed_environ, is_wanted, redacted, scrubbed
 
 SECRET = "s3cr3t-value"
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
@@ -34,6 +37,13 @@ WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=
         (f"vllm serve m --api-key {SECRET}",),
         ("vllm", "serve", "m", f"--api-key {SECRET}"),
         ("vllm", "serve", "m", f"--model={SECRET} {SECRET}"),
+        ("vllm", "serve", "m", "--api-key", f"--{SECRET}"),
+        ("vllm", "serve", "m", "--hf-token", f"--{SECRET}", SECRET),
+        ("vllm", "serve", "m", "--api-key=A", SECRET),
+        ("vllm", "serve", "m", f'--speculative-model={{"api_key":"{SECRET}"}}'),
+        ("vllm", "serve", "m", "--speculative-model", f'{{"api_key":"{SECRET}"}}'),
+        ("vllm", "serve", "--model", f"s3:user:{SECRET}@bucket"),
+        ("vllm", "serve", "--model", f"user:{SECRET}@bucket"),
     ],
 )
 def test_a_secret_does_not_leave(argv: tuple[str, ...]) -> None:
@@ -99,3 +109,73 @@ def test_settings_of_the_transport_are_shown() -> None:
 )
 def test_only_command_lines_of_engines_are_read(argv: tuple[str, ...], wanted: bool) -> None:
     assert is_wanted(argv) is wanted
+
+
+def test_an_allow_listed_flag_after_a_secret_without_a_value_is_shown() -> None:
+    argv = ("vllm", "serve", "m", "--hf-token", "--tensor-parallel-size", "16")
+    assert redacted(argv) == argv
+
+
+def test_only_named_variables_of_the_engine_leave() -> None:
+    environ = {"VLLM_PORT": "1", "VLLM_DP_SIZE": "2", "VLLM_MY_THING": "x", "NIM_OWN": "y"}
+    assert allowed_environ(environ) == {"VLLM_PORT": "1", "VLLM_DP_SIZE": "2"}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "401 for hf_s3cr3tAbcdEfghIjkl",
+        "key sk-s3cr3t-abcdefgh is wrong",
+        "nvapi-s3cr3t-abcdefgh",
+        "ghp_s3cr3tabcdefgh",
+        "Authorization: Bearer s3cr3t",
+        "authorization: Basic s3cr3t",
+        "api_key='s3cr3t s3cr3t'",
+        '{"HF_TOKEN": "s3cr3t"}',
+        "Password = s3cr3t",
+        "GET https://me:s3cr3t@host/x",
+        "GET https://host/x?X-Amz-Signature=s3cr3t failed",
+    ],
+)
+def test_a_secret_in_a_text_is_scrubbed(text: str) -> None:
+    assert "s3cr3t" not in scrubbed(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["KeyError: 'model'", "hf_overrides and hf_config", "max tokens: 8192", "tcp://10.0.0.2:29500"],
+)
+def test_a_text_without_a_secret_stays(text: str) -> None:
+    assert scrubbed(text) == text
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ValueError: 401 for api_key=s3cr3tAbcd at https://me:s3cr3t@hub/x",
+        "EngineCore failed to start. HF_TOKEN=s3cr3tAbcd",
+        f"HF_TOKEN={'s3cr3t' * 40} EngineCore failed to start.",
+    ],
+)
+def test_no_secret_of_a_quoted_line_leaves(line: str) -> None:
+    distiller = Distiller("x")
+    distiller.feed(f"{line}\n".encode())
+    done = distiller.finish()
+    assert done.vllm.failures or done.nccl.failures
+    assert b"s3cr3t" not in msgspec.json.encode((done.vllm, done.nccl))
+
+
+def test_only_the_shape_of_a_model_leaves() -> None:
+    config = {
+        "hidden_size": 8,
+        "x_token": "s3cr3t",
+        "text_config": {"hidden_size": 4, "other": "s3cr3t"},
+        "quantization_config": {"quant_method": "fp8", "note": "s3cr3t"},
+        "mlp_only_layers": {"note": "s3cr3t"},
+    }
+    assert shown(config) == {
+        "hidden_size": 8,
+        "text_config": {"hidden_size": 4},
+        "quantization_config": {"quant_method": "fp8"},
+        "mlp_only_layers": HIDDEN,
+    }

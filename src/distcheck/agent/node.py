@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from msgspec import Struct, structs
 
 from distcheck import __version__
-from distcheck.agent.peer_address import why_not_host
+from distcheck.agent.peer_address import resolved
 from distcheck.agent.pod_logs import PodLogs
 from distcheck.agent.pod_look import Here, Looks, NodePod, PodLooker
 from distcheck.agent.probes import podlogs
@@ -80,10 +80,19 @@ class NodeAgent:
         address = next((a for argv in argvs if (a := gcs_address(argv))), None)
         if address is None:
             return _unseen(f"{why_no_gcs(argvs)} on {self._settings.node}")
-        refused = why_not_host(address.rpartition(":")[0].strip("[]"))
+        return self.probing.start("gcs", lambda: self._asked_gcs(address), times=2)
+
+    def _asked_gcs(self, address: str) -> RayCluster | Missing:
+        """A pod's command line names the address: it must not send this agent anywhere else."""
+        host, _, port = address.rpartition(":")
+        try:
+            ip, refused = resolved(host.strip("[]"))
+        except (OSError, UnicodeError) as error:
+            return Missing(f"GCS is not asked: the name in {address} does not resolve: {error}")
         if refused is not None:
-            return _unseen(f"GCS is not asked: {refused}")
-        return self.probing.start("gcs", lambda: self._gcs(address), times=2)
+            return Missing(f"GCS is not asked: {refused}")
+        seen = self._gcs(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}")
+        return seen if isinstance(seen, Missing) else structs.replace(seen, address=address)
 
 
 def _unseen(why: str) -> Looks[RayCluster]:

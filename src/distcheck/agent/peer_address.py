@@ -1,9 +1,17 @@
 """Which addresses an agent may be asked to connect to: those that a pod can have."""
 
 import ipaddress
+import socket
 
-_METADATA = frozenset(map(ipaddress.ip_address, ("fd00:ec2::254", "fd20:ce::254")))
-"""Of AWS and of Google Cloud; the one of IPv4, 169.254.169.254, is link-local."""
+_METADATA = frozenset(
+    map(
+        ipaddress.ip_address,
+        ("fd00:ec2::254", "fd20:ce::254", "168.63.129.16", "100.100.100.200"),
+    )
+)
+"""Of AWS, Google Cloud, Azure and Alibaba Cloud; 169.254.169.254 is link-local."""
+_LAST_FOUR = tuple(map(ipaddress.IPv6Network, ("64:ff9b::/96", "::/96")))
+"""NAT64 and IPv4-compatible addresses: the last four bytes are those of an IPv4 address."""
 Ip = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
@@ -17,7 +25,7 @@ def why_not(address: str) -> str | None:
         ip: Ip = ipaddress.ip_address(address)
     except ValueError:
         return f"{address!r} is not an IP address"
-    ip = getattr(ip, "ipv4_mapped", None) or ip
+    ip = _inner(ip)
     if ip.is_link_local or ip in _METADATA:
         return f"{address} is link-local, or a metadata service's"
     if ip.is_multicast or ip.is_unspecified or "%" in address or _beyond(ip):
@@ -30,7 +38,25 @@ def _beyond(ip: Ip) -> bool:
     return ip.version == 4 and (ip.is_reserved or ip.packed[0] == 0)
 
 
-def why_not_host(host: str) -> str | None:
-    """As `why_not`, where a name is allowed as well."""
-    is_name = ":" not in host and not host.replace(".", "").isdigit()
-    return None if is_name else why_not(host)
+def _inner(ip: Ip) -> Ip:
+    """The IPv4 address that an IPv6 address stands for, where it does."""
+    if ip.version == 4 or ip.is_loopback or ip.is_unspecified:
+        return ip
+    if any(ip in network for network in _LAST_FOUR):
+        return ipaddress.IPv4Address(ip.packed[-4:])
+    return ip.ipv4_mapped or ip.sixtofour or ip
+
+
+def resolved(host: str) -> tuple[str, str | None]:
+    """The address to connect to for `host`, a name or an IP, and why not, if it is refused.
+
+    A name that has any refused address is refused; the caller connects to the address, as
+    the name may be resolved to another one later.
+
+    Raises:
+        OSError: the name does not resolve.
+        UnicodeError: it is no name.
+    """
+    found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    addresses = [str(entry[4][0]) for entry in found]
+    return addresses[0], next(filter(None, map(why_not, addresses)), None)

@@ -32,18 +32,44 @@ _FLAG_WORDS = (
 )
 FLAGS = frozenset(_FLAG_WORDS.split())
 HIDDEN = "(hidden)"
-_ENVIRON = ("NCCL_", "VLLM_", "NIM_", "LWS_", "GLOO_", "UCX_", "FI_")
+_ENVIRON = ("NCCL_", "VLLM_DP_", "LWS_", "GLOO_", "UCX_", "FI_")
 _NAME_WORDS = (
+    "VLLM_HOST_IP VLLM_PORT VLLM_PP_LAYER_PARTITION VLLM_USE_V1 VLLM_USE_RAY_V2_EXECUTOR_BACKEND "
+    "VLLM_LOGGING_LEVEL VLLM_SERVER_DEV_MODE VLLM_PROCESS_NAME_PREFIX NIM_TENSOR_PARALLEL_SIZE "
+    "NIM_PIPELINE_PARALLEL_SIZE NIM_MODEL_PROFILE NIM_NUM_COMPUTE_NODES NIM_NODE_RANK "
+    "NIM_MULTI_NODE NIM_JSONL_LOGGING "
     "RAY_ADDRESS FQ_RAY_IP CUDA_VISIBLE_DEVICES NVIDIA_VISIBLE_DEVICES RANK WORLD_SIZE LOCAL_RANK "
     "MASTER_ADDR MASTER_PORT TP_SIZE PP_SIZE HF_HOME RAY_DEDUP_LOGS"
 )
 _NAMES = frozenset(_NAME_WORDS.split())
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASS", "PWD", "CREDENTIAL", "AUTH", "COOKIE", "URL")
 _NAME = re.compile(r"(--[A-Za-z][\w.-]*|-[A-Za-z])\Z")
-_SPACE = re.compile(r"\s")
-_LOOSE = re.compile(r"\s|\A\w+=")
-_LOGIN = re.compile(r"(\w://)\S*@")
+_QUOTED = re.compile(r"[\s{\"']")
+_LOOSE = re.compile(r"[\s{\"']|\A\w+=")
+_SMELLS = re.compile(r"(?:key|token|secret|passw\w*|pwd|credentials?|auth)s?\Z", re.IGNORECASE)
+_LOGIN = re.compile(r"\A([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
 _QUERY = re.compile(r"(?<=\?).*", re.DOTALL)
+_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"(\w://)[^\s/?#]*@"), rf"\1{HIDDEN}@"),
+    (re.compile(r"(\w://[^\s?]*\?)\S+"), rf"\1{HIDDEN}"),
+    (re.compile(r"\b(bearer)\s+\S+", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    (
+        re.compile(
+            r"(authorization|key|token|secret|passw\w*)([\"']?\s*[=:]\s*)"
+            r"(?:(?:basic|bearer)\s+)?(?:\"[^\"]*\"|'[^']*'|\S+)",
+            re.IGNORECASE,
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
+    (
+        re.compile(
+            r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{8,}|nvapi-[\w-]{8,}|A(?:KI|SI)A[0-9A-Z]{12,}"
+            r"|gh[pousr]_\w{8,}|github_pat_\w{8,})"
+        ),
+        HIDDEN,
+    ),
+)
+"""Logins and queries of URLs, values named as secrets, and tokens known by how they begin."""
 
 
 def is_wanted(argv: Sequence[str]) -> bool:
@@ -52,20 +78,30 @@ def is_wanted(argv: Sequence[str]) -> bool:
     return any(n in PROGRAMS for n in names) or any(w.startswith(MODULES) for w in argv[:4])
 
 
+def scrubbed(text: str) -> str:
+    """`text` of a log or a message, with what looks like a secret replaced."""
+    for pattern, instead in _SECRETS:
+        text = pattern.sub(instead, text)
+    return text
+
+
 def redacted(argv: Sequence[str]) -> tuple[str, ...]:
     """`argv` with the value of every flag outside the allow-list replaced.
 
     All words after such a flag, up to the next flag, are hidden: `--api-key` takes several.
+    Right after a flag that names a secret, only a flag on the allow-list counts as the next.
     Hidden too is what no flag announces: a word with white space (a script, or a whole
-    command line in one), `NAME=value`, and what an address holds of a login or a query.
+    command line in one) or quotes, `NAME=value`, and an address's login or query.
     """
     words: list[str] = []
-    hide = False
+    hide = secret = False
     for word in argv:
         if word.startswith("-"):
-            shown, hide = _flag(word)
+            shown, hide = (HIDDEN, True) if secret and not _known(word) else _flag(word)
+            secret = _smells(word)
             words.append(shown)
             continue
+        secret = False
         words.append(HIDDEN if hide or _LOOSE.search(word) else _shown(word))
     return tuple(words)
 
@@ -73,17 +109,26 @@ def redacted(argv: Sequence[str]) -> tuple[str, ...]:
 def _flag(word: str) -> tuple[str, bool]:
     """The flag as it may be shown, and whether the words after it must be hidden."""
     name, equals, value = word.partition("=")
-    known = name.lstrip("-").replace("_", "-") in FLAGS
+    known = _known(word)
     if not known and not _NAME.match(name):
         return HIDDEN, True
     if equals:
-        shown = _shown(value) if known and not _SPACE.search(value) else HIDDEN
-        return f"{name}={shown}", False
+        shown = _shown(value) if known and not _QUOTED.search(value) else HIDDEN
+        return f"{name}={shown}", _smells(name)
     return word, not known
 
 
+def _known(word: str) -> bool:
+    return word.partition("=")[0].lstrip("-").replace("_", "-") in FLAGS
+
+
+def _smells(word: str) -> bool:
+    """Whether a flag's name ends like a secret's: `--api-key`, but not `--tokenizer`."""
+    return _SMELLS.search(word.partition("=")[0]) is not None
+
+
 def _shown(value: str) -> str:
-    return _QUERY.sub(HIDDEN, _LOGIN.sub(rf"\1{HIDDEN}@", value))
+    return _QUERY.sub(HIDDEN, scrubbed(_LOGIN.sub(rf"\1{HIDDEN}@", value)))
 
 
 def allowed_environ(pairs: Iterable[tuple[str, str]] | Mapping[str, str]) -> dict[str, str]:

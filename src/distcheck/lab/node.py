@@ -1,20 +1,27 @@
 """The real agent process over a node folder; only the GPU driver's library stands in."""
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
 from distcheck.agent.settings import Settings
 from distcheck.agent.wiring import run_agent
+from distcheck.lab.machine import end_with
 from distcheck.lab.nvml import LabNvml
 
 
 def main(argv: list[str]) -> int:
-    """`--root FOLDER --node NAME --listen HOST:PORT --metrics HOST:PORT`, until SIGTERM."""
+    """`--root FOLDER --node NAME --listen HOST:PORT --metrics HOST:PORT --parent PID`.
+
+    Until SIGTERM, or until the lab that started it is gone.
+    """
     parser = argparse.ArgumentParser(prog="python -m distcheck.lab.node")
     for name in ("root", "node", "listen", "metrics"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--parent", type=int, default=os.getppid())
     given = parser.parse_args(argv)
+    end_with(given.parent)
     root = Path(given.root)
     settings = Settings(
         node=given.node,

@@ -83,6 +83,7 @@ class World:
             *("--node", member.node),
             *("--listen", f"127.0.0.1:{ports[0]}"),
             *("--metrics", f"127.0.0.1:{ports[1]}"),
+            *("--parent", str(os.getpid())),
         ]
         log = self._stack.enter_context((member.folder / "agent.log").open("wb"))
         agent = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own module

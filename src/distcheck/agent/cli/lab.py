@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import msgspec
@@ -17,6 +18,7 @@ from distcheck.agent.cli.exit import FAIL, PASS, did_you_mean, usage
 from distcheck.agent.cli.output import say
 from distcheck.checks.report import Report
 from distcheck.lab.expect import compare
+from distcheck.lab.machine import end
 from distcheck.lab.scenario import Scenario
 from distcheck.lab.scenarios import load_all
 
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from distcheck.lab.world import World
 
 TARGET = "vllm-head-0"
+_ENDING = (signal.SIGTERM, signal.SIGHUP)
 
 Name = Annotated[str, argument("One of `distcheck lab list`.", "SCENARIO")]
 Names = Annotated[list[str] | None, argument("All, where none is named.", "SCENARIO...")]
@@ -48,7 +51,7 @@ def run(scenario: Name, rest: Rest = None) -> int:
     distcheck runs that; anything else runs as a program, with KUBECONFIG set.
     """
     chosen, command = _scenario(scenario), _command(rest or [])
-    with _world(chosen) as world:
+    with _orderly_end(), _world(chosen) as world:
         return _exit_of(command, _environ(world))
 
 
@@ -63,6 +66,29 @@ def check(scenarios: Names = None) -> int:
         say("".join(f"    {line}\n" for line in differences))
         sys.stdout.flush()
     return FAIL if wrong else PASS
+
+
+@contextmanager
+def _orderly_end() -> Iterator[None]:
+    """SIGTERM and SIGHUP unwind as SystemExit(128 + number), so that every part is stopped.
+
+    One that is ignored (nohup) stays so, and a second one does not stop the stopping.
+    """
+    old = {n: signal.getsignal(n) for n in _ENDING}
+    heeded = [n for n, handler in old.items() if handler is not signal.SIG_IGN]
+
+    def over(number: int, _frame: FrameType | None) -> None:
+        for one in heeded:
+            signal.signal(one, signal.SIG_IGN)
+        raise SystemExit(128 + number)
+
+    for number in heeded:
+        signal.signal(number, over)
+    try:
+        yield
+    finally:
+        for number in heeded:
+            signal.signal(number, old[number])
 
 
 @contextmanager
@@ -82,7 +108,7 @@ def _environ(world: "World") -> dict[str, str]:
 
 
 def _differences(scenario: Scenario) -> list[str]:
-    with _world(scenario) as world:
+    with _orderly_end(), _world(scenario) as world:
         command = _command(["-o", "json"])
         done = subprocess.run(  # noqa: S603 - our own command
             command, env=_environ(world), capture_output=True, check=False
@@ -124,13 +150,19 @@ def _command(rest: list[str]) -> list[str]:
 
 
 def _exit_of(command: list[str], environ: dict[str, str]) -> int:
-    """The exit code of `command`; an interrupt reaches it too, and is waited for."""
+    """The exit code of `command`; a signal to end reaches it too, and it is waited for.
+
+    An interrupt is its own to answer; after SIGTERM or SIGHUP it has three seconds.
+    """
     with subprocess.Popen(command, env=environ) as process:  # noqa: S603 - what the user typed
         while True:
             try:
                 code = process.wait()
             except KeyboardInterrupt:
                 process.send_signal(signal.SIGINT)
+            except SystemExit as stop:
+                end(process, int(stop.code or 0) - 128)
+                raise
             else:
                 return code if code >= 0 else 128 - code
 

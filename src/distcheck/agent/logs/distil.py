@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from distcheck.agent.logs import vllm_merge
 from distcheck.agent.logs.framing import LONGEST_LINE, Framing
 from distcheck.agent.logs.nccl import NcclReader
 from distcheck.agent.logs.vllm import VllmReader
+from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.vllm import VllmLog
 from distcheck.checks.knowledge import nccl_merge
@@ -67,8 +69,8 @@ class Distiller:
             self._give(stamp, text)
         return Distilled(
             self._source,
-            self._nccl.result(),
-            vllm_merge.merge([self._vllm.result()]),
+            _scrubbed_nccl(self._nccl.result()),
+            _scrubbed_vllm(vllm_merge.merge([self._vllm.result()])),
             self._bytes,
             self._lines,
             cut,
@@ -105,6 +107,21 @@ class Distiller:
         self._nccl.line(self._lines, stamp, text)
         if _MESSAGE not in text:
             self._vllm.line(self._lines, stamp, text)
+
+
+def _scrubbed_nccl(log: NcclLog) -> NcclLog:
+    """The log without secrets in what it quotes: lines of others stand between NCCL's."""
+    return replace(
+        log,
+        failures=tuple(replace(f, says=scrubbed(f.says)) for f in log.failures),
+        marks=tuple(replace(m, says=scrubbed(m.says)) for m in log.marks),
+        echoes=tuple(replace(e, value=scrubbed(e.value)) for e in log.echoes),
+    )
+
+
+def _scrubbed_vllm(log: VllmLog) -> VllmLog:
+    failures = tuple(replace(f, says=scrubbed(f.says)) for f in log.failures)
+    return replace(log, failures=failures)
 
 
 _NEEDLES = tuple(dict.fromkeys((*NcclReader.WANTED, *VllmReader.WANTED, *_CRI_PART)))

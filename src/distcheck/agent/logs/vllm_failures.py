@@ -4,6 +4,7 @@ import re
 
 from msgspec import Struct
 
+from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence.vllm import EngineFailure
 
 _LONGEST = 300
@@ -73,18 +74,21 @@ WANTED: tuple[bytes, ...] = (
 
 
 def failure(text: str, source: str, stamp: str | None) -> EngineFailure | None:
-    """The failure that this line speaks of, its words verbatim; None where there is none."""
+    """The failure that this line speaks of, its words without secrets; None where there is none."""
     for phrase in PHRASES:
-        at = text.find(phrase.words)
-        if at >= 0:
-            return EngineFailure(phrase.id, _says(text, at), source, phrase.fatal, stamp)
+        if phrase.words in text:
+            return EngineFailure(phrase.id, _says(text, phrase), source, phrase.fatal, stamp)
     found = _EXCEPTION.search(text)
     if found is None:
         return None
-    return EngineFailure("exception", text[found.start(1) :][:_LONGEST], source, False, stamp)
+    says = scrubbed(text[found.start(1) :])[:_LONGEST]
+    return EngineFailure("exception", says, source, False, stamp)
 
 
-def _says(text: str, at: int) -> str:
+def _says(text: str, phrase: Phrase) -> str:
+    """The words around the phrase; secrets go before the cut, which may part them from names."""
+    text = scrubbed(text)
+    at = max(text.find(phrase.words), 0)
     headers = [m.end() for m in _HEADER.finditer(text, 0, at)]
     start = max(headers[-1] if headers else 0, at - 120)
     return text[start : start + _LONGEST].strip()

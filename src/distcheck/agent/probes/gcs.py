@@ -13,6 +13,7 @@ from typing import Any
 
 from msgspec import Struct, structs
 
+from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence import Missing
 from distcheck.checks.evidence.ray import RayCluster, RayletProbe, RayNode
 
@@ -114,7 +115,17 @@ def _ask(
                 replies[method] = Missing(f"{method}: {_reason(reply, token)}")
             else:
                 replies[method] = reply
-    return decode.cluster(address, _now(), replies)
+    seen = decode.cluster(address, _now(), replies)
+    return seen if isinstance(seen, Missing) else _scrubbed(seen)
+
+
+def _scrubbed(seen: RayCluster) -> RayCluster:
+    """Without secrets in Ray's words for deaths, which quote the exceptions of programs."""
+    nodes = (structs.replace(n, death_message=scrubbed(n.death_message)) for n in seen.nodes)
+    actors = seen.actors
+    if not isinstance(actors, Missing):
+        actors = tuple(structs.replace(a, death=scrubbed(a.death)) for a in actors)
+    return structs.replace(seen, nodes=tuple(nodes), actors=actors)
 
 
 def _channel(ip: str, port: int) -> Any:
