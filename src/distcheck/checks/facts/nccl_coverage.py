@@ -51,7 +51,11 @@ def coverage_gaps(evidence: Evidence, log: NcclLog) -> tuple[str, ...]:
 def misplaced(evidence: Evidence, communicators: Iterable[Communicator]) -> tuple[str, ...]:
     """Hosts that no pod of the group answers for, or with more ranks than GPUs."""
     found = sorted(_held(communicators).items())
-    gaps = (_misplaced(evidence.pods, host, count) for host, count in found)
+    gpus: dict[str, list[int]] = defaultdict(list)
+    for pod in evidence.pods:
+        for host in hosts_of(pod):
+            gpus[host].append(pod.gpus)
+    gaps = (_misplaced(gpus.get(host, []), host, count) for host, count in found)
     return tuple(gap for gap in gaps if gap)
 
 
@@ -77,8 +81,7 @@ def _without_ranks(evidence: Evidence, hosts: set[str]) -> Iterator[str]:
             yield look.reason if isinstance(look, Missing) else f"no NCCL ranks of {pod.name}"
 
 
-def _misplaced(pods: tuple[Pod, ...], host: str, count: int) -> str | None:
-    gpus = [p.gpus for p in pods if host in hosts_of(p)]
+def _misplaced(gpus: list[int], host: str, count: int) -> str | None:
     if not gpus:
         return f"NCCL ranks are on {host}, which is no pod of the group"
     crowded = count > sum(gpus) > 0

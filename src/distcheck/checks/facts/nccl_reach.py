@@ -62,9 +62,15 @@ def spanning(log: NcclLog) -> tuple[Communicator, ...]:
 
 def reach_gaps(log: NcclLog) -> tuple[str, ...]:
     """Hosts of communicators between nodes whose channels, or first lines, were not seen."""
+    started = {(p.host, p.pid) for p in log.processes if p.start_seen}
+    late = {r.host for c in spanning(log) for r in c.ranks if (r.host, r.pid) not in started}
+    leaving: dict[str, list[Channels]] = {h: [] for c in spanning(log) for h in c.hosts}
+    for channels in transports.inter_node(log):
+        leaving.setdefault(channels.host, []).append(channels)
     hosts = sorted({h for c in spanning(log) for h in c.hosts})
-    of_hosts = (gap for host in hosts for gap in _of_host(log, host))
-    return (*_short(log), *of_hosts, *_unanswered(log))
+    first = (f"the first NCCL lines of {host} were not seen" for host in hosts if host in late)
+    of_hosts = (gap for host in hosts for gap in _of_host(host, leaving[host]))
+    return (*_short(log), *first, *of_hosts, *_unanswered(log))
 
 
 def _short(log: NcclLog) -> Iterator[str]:
@@ -76,12 +82,7 @@ def _short(log: NcclLog) -> Iterator[str]:
             yield f"{len(one.ranks)} of {one.nranks} ranks of communicator {one.id} were seen"
 
 
-def _of_host(log: NcclLog, host: str) -> Iterator[str]:
-    ranked = {(r.host, r.pid) for c in spanning(log) for r in c.ranks if r.host == host}
-    started = {(p.host, p.pid) for p in log.processes if p.start_seen}
-    if ranked - started:
-        yield f"the first NCCL lines of {host} were not seen"
-    leaving = [c for c in transports.inter_node(log) if c.host == host]
+def _of_host(host: str, leaving: list[Channels]) -> Iterator[str]:
     if not leaving:
         yield f"no channel of {host} that leaves its node"
     elif not all(map(_is_mnnvl, leaving)):
