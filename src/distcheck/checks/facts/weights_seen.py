@@ -110,7 +110,8 @@ def _unseen(evidence: Evidence, pod: Pod, shares: list[Share]) -> list[str]:
     if spoken < pod.gpus:
         folded = sum(w.repeated for w in log.weights)
         more = f" (Ray folded {folded} lines: set RAY_DEDUP_LOGS=0)" if folded else ""
-        return [f"weights of {pod.gpus - spoken} of {pod.gpus} GPUs of {pod.name}{more}"]
+        gpus = f"{pod.gpus - spoken} of {pod.gpus} GPUs of {pod.name}"
+        return [f"no line gives the weights of {gpus}{more}"]
     return []
 
 
