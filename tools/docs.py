@@ -8,6 +8,8 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from nccl_page import nccl_page
+
 from distcheck.agent.cli.app import COMMANDS, help_text
 from distcheck.agent.cli.exit import MEANINGS
 from distcheck.agent.cli.schema import TYPES, schema_text
@@ -22,7 +24,12 @@ MADE = "<!-- Made by `make docs` from the code: edit the docstrings, not this fi
 def documents() -> dict[str, str]:
     """Every made file: path from the repository's root, and text."""
     schemas = {f"src/distcheck/schemas/{name}.json": schema_text(name) for name in TYPES}
-    return {"docs/checks.md": checks_page(), "docs/cli.md": cli_page()} | schemas
+    pages = {
+        "docs/checks.md": checks_page(),
+        "docs/cli.md": cli_page(),
+        "docs/nccl-logs.md": nccl_page(MADE),
+    }
+    return pages | schemas
 
 
 def checks_page() -> str:

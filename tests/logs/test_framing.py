@@ -1,9 +1,10 @@
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distcheck.agent.logs.framing import LONGEST_LINE, Framing, unframe
+from distcheck.agent.logs.framing import DOCKER_PART, LONGEST_LINE, Framing, unframe
 
 AT = "2026-03-01T08:10:41.932415Z"
 
@@ -34,10 +35,19 @@ def test_docker_json_gives_text_and_time() -> None:
 
 def test_docker_parts_are_joined() -> None:
     framing = Framing()
-    first = json.dumps({"log": "one ", "stream": "stdout", "time": AT})
+    long = "x" * DOCKER_PART
+    first = json.dumps({"log": long, "stream": "stdout", "time": AT})
     last = json.dumps({"log": "two\n", "stream": "stdout", "time": AT})
     assert framing.push(first.encode()) == []
-    assert framing.push(last.encode()) == [(AT, "one two")]
+    assert framing.push(last.encode()) == [(AT, f"{long}two")]
+
+
+@pytest.mark.parametrize("key", ["log", "message", "msg", "textPayload", "line"])
+def test_json_of_a_collector_gives_its_text_by_line(key: str) -> None:
+    framing = Framing()
+    raw = json.dumps({"time": AT, key: "one two", "pod": "a"}).encode()
+    assert framing.push(raw) == [(AT, "one two")]
+    assert not framing.pending
 
 
 def test_a_kubectl_stamp_is_taken_off() -> None:

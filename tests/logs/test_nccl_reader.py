@@ -10,7 +10,7 @@ from distcheck.agent.logs.describe import report
 from distcheck.agent.logs.distil import Distilled, Distiller, combine
 from distcheck.agent.logs.nccl import NcclReader, merge
 from distcheck.checks.evidence.nccl import NcclLog
-from distcheck.checks.knowledge import transport_causes, transports
+from distcheck.checks.knowledge import initialisation, transport_causes, transports
 from distcheck.checks.knowledge.communicators import world_of
 from distcheck.checks.logs_report import nccl_part
 from distcheck.exporters.logs_text import render_text
@@ -86,9 +86,9 @@ def test_lines_that_ray_folds_are_counted_and_leave_the_ranks_unseen() -> None:
 
 def test_folding_hides_ranks_so_a_rank_without_its_end_is_no_failure() -> None:
     lines = job(complete=[0])
-    assert transports.half_initialised(nccl(lines))
+    assert initialisation.half_initialised(nccl(lines))
     lines.append(lines[0] + " [repeated 15x across cluster]")
-    assert not transports.half_initialised(nccl(lines))
+    assert not initialisation.half_initialised(nccl(lines))
 
 
 def test_two_messages_in_one_line_are_both_read() -> None:
@@ -268,7 +268,7 @@ def test_channels_that_are_not_there_yet_prove_nothing() -> None:
 def test_ranks_that_started_and_never_completed_failed() -> None:
     lines = [line for line in job(complete=[]) if " via " not in line and "Connected" not in line]
     log = nccl(lines)
-    assert (transports.init_complete_ranks(log), transports.verdict(log)) == (0, "failed")
+    assert (initialisation.init_complete_ranks(log), transports.verdict(log)) == (0, "failed")
 
 
 def test_logs_of_two_pods_merge_by_communicator() -> None:

@@ -4,9 +4,11 @@ from typing import TypeVar
 
 from msgspec import Struct
 
-from distcheck.checks.evidence.vllm import VllmLog
+from distcheck.checks.evidence.vllm import KvCache, VllmLog, WeightsLine
+from distcheck.checks.logs_layout import Layout, layout, rank_of_label
 
 _N = TypeVar("_N", int, float)
+_MOST_RANKS = 1 << 14
 
 
 class LoggedFailure(Struct, frozen=True):
@@ -23,9 +25,10 @@ class LoggedFailure(Struct, frozen=True):
 class VllmPart(Struct, frozen=True):
     """The engine's side of the log. None: the log does not show it.
 
-    `weights_gib_by_rank` maps ranks to GiB; where no line says which rank it is, it is the
-    one value that all lines give, or the list of distinct values. `kv_cache_tokens` is a
-    list where the workers' values differ.
+    `weights_gib_by_rank` maps ranks to GiB; where the lines do not name their ranks and all
+    give one value it is that value, or else the list of distinct values. `kv_cache_tokens`
+    is a list where the workers' values differ, those that fewest workers give first. `ep` and
+    `block_size` are what the engine says that it made of its arguments, not the arguments.
     """
 
     version: str | None
@@ -47,19 +50,19 @@ class VllmPart(Struct, frozen=True):
 
 def vllm_part(log: VllmLog) -> VllmPart:
     """What one engine log shows."""
-    kv = log.kv_cache
+    kv, shape = log.kv_cache, layout(log)
     return VllmPart(
         version=log.version,
         engine=log.engine,
         model=log.model,
-        tp=log.tp,
-        pp=log.pp,
-        dp=log.dp,
-        ep=log.ep,
+        tp=shape.tp,
+        pp=shape.pp,
+        dp=shape.dp,
+        ep=_expert_parallel(log),
         world_size=log.world_size,
         executor=log.executor,
-        weights_gib_by_rank=_weights(log),
-        kv_cache_tokens=_one_or_all(kv.tokens if kv else ()),
+        weights_gib_by_rank=_weights(log, shape),
+        kv_cache_tokens=_one_or_all(_tokens(kv) if kv else ()),
         gpu_blocks=kv.gpu_blocks if kv else None,
         block_size=kv.block_size if kv else None,
         started=log.started,
@@ -69,17 +72,59 @@ def vllm_part(log: VllmLog) -> VllmPart:
     )
 
 
-def _weights(log: VllmLog) -> dict[str, float] | float | list[float] | None:
-    ranked = {str(w.rank): w.gib for w in log.weights if w.rank is not None and not w.repeated}
-    return ranked or _counted(log) or _one_or_all(tuple(w.gib for w in log.weights))
+def _expert_parallel(log: VllmLog) -> bool | None:
+    """True where the engine says so: it split the experts, or it was told to and ranks say EP."""
+    named = bool(log.ep) and any(r.ep is not None for r in log.ranks)
+    return True if named or (log.expert_ranks or 0) > 1 else None
+
+
+def _weights(log: VllmLog, shape: Layout) -> dict[str, float] | float | list[float] | None:
+    values = tuple(w.gib for w in log.weights)
+    alike = len(set(values)) == 1
+    named = _by_rank(log.weights, shape)
+    if named is not None and (not alike or all(_names_rank(w) for w in log.weights)):
+        return named
+    if len(values) == 1 and not log.weights[0].repeated and _alone(log):
+        return {"0": values[0]}
+    return (None if log.ranks else _counted(log)) or _one_or_all(values)
+
+
+def _by_rank(lines: tuple[WeightsLine, ...], shape: Layout) -> dict[str, float] | None:
+    """Every line by its rank; None where one has none, stands for others, or two share one."""
+    ranks = [_rank_of(w, shape.tp) for w in lines if not w.repeated]
+    known = [r for r in ranks if r is not None]
+    if not known or len(set(known)) < len(lines):
+        return None
+    return {str(r): w.gib for r, w in sorted(zip(known, lines, strict=True), key=lambda p: p[0])}
+
+
+def _rank_of(line: WeightsLine, tp: int | None) -> int | None:
+    if line.rank is not None or tp is None or line.tp is None or "DP" in line.label:
+        return line.rank
+    return (line.pp or 0) * tp + line.tp
+
+
+def _names_rank(line: WeightsLine) -> bool:
+    """Whether the line itself says whose it is (`VllmWorker rank=1`, `Worker_TP1`)."""
+    return line.label == "VllmWorker" or bool(rank_of_label(line.label))
+
+
+def _alone(log: VllmLog) -> bool:
+    """Whether the one process that speaks is all of its world."""
+    return log.world_size == 1 or (log.world_size is None and log.executor == "uni")
 
 
 def _counted(log: VllmLog) -> dict[str, float] | None:
     """Every rank, where equal values of as many processes as there are ranks say so."""
-    values = [w.gib for w in log.weights for _ in range(1 + w.repeated)]
-    if log.tp is None or len(values) != log.tp * (log.pp or 1) or len(set(values)) > 1:
+    values, count = {w.gib for w in log.weights}, sum(1 + w.repeated for w in log.weights)
+    if log.tp is None or len(values) != 1 or count != log.tp * (log.pp or 1):
         return None
-    return {str(rank): gib for rank, gib in enumerate(values)}
+    return {str(rank): gib for gib in values for rank in range(min(count, _MOST_RANKS))}
+
+
+def _tokens(kv: KvCache) -> tuple[int, ...]:
+    counts = dict(zip(kv.tokens, kv.token_lines, strict=False))
+    return tuple(sorted(kv.tokens, key=lambda tokens: (counts.get(tokens, 0), -tokens)))
 
 
 def _one_or_all(values: tuple[_N, ...]) -> _N | list[_N] | None:
@@ -89,4 +134,4 @@ def _one_or_all(values: tuple[_N, ...]) -> _N | list[_N] | None:
 
 def _line_of(source: str) -> int | None:
     number = source.rpartition(":")[2]
-    return int(number) if number.isdigit() else None
+    return int(number) if number.isascii() and number.isdigit() and len(number) < 19 else None

@@ -1,30 +1,31 @@
 """What logs alone prove (`distcheck.logs/v1`): the types, and the fold from what was read."""
 
-from collections.abc import Iterable
-
 from msgspec import UNSET, Struct, UnsetType
 
-from distcheck.checks.evidence.nccl import Communicator, Failure, NcclLog
-from distcheck.checks.knowledge import transport_causes, transports
+from distcheck.checks.evidence.nccl import Mark, NcclLog
+from distcheck.checks.knowledge import initialisation, transport_causes, transports
 from distcheck.checks.knowledge.communicators import world_of
+from distcheck.checks.knowledge.nccl_failures import first_failure
+from distcheck.checks.logs_devices import devices
 from distcheck.checks.logs_engine import LoggedFailure, VllmPart
+from distcheck.checks.logs_failures import RootFailure, logged_failures, root_failure
+from distcheck.checks.logs_notes import notes
+from distcheck.checks.logs_pairs import HostPair, OddChannels, host_pairs, odd_channels
+from distcheck.checks.logs_ranks import LoggedCommunicator, logged_communicators
+from distcheck.checks.logs_summary import summary
+from distcheck.checks.logs_verdict import OUTCOMES, Summary, verdict
+from distcheck.checks.verdict import Outcome
 
 LOGS_SCHEMA = "distcheck.logs/v1"
 
 
-class LoggedCommunicator(Struct, frozen=True):
-    """One communicator; `transports` maps each transport to its channel lines."""
-
-    id: str
-    nranks: int
-    nodes: int | None
-    ranks_seen: int
-    ranks_complete: int
-    transports: dict[str, int]
-
-
 class NcclPart(Struct, frozen=True):
-    """NCCL's side of the log. None: the log does not show it."""
+    """NCCL's side of the log. None: the log does not show it.
+
+    `summary` is the verdict in words, with the lines that show it and what to do. `evidence`
+    is `(words, file:line)`, the first line of each kind. `world` is the id of the largest
+    communicator. `providers` are libfabric's, `devices` the network's by host.
+    """
 
     versions: tuple[str, ...]
     network: str | None
@@ -39,6 +40,14 @@ class NcclPart(Struct, frozen=True):
     verdict: transports.Verdict
     transport_verdict: transports.TransportVerdict
     communicators: tuple[LoggedCommunicator, ...]
+    summary: Summary
+    world: str | None = None
+    root_failure: RootFailure | None = None
+    pairs: tuple[HostPair, ...] = ()
+    odd: tuple[OddChannels, ...] = ()
+    devices: dict[str, tuple[str, ...]] = {}
+    providers: tuple[str, ...] = ()
+    marks: tuple[Mark, ...] = ()
     lines: int = 0
     flavour: str = "NCCL"
     start_seen: bool = False
@@ -47,7 +56,10 @@ class NcclPart(Struct, frozen=True):
 
 
 class LogsReport(Struct, frozen=True):
-    """The whole answer; `by_file` only where several files were given."""
+    """The whole answer; `by_file` only where several files were given.
+
+    `cut` says why reading stopped early, `skipped` what was not read at all, and why.
+    """
 
     bytes: int
     lines: int
@@ -56,14 +68,26 @@ class LogsReport(Struct, frozen=True):
     schema: str = LOGS_SCHEMA
     name: str = ""
     cut: str | None = None
+    skipped: tuple[str, ...] = ()
     by_file: "tuple[LogsReport, ...] | UnsetType" = UNSET
 
+    @property
+    def engine_failures(self) -> tuple[LoggedFailure, ...]:
+        """What the engine says of itself that ends it."""
+        return tuple(f for f in self.vllm.failures if f.fatal)
 
-def nccl_part(log: NcclLog) -> NcclPart:
-    """What one NCCL log proves."""
+    @property
+    def outcome(self) -> Outcome:
+        """NCCL's verdict as an outcome; an engine that failed fails."""
+        return "fail" if self.engine_failures else OUTCOMES[self.nccl.verdict]
+
+
+def nccl_part(log: NcclLog, *, ended: bool = True) -> NcclPart:
+    """What one NCCL log proves; `ended` says that it was read to its end."""
     world = world_of(log.communicators)
     leaving = transports.inter_node(log)
     cause = transport_causes.socket_fallback_cause(log)
+    pairs = host_pairs(log)
     return NcclPart(
         versions=log.versions,
         network=transports.network(log),
@@ -72,39 +96,25 @@ def nccl_part(log: NcclLog) -> NcclPart:
         gdrdma=transports.gdrdma(log),
         nranks=None if world is None else world.nranks,
         hosts=log.hosts,
-        init_complete_ranks=transports.init_complete_ranks(log),
-        failures=_nccl_failures(log.failures),
+        init_complete_ranks=initialisation.init_complete_ranks(log),
+        failures=logged_failures(log.failures),
         socket_fallback_cause=cause,
-        verdict=transports.verdict(log),
+        verdict=verdict(log, ended=ended),
         transport_verdict=transports.transport_verdict(log),
-        communicators=tuple(_communicator(c, log) for c in log.communicators),
+        communicators=logged_communicators(log),
+        summary=summary(log, ended=ended),
+        world=None if world is None else world.id,
+        root_failure=root_failure(first_failure(log.failures)),
+        pairs=pairs,
+        odd=odd_channels(log, pairs),
+        devices=devices(log),
+        providers=transports.providers_of(log),
+        marks=log.marks,
         lines=log.lines,
         flavour=log.flavour,
         start_seen=log.start_seen,
         evidence=_evidence(log, cause),
-        notes=_notes(log),
-    )
-
-
-def _nccl_failures(failures: Iterable[Failure]) -> tuple[LoggedFailure, ...]:
-    """One entry for each id, with its first line and how many lines say it."""
-    folded: dict[tuple[str, bool], LoggedFailure] = {}
-    for one in failures:
-        key = (one.id, one.fatal)
-        old = folded.get(key)
-        line = (one.line, one.source, one.says) if old is None else (old.line, old.source, old.says)
-        count = one.count + (0 if old is None else old.count)
-        folded[key] = LoggedFailure(one.id, one.fatal, line[2], line[0], line[1], count)
-    return tuple(folded.values())
-
-
-def _communicator(one: Communicator, log: NcclLog) -> LoggedCommunicator:
-    used: dict[str, int] = {}
-    for channels in log.channels:
-        if channels.communicator == one.id:
-            used[channels.transport] = used.get(channels.transport, 0) + channels.count
-    return LoggedCommunicator(
-        one.id, one.nranks, one.nodes, len(one.ranks), len(one.complete), used
+        notes=notes(log),
     )
 
 
@@ -116,16 +126,3 @@ def _evidence(log: NcclLog, cause: str | None) -> tuple[tuple[str, str], ...]:
     for words, source in transport_causes.cause_lines(log, cause)[:2]:
         said.setdefault(words, source)
     return tuple(said.items())[:8]
-
-
-def _notes(log: NcclLog) -> tuple[str, ...]:
-    notes = [f"left out: {d}" for d in log.dropped]
-    if log.folded:
-        notes.append(f"Ray folded {log.folded} NCCL lines away (RAY_DEDUP_LOGS=0 keeps them)")
-    if log.sheared:
-        notes.append(f"{log.sheared} NCCL messages are sheared and count for nothing")
-    if log.lines and not log.info:
-        notes.append("only warnings are logged: NCCL_DEBUG=INFO would show transports")
-    if log.info and not log.start_seen:
-        notes.append("the start of the log is not there for every process")
-    return tuple(notes)

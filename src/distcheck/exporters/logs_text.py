@@ -1,115 +1,74 @@
-"""What logs prove, in about ten lines of text."""
+"""What logs prove, in about ten lines of text: the verdict, why, then who talks over what."""
 
 from collections.abc import Iterator
 
-from distcheck.checks.logs_engine import LoggedFailure, VllmPart
-from distcheck.checks.logs_report import LogsReport, NcclPart
-from distcheck.exporters.typography import Ink, shorten, wrap
+from distcheck.checks.logs_report import LogsReport
+from distcheck.exporters.logs_files import Names, file_lines
+from distcheck.exporters.logs_rows import engine, failures, headline, network, ranks
+from distcheck.exporters.logs_traffic import traffic
+from distcheck.exporters.text_finding import Sheet
+from distcheck.exporters.typography import Ink, columns, wrap
 
-_LABEL = 12
-_WORDS = {
-    "rdma": "ranks on different nodes talk over RDMA, straight from GPU memory",
-    "rdma-no-gdr": "ranks on different nodes talk over RDMA, not all of it from GPU memory",
-    "socket": "ranks on different nodes talk over TCP sockets",
-    "mnnvl": "ranks on different nodes talk over NVLink",
-    "single-node": "all ranks are on one node; no network is used",
-    "failed": "NCCL failed",
-    "inconclusive": "these logs do not show how ranks on different nodes talk",
-}
+_EDGE = 12
+_BADGE = {"fail": "red", "unknown": "yellow", "warn": "yellow", "pass": "green"}
 
 
 def render_text(obj: LogsReport, width: int = 80, ink: Ink | None = None) -> str:
-    """The report in columns of at most `width`, with a part for each file after it."""
-    pen = ink or Ink()
-    parts = [_one(obj, width, pen)]
-    files = obj.by_file if isinstance(obj.by_file, tuple) else ()
-    parts += [f"{pen.clean(one.name)}\n{_one(one, width, pen)}" for one in files]
-    return "\n".join(parts)
+    """The report of the whole group, then one line for each of several files."""
+    sheet = Sheet(width, ink or Ink(), _EDGE)
+    names = Names(obj)
+    lines = [*_headline(obj, sheet), *_why(obj, sheet, names), ""]
+    for label, text in _rows(obj, names):
+        lines += sheet.row(label, text, indent=2)
+    return "\n".join(["", *lines, *file_lines(obj, sheet, names)]) + "\n\n"
 
 
-def _one(obj: LogsReport, width: int, ink: Ink) -> str:
-    rows = [("read", f"{obj.lines} lines, {obj.bytes} bytes{_cut(obj)}")]
-    rows += list(_nccl(obj.nccl)) if obj.nccl.lines else [("NCCL", "no NCCL lines")]
-    rows += _vllm(obj.vllm)
-    lines = [line for label, says in rows for line in _row(label, ink.clean(says), width)]
-    return "\n".join(lines) + "\n"
+def _headline(obj: LogsReport, sheet: Sheet) -> list[str]:
+    badge = f" {obj.outcome.upper()} "
+    painted = sheet.ink.paint(badge, "bold", "reverse", _BADGE.get(obj.outcome, "yellow"))
+    says = headline(obj)
+    says = says[:1].upper() + says[1:] if says.split(" ", 1)[0].islower() else says
+    first, *rest = wrap(sheet.ink.clean(says), sheet.measure - sheet.edge)
+    lines = [sheet.ink.paint(line, "bold") for line in rest]
+    room = " " * (sheet.edge - 1 - len(badge))
+    return [f" {painted}{room}{sheet.ink.paint(first, 'bold')}", *sheet.hang(lines)]
 
 
-def _cut(obj: LogsReport) -> str:
-    return "" if obj.cut is None else f"; stopped early: {obj.cut}"
+def _why(obj: LogsReport, sheet: Sheet, names: Names) -> Iterator[str]:
+    """The lines that the verdict rests on, and what to do."""
+    found, remedy = failures(obj)
+    for number, (words, source) in enumerate(found):
+        yield from _cited(sheet, "" if number else "why", words, names.cited(source))
+    if remedy:
+        yield from sheet.row("do", remedy, indent=2)
 
 
-def _row(label: str, says: str, width: int) -> Iterator[str]:
-    room = max(width - _LABEL, 20)
-    for number, line in enumerate(wrap(says, room)):
-        yield f"{'' if number else label:<{_LABEL}}{line}".rstrip()
+def _cited(sheet: Sheet, label: str, words: str, source: str) -> Iterator[str]:
+    """Words, and beside or below them the line where they stand."""
+    shown, where = sheet.ink.clean(words), sheet.ink.clean(source)
+    lines = wrap(shown, sheet.measure - sheet.edge)
+    beside = sheet.edge + columns(lines[-1]) + 3 + columns(where) <= sheet.width
+    tail = sheet.ink.paint(where, "dim")
+    lines = [*lines[:-1], f"{lines[-1]}   {tail}"] if beside else [*lines, f"  {tail}"]
+    yield sheet.label(label, 2) + lines[0]
+    yield from sheet.hang(lines[1:])
 
 
-def _nccl(part: NcclPart) -> Iterator[tuple[str, str]]:
-    yield "verdict", f"{part.verdict}: {_WORDS[part.verdict]}"
-    if part.transport_verdict != part.verdict:
-        yield "transports", f"{part.transport_verdict}: {_WORDS[part.transport_verdict]}"
-    fatal = [f for f in part.failures if f.fatal]
-    for one in fatal[:3]:
-        yield "failure", _failure(one)
-    if part.socket_fallback_cause:
-        yield "why sockets", part.socket_fallback_cause
-    for words, source in part.evidence[:3]:
-        yield "seen", f"{words} ({source})"
-    yield "ranks", _ranks(part)
-    yield "network", _network(part)
-    noise = [f"{f.id} ({f.count})" for f in part.failures if not f.fatal]
+def _rows(obj: LogsReport, names: Names) -> Iterator[tuple[str, str]]:
+    part = obj.nccl
+    if part.lines:
+        for number, text in enumerate(traffic(part.pairs, part.odd, part.inter_node_transports)):
+            yield "" if number else "traffic", text
+        yield from ranks(part)
+        yield "network", network(part)
+    yield from engine(obj.vllm)
+    noise = [f"{f.id} ({f.count} lines)" for f in part.failures if not f.fatal]
     if noise:
-        yield "harmless", ", ".join(noise)
-    for note in part.notes:
-        yield "note", note
-
-
-def _failure(one: LoggedFailure) -> str:
-    return f"{one.id}: {shorten(one.says, 200, '...')} ({one.source})"
-
-
-def _ranks(part: NcclPart) -> str:
-    if part.nranks is None:
-        return f"no communicator is shown; hosts: {_listed(part.hosts)}"
-    complete = "?" if part.init_complete_ranks is None else part.init_complete_ranks
-    more = len(part.communicators) - 1
-    others = f", {more} more communicators" if more > 0 else ""
-    return f"{complete} of {part.nranks} complete in the largest communicator{others}; hosts: " + (
-        _listed(part.hosts)
-    )
-
-
-def _listed(names: tuple[str, ...], most: int = 6) -> str:
-    rest = f" and {len(names) - most} more" if len(names) > most else ""
-    return (", ".join(names[:most]) or "none") + rest
-
-
-def _network(part: NcclPart) -> str:
-    between = _listed(part.inter_node_transports)
-    within = _listed(part.intra_node_transports)
-    versions = _listed(part.versions, 3)
-    name = part.network or "not named"
-    return f"{name}; between nodes {between}; within nodes {within}; {part.flavour} {versions}"
-
-
-def _vllm(part: VllmPart) -> list[tuple[str, str]]:
-    layout = {"TP": part.tp, "PP": part.pp, "DP": part.dp}
-    shape = " ".join(f"{name}={degree}" for name, degree in layout.items() if degree is not None)
-    named = " ".join(filter(None, ("vLLM", part.version, part.engine, part.model, shape)))
-    known = (part.version, part.model, part.tp, part.world_size, part.started)
-    rows = [("engine", named)] if any(k is not None for k in known) else []
-    if part.weights_gib_by_rank is not None:
-        rows.append(("weights", f"{_weights(part)} GiB"))
-    fatal = [f for f in part.failures if f.fatal]
-    return rows + [("engine fail", _failure(one)) for one in fatal[:2]]
-
-
-def _weights(part: VllmPart) -> str:
-    found = part.weights_gib_by_rank
-    if not isinstance(found, dict):
-        return f"{found}"
-    values = found.values()
-    low, high = min(values), max(values)
-    span = f"{low:.2f}" if low == high else f"{low:.2f} to {high:.2f}"
-    return f"{span} on each of {len(found)} ranks,"
+        yield "harmless", ", ".join(noise[:6])
+    for number, note in enumerate(part.notes):
+        yield "" if number else "note", note
+    yield "read", names.what_was_read(obj)
+    for skipped in obj.skipped[:4]:
+        yield "not read", skipped
+    if len(obj.skipped) > 4:
+        yield "", f"and {len(obj.skipped) - 4} more (-o json has all)"

@@ -1,27 +1,22 @@
-"""Streams the bytes of a log through a cheap search and gives the readers what they want."""
+"""Streams the bytes of a log to the readers, and puts together what they read."""
 
-import gzip
-import sys
-import zlib
-from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
-from typing import BinaryIO
+from collections.abc import Iterable
 
+import msgspec
 from msgspec import Struct
 from msgspec.structs import replace
 
 from distcheck.agent.logs import vllm_merge
 from distcheck.agent.logs.framing import LONGEST_LINE, Framing
-from distcheck.agent.logs.nccl import NcclReader
-from distcheck.agent.logs.vllm import VllmReader
+from distcheck.agent.logs.lines import Lines
+from distcheck.agent.logs.nccl import NcclReader, NcclState
+from distcheck.agent.logs.vllm import VllmReader, VllmState
 from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.vllm import VllmLog
 from distcheck.checks.knowledge import nccl_merge
 
 CHUNK = 256 * 1024
-_CRI_PART = (b"stdout P ", b"stderr P ")
-_MESSAGE = " NCCL INFO "
 
 
 class Distilled(Struct, frozen=True):
@@ -35,15 +30,59 @@ class Distilled(Struct, frozen=True):
     cut: str | None = None
 
 
-class Distiller:
-    """One log, fed in chunks of any size. Memory does not grow with the log."""
+class DistillerState(Struct):
+    """All that a distiller has read so far, as plain data."""
 
-    def __init__(self, source: str) -> None:
+    nccl: NcclState
+    vllm: VllmState
+    parts: dict[str, bytes]
+    rest: bytes
+    bytes: int
+    lines: int
+
+
+_STATE = msgspec.msgpack.Decoder(DistillerState)
+
+
+class Distiller:
+    """One log, fed in chunks of any size. Memory does not grow with the log.
+
+    With `saved` and `restored` another process goes on where this one stopped.
+    """
+
+    def __init__(self, source: str, state: DistillerState | None = None) -> None:
         self._source = source
-        self._nccl, self._vllm = NcclReader(source), VllmReader(source)
-        self._framing = Framing()
-        self._rest = b""
-        self._bytes = self._lines = 0
+        if state is None:
+            self._nccl, self._vllm = NcclReader(source), VllmReader(source)
+        else:
+            self._nccl = NcclReader(source, state.nccl)
+            self._vllm = VllmReader.restored(source, state.vllm)
+        self._framing = Framing({} if state is None else state.parts)
+        read = 0 if state is None else state.lines
+        self._lines = Lines(self._nccl, self._vllm, self._framing, read)
+        self._rest = b"" if state is None else state.rest
+        self._bytes = 0 if state is None else state.bytes
+
+    @classmethod
+    def restored(cls, source: str, saved: bytes) -> "Distiller":
+        """One that goes on with the bytes after those that were read before `saved`.
+
+        Raises:
+            msgspec.DecodeError: `saved` is not what `saved()` gave.
+        """
+        return cls(source, _STATE.decode(saved))
+
+    def saved(self) -> bytes:
+        """What was read so far, for `restored`; this one may go on as well."""
+        state = DistillerState(
+            nccl=self._nccl.state(),
+            vllm=self._vllm.state(),
+            parts=self._framing.parts,
+            rest=self._rest,
+            bytes=self._bytes,
+            lines=self._lines.read,
+        )
+        return msgspec.msgpack.encode(state)
 
     def feed(self, chunk: bytes) -> None:
         """Read the next bytes of the log."""
@@ -52,10 +91,13 @@ class Distiller:
         if end == 0:
             self._keep(chunk)
             return
-        block, rest = self._rest + chunk[:end], chunk[end:]
+        first = chunk.find(b"\n") + 1 if self._rest else 0
+        if first:
+            self._lines.block(self._rest + chunk[:first])
+        if first < end:
+            self._lines.block(chunk[first:end])
         self._rest = b""
-        self._keep(rest)
-        self._block(block)
+        self._keep(chunk[end:])
 
     def _keep(self, part: bytes) -> None:
         """Hold an unfinished line, but no more of it than is ever read."""
@@ -64,49 +106,17 @@ class Distiller:
     def finish(self, cut: str | None = None) -> Distilled:
         """The end of the log; `cut` where it is not the true end."""
         if self._rest:
-            self._block(self._rest + b"\n")
-        for stamp, text in self._framing.flush():
-            self._give(stamp, text)
+            self._lines.block(self._rest + b"\n")
+            self._rest = b""
+        self._lines.end()
         return Distilled(
             self._source,
             _scrubbed_nccl(self._nccl.result()),
             _scrubbed_vllm(vllm_merge.merge([self._vllm.result()])),
             self._bytes,
-            self._lines,
+            self._lines.read,
             cut,
         )
-
-    def _block(self, block: bytes) -> None:
-        """Whole lines: only those with a needle are taken out and unframed."""
-        counted = 0
-        for start in self._starts(block):
-            end = block.find(b"\n", start)
-            self._lines += block.count(b"\n", counted, end) + 1
-            counted = end + 1
-            for stamp, text in self._framing.push(block[start : min(end, start + LONGEST_LINE)]):
-                self._give(stamp, text)
-        self._lines += block.count(b"\n", counted)
-
-    def _starts(self, block: bytes) -> Iterator[int]:
-        """Where the wanted lines start, in order; the next line too, while it is asked for."""
-        hits = iter(sorted(_line_starts(block)))
-        start, after = next(hits, None), 0
-        while after < len(block):
-            if self._framing.pending or self._nccl.wants_next:
-                here = after
-            elif start is None:
-                return
-            else:
-                here = start
-            yield here
-            after = block.find(b"\n", here) + 1
-            while start is not None and start < after:
-                start = next(hits, None)
-
-    def _give(self, stamp: str | None, text: str) -> None:
-        self._nccl.line(self._lines, stamp, text)
-        if _MESSAGE not in text:
-            self._vllm.line(self._lines, stamp, text)
 
 
 def _scrubbed_nccl(log: NcclLog) -> NcclLog:
@@ -122,59 +132,6 @@ def _scrubbed_nccl(log: NcclLog) -> NcclLog:
 def _scrubbed_vllm(log: VllmLog) -> VllmLog:
     failures = tuple(replace(f, says=scrubbed(f.says)) for f in log.failures)
     return replace(log, failures=failures)
-
-
-_NEEDLES = tuple(dict.fromkeys((*NcclReader.WANTED, *VllmReader.WANTED, *_CRI_PART)))
-
-
-def _line_starts(block: bytes) -> set[int]:
-    """Offsets of the lines of `block` that hold any needle."""
-    found: set[int] = set()
-    for needle in _NEEDLES:
-        at = block.find(needle)
-        while at >= 0:
-            found.add(block.rfind(b"\n", 0, at) + 1)
-            end = block.find(b"\n", at)
-            at = block.find(needle, end) if end >= 0 else -1
-    return found
-
-
-def distil_file(path: str, source: str | None = None) -> Distilled:
-    """One log file, plain or gzip (by its first bytes); `-` is standard input.
-
-    Raises:
-        OSError: the file cannot be opened or read.
-    """
-    distiller = Distiller(source or ("<stdin>" if path == "-" else path))
-    if path == "-":
-        return _stream(sys.stdin.buffer, distiller)
-    with Path(path).open("rb") as file:
-        packed = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
-        if not packed:
-            return _stream(file, distiller)
-        with gzip.open(file) as unpacked:
-            return _stream(unpacked, distiller)
-
-
-def _stream(file: BinaryIO | gzip.GzipFile, distiller: Distiller) -> Distilled:
-    cut = None
-    try:
-        while chunk := file.read(CHUNK):
-            distiller.feed(chunk)
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        cut = f"the compressed log is damaged: {error}"
-    return distiller.finish(cut)
-
-
-def distil_files(paths: Sequence[str], names: Sequence[str] | None = None) -> Distilled:
-    """Several files of one pod, oldest first, as one; `names` are how lines are cited.
-
-    Raises:
-        OSError: a file cannot be opened or read.
-    """
-    names = paths if names is None else names
-    return combine(distil_file(p, n) for p, n in zip(paths, names, strict=True))
 
 
 def combine(parts: Iterable[Distilled]) -> Distilled:

@@ -1,200 +1,258 @@
-"""Reads NCCL's messages out of unframed lines and distils them into an `NcclLog`."""
+"""Reads NCCL's messages out of log lines."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from distcheck.agent.logs import nccl_grammar as grammar
-from distcheck.agent.logs.nccl_channels import ChannelTable, owner
-from distcheck.agent.logs.nccl_comms import CommTable, Where
-from distcheck.agent.logs.nccl_failures import FailureTable
-from distcheck.agent.logs.nccl_notes import Notes, printable
-from distcheck.agent.logs.nccl_processes import ProcessTable, Thread
+from distcheck.agent.logs.nccl_channels import Link, parse_link
+from distcheck.agent.logs.nccl_comms import Where
+from distcheck.agent.logs.nccl_processes import Thread
+from distcheck.agent.logs.nccl_quick import INFO, Counted, Quick, head_words
+from distcheck.agent.logs.nccl_state import NcclState
+from distcheck.agent.logs.nccl_takers import SAME, TAKERS, Here
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.knowledge.nccl_merge import merge
 
-__all__ = ["NcclReader", "merge"]
+__all__ = ["NcclReader", "NcclState", "merge"]
 
 _MARKER = " NCCL "
 _CHANNEL = ("Channel ", "CollNet ")
+_COMM = ("comm 0x", "ncclComm", "[Rank ")
+_COMM_FORMS = tuple(f for f in grammar.FORMS if f.kind in ("init", "nodes", "closed"))
+_CALLERS = (
+    *(b"Last error:", b"Bus error", b"RCCL version", b"nccl=="),
+    *(b"ncclSystemError", b"ncclRemoteError", b"ncclInternalError", b"ncclUnhandledCudaError"),
+    *(b"ncclInvalidUsage", b"ncclInvalidArgument", b"NVRM: Xid", b"uncorrectable ECC"),
+)
+_HEAD = 512
+
+
+class _Last(NamedTuple):
+    """The message just read, from which its like is known.
+
+    It is of a link, shows nothing (`dull`), or nothing new when the same process writes it again.
+    """
+
+    thread: Thread
+    message: str
+    start: int
+    link: Link | None
+    dull: bool
 
 
 class NcclReader:
     """One log's NCCL lines, in order; bounded, and total: no line makes it raise.
 
-    `wants_next` asks for the next line whatever it holds: it ends a message of PyTorch's.
+    Lines whose like was read before go the short way (`quick`), all others the long one
+    (`line`, then `learn`).
     """
 
-    WANTED: tuple[bytes, ...] = (b"NCCL", b"nccl", b"Last error:", b"Bus error")
+    WANTED: tuple[bytes, ...] = (b"NCCL", *_CALLERS)
+    """What lines must hold one of: NCCL's name, or the words of its callers without it."""
 
-    def __init__(self, source: str) -> None:
-        self.wants_next = False
+    def __init__(self, source: str, state: NcclState | None = None) -> None:
         self._source, self._number = source, 0
         self._stamp: str | None = None
-        self._comms, self._channels = CommTable(), ChannelTable()
-        self._failures, self._notes = FailureTable(), Notes()
-        self._processes = ProcessTable(self._cite)
-        self._lines = self._folded = self._sheared = 0
-        self._info = False
-        self._takers: dict[str, Callable[[re.Match[str], Thread], None]] = {
-            "init": self._take_init,
-            "nodes": lambda found, thread: self._comms.nodes(found, thread.key),
-            "closed": lambda found, thread: self._comms.closed(found, thread.key),
-            "network": self._take_network,
-            "connected": self._take_connected,
-            "bootstrap": self._take_bootstrap,
-            "version": lambda found, _: self._notes.version(found),
-            "echo": self._take_echo,
-            "provider": self._take_provider,
-        }
+        self._state = state or NcclState()
+        self._quick = Quick()
+        self._last: _Last | None = None
+
+    @property
+    def wants_next(self) -> bool:
+        """The next line is to be given too, whatever it holds."""
+        return self._state.wants_next
+
+    def quick(
+        self, lines: Sequence[bytes], at: int, stop: int, numbers: Sequence[int], *, every: bool
+    ) -> int:
+        """Count raw lines whose like is known; the place of the first that `line` must have.
+
+        `numbers` are those of `lines` in the log. With `every`, lines without `NCCL` are
+        passed over. Give it no part of a line (CRI's `P`).
+        """
+        return self._quick.take(lines, at, stop, numbers, every=every)
 
     def line(self, number: int, stamp: str | None, text: str) -> None:
         """Read one unframed line; `number` counts from 1, `stamp` is RFC 3339 or None."""
-        carried, self.wants_next = self.wants_next, False
-        self._number, self._stamp = number, stamp
+        state = self._state
+        carried, state.wants_next = state.wants_next, False
+        self._number, self._stamp, self._last = number, stamp, None
         text, times = grammar.unfold(text)
         at = text.find(_MARKER)
-        self._folded += (times - 1) * (at >= 0)
+        state.folded += (times - 1) * (at >= 0)
         if at >= 0 and text.find(_MARKER, at + 5) < 0:
-            thread = self._processes.by_head(text[:at])
-            if thread is not None:
-                self._message(thread, text[at + len(_MARKER) :])
+            found = grammar.HEAD.match(text[_two_words(text, at) : at])
+            found = found or grammar.HEAD.search(text[max(0, at - _HEAD) : at])
+            thread = found and state.processes.at(found, self._cite())
+            if thread:
+                self._message(thread, text[at + len(_MARKER) :], alone=times == 1)
                 return
         if at < 0 or not self._several(text):
             self._bare(text, carried=carried)
 
+    def learn(self, raw: bytes) -> None:
+        """After `line` has read `raw`: know such lines by their bytes from now on."""
+        last, self._last = self._last, None
+        if last is None or raw.startswith(b"{"):
+            return
+        head, _, message = raw.partition(INFO)
+        plain = message == last.message.encode() and b"NCCL" not in head
+        if plain and self._knows(head_words(head), last.thread):
+            self._learn(last, message)
+
+    def _knows(self, words: bytes, thread: Thread) -> bool:
+        """Whether these words before `NCCL INFO` name the thread; from now on they do."""
+        if self._quick.knows(words):
+            return True
+        found = grammar.HEAD.search(words.decode(errors="replace"))
+        if not found or (found["host"], int(found["pid"]), found["tid"]) != thread.whole:
+            return False
+        self._quick.know_head(words, thread)
+        return True
+
+    def _learn(self, last: _Last, message: bytes) -> None:
+        if self._quick.full:
+            self._count(self._quick.flush())
+        if last.link is not None:
+            self._quick.know_link(message, last.start, last.link)
+        elif last.dull:
+            self._quick.know_dull(message)
+        else:
+            self._quick.know_still(message, last.thread)
+
     def _cite(self) -> str:
         return f"{self._source}:{self._number}"
-
-    def _where(self, thread: Thread) -> Where:
-        return Where(thread.key, self._cite(), self._stamp)
 
     def _several(self, text: str) -> bool:
         """Two messages or more in one line; False if not even one is there."""
         found = list(grammar.MESSAGE.finditer(text))
         ends = [*(m.start() for m in found[1:]), len(text)]
         for here, end in zip(found, ends, strict=bool(found)):
-            thread = self._processes.at(here)
+            thread = self._state.processes.at(here, self._cite())
             if thread is not None:
-                self._message(thread, text[here.start("level") : end])
+                self._message(thread, text[here.start("level") : end], alone=False)
         return bool(found)
 
-    def _message(self, thread: Thread, rest: str) -> None:
-        """One message: what follows `NCCL ` in it, level first."""
-        self._lines += 1
-        thread.process.lines += 1
+    def _message(self, thread: Thread, rest: str, *, alone: bool) -> None:
+        """One message: what follows `NCCL ` in it, level first; `alone` in its line."""
+        here = Here(self._state, thread, self._cite(), self._stamp)
+        self._state.lines += 1
+        here.process.lines += 1
         level, _, message = rest.partition(" ")
         if level == "INFO":
-            self._info = True
-            self._take_info(thread, message)
+            self._state.info = True
+            last = self._info(here, message)
+            self._last = last if alone else None
         elif level == "WARN":
-            self._notes.mark(message, thread.process.host, self._cite())
-            ended = self._comms.all_closed(thread.key)
-            self._failures.warned(
-                printable(message), self._where(thread), self._number, after_end=ended
-            )
+            self._warn(here, message)
 
-    def _take_info(self, thread: Thread, message: str) -> None:
+    def _warn(self, here: Here, message: str) -> None:
+        self._state.notes.mark(message, here.thread.host, here.source)
+        ended = self._state.comms.all_closed(here.thread.key)
+        self._state.failures.warned(message, here.where, self._number, after_end=ended)
+
+    def _info(self, here: Here, message: str) -> _Last | None:
+        """Take the facts of a message; what its like would show, None where each must be read."""
         prefix = grammar.SOURCE_PREFIX.match(message)
-        if prefix is not None:
-            message = message[prefix.end() :]
-        if message.startswith(_CHANNEL) and " via " in message:
-            self._channel(thread, message)
-        elif not message.startswith(("Channel ", "Trees ")):
-            self._notes.mark(message, thread.process.host, self._cite())
-            for form in grammar.FORMS:
-                found = form.pattern.search(message) if form.needle in message else None
-                if found is not None:
-                    self._takers[form.kind](found, thread)
+        start = 0 if prefix is None else prefix.end()
+        text = message[start:]
+        if text.startswith(_CHANNEL) and " via " in text:
+            link = self._channel(here, text)
+            return _Last(here.thread, message, start, link, dull=False) if link else None
+        if text.startswith(_COMM):
+            self._count(self._quick.flush_thread(here.thread))
+            _take(here, text, _COMM_FORMS)
+            return None
+        if text.startswith(("Channel ", "Trees ")):
+            return None
+        return self._note(here, message, text)
 
-    def _channel(self, thread: Thread, message: str) -> None:
-        thread.process.busy = True
-        known = self._channels.add(
-            thread.counters,
-            lambda: (thread.key, thread.communicator),
-            message,
-            self._cite(),
-        )
-        self._sheared += not known
+    def _note(self, here: Here, message: str, text: str) -> _Last | None:
+        self._state.notes.mark(text, here.thread.host, here.source)
+        if "Proceeding without NVLS" in text:
+            self._state.failures.forgiven("nvls", here.thread.key)
+            return None
+        if here.process.again:
+            self._count(self._quick.flush())
+        kinds = _take(here, text, grammar.FORMS)
+        if "version" in kinds:
+            self._quick.forget(here.thread)
+        if kinds - SAME:
+            return None
+        return _Last(here.thread, message, 0, None, dull=not kinds and not _marked(text))
 
-    def _take_init(self, found: re.Match[str], thread: Thread) -> None:
-        name, started = self._comms.init(found, self._where(thread)) or ("", False)
-        if not name:
-            self._sheared += 1
-            return
-        thread.process.busy = True
-        if found["state"] == "START":
-            thread.process.start_seen = True
-            thread.communicator, thread.counters = name, {}
-        elif not started:
-            for counter in thread.counters.values():
-                counter.communicator = counter.communicator or name
-            thread.communicator, thread.counters = None, {}
-
-    def _take_network(self, found: re.Match[str], thread: Thread) -> None:
-        thread.process.network = found["name"]
-        thread.process.source = self._cite()
-
-    def _take_provider(self, found: re.Match[str], thread: Thread) -> None:
-        thread.process.provider = found["name"]
-
-    def _take_connected(self, found: re.Match[str], thread: Thread) -> None:
-        thread.process.rings |= found["what"] == "rings"
-        thread.process.trees |= found["what"] != "rings"
-
-    def _take_bootstrap(self, _: re.Match[str], thread: Thread) -> None:
-        process = thread.process
-        if process.bootstrapped:
-            self._failures.restarted(thread.key)
-        process.bootstrapped = True
-        process.start_seen = process.start_seen or not process.busy
-
-    def _take_echo(self, found: re.Match[str], thread: Thread) -> None:
-        self._notes.echo(found["name"], found["value"], thread.process.host, self._cite())
+    def _channel(self, here: Here, text: str) -> Link | None:
+        here.process.busy = True
+        link = parse_link(text)
+        if link is None:
+            self._state.sheared += 1
+        else:
+            where = here.source, here.process.settled
+            self._state.channels.add(here.thread, link, where)
+        return link
 
     def _bare(self, text: str, *, carried: bool) -> None:
         """A line without a NCCL head: a version, a caller's words, or a sheared message."""
         if "NCCL INFO " in text or "NCCL WARN " in text:
-            self._sheared += 1
+            self._state.sheared += 1
             return
-        self.wants_next = "Last error:" in text
+        self._state.wants_next = "Last error:" in text
         version = grammar.BARE_VERSION.search(text)
         if version is not None:
-            self._lines += 1
-            self._notes.version(version)
+            self._state.lines += 1
+            self._state.notes.version(version)
+        self._called(text)
         where = Where(("", 0), self._cite(), self._stamp)
-        self._failures.wrapped(printable(text), where, self._number, carried=carried)
+        self._state.failures.wrapped(text, where, self._number, carried=carried)
+
+    def _called(self, text: str) -> None:
+        """NCCL's diagnostics, and the library's version in the words of vLLM."""
+        diag = grammar.DIAG.search(text)
+        if diag is not None:
+            self._state.lines += 1
+            self._state.info = True
+            self._state.notes.diagnosed(diag, self._cite())
+        version = grammar.CALLER_VERSION.search(text)
+        if version is not None:
+            self._state.notes.called(version["version"])
+
+    def _count(self, counted: Iterable[Counted]) -> None:
+        """Bring what the short way counted into the tables."""
+        for thread, lines, links in counted:
+            self._state.lines += lines
+            process = self._state.processes.of(thread)
+            process.lines += lines
+            process.busy = process.busy or bool(links)
+            for link, times, number in links:
+                where = f"{self._source}:{number}", process.settled
+                self._state.channels.add(thread, link, where, times)
+
+    def state(self) -> NcclState:
+        """What was read so far, to be kept; the reader goes on with it."""
+        self._count(self._quick.flush())
+        return self._state
 
     def result(self) -> NcclLog:
-        """What was read so far."""
-        trusted = self._processes.trusted()
-        comms = self._comms.result(frozenset(trusted))
-        channels = self._channels.result(
-            lambda c: owner(c, comms, self._comms.id_at), {c.id: c for c in comms}
-        )
-        hosts = {p.host for p in trusted.values()}
-        busy = [p for p in trusted.values() if p.busy]
-        return NcclLog(
-            lines=self._lines,
-            flavour="RCCL" if self._notes.rccl else "NCCL",
-            versions=self._notes.versions,
-            info=self._info,
-            start_seen=bool(busy) and all(p.start_seen for p in busy),
-            processes=tuple(p.seen() for p in trusted.values()),
-            communicators=comms,
-            channels=tuple(c for c in channels if (c.host, c.pid) in trusted),
-            echoes=self._notes.echoes(hosts),
-            marks=self._notes.marks(hosts),
-            failures=self._failures.result(hosts),
-            folded=self._folded,
-            sheared=self._sheared + self._processes.doubted,
-            dropped=self._dropped(),
-        )
+        """What was read so far, as evidence."""
+        return self.state().log()
 
-    def _dropped(self) -> tuple[str, ...]:
-        counts = {
-            "communicators or ranks": self._comms.left_out,
-            "channel lines": self._channels.left_out,
-            "failures": self._failures.left_out,
-            "threads, settings or notes": self._processes.left_out + self._notes.left_out,
-        }
-        return tuple(f"{n} {what} over the bound" for what, n in counts.items() if n)
+
+def _take(here: Here, text: str, forms: Iterable[grammar.Form]) -> set[str]:
+    """Take what these forms find; the kinds that were found."""
+    kinds = set()
+    for form in forms:
+        taker = TAKERS.get(form.kind)
+        found = form.pattern.search(text) if taker and form.needle in text else None
+        if taker is not None and found is not None:
+            taker(here, found)
+            kinds.add(form.kind)
+    return kinds
+
+
+def _two_words(text: str, end: int) -> int:
+    """Where the last two words before `end` begin: mostly `host:pid:tid [dev]`."""
+    return text.rfind(" ", 0, max(text.rfind(" ", 0, end), 0)) + 1
+
+
+def _marked(message: str) -> bool:
+    return any(needle in message and p.search(message) for _, needle, p in grammar.MARKS)

@@ -1,25 +1,22 @@
 """Channel lines, counted: most of a dense log becomes a handful of counters."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from distcheck.agent.logs.nccl_grammar import CHANNEL, COLLNET, LOCAL_VIA, NET_VIA
-from distcheck.checks.evidence.nccl import Channels, Communicator, Direction, Scope
+from distcheck.agent.logs.nccl_processes import ProcessKey, Thread
+from distcheck.checks.evidence.nccl import MOST_PEERS, Channels, Communicator, Direction, Scope
 from distcheck.checks.knowledge.communicators import world_of
 
 MAX_COUNTERS = 16_384
-MAX_VIAS = 16_384
-_SAMPLE = 8
 _MNNVL_PAIRS = 1024
 
 Pair = tuple[int, int]
-Process = tuple[str, int]
 
 
-@dataclass(frozen=True, slots=True)
-class Via:
+class Via(Struct, frozen=True):
     """What follows ` via `: the transport without NIC numbers, and RCCL's communicator."""
 
     transport: str
@@ -27,25 +24,34 @@ class Via:
     pointer: str | None
 
 
-@dataclass(slots=True)
-class Counter:
+class Link(Struct, frozen=True):
+    """One channel line without its number: direction, `(own rank, other rank)`, transport."""
+
+    direction: Direction
+    pair: Pair
+    via: Via
+
+
+class Counter(Struct):
     """Lines of one thread, one direction and one transport, and for which communicator."""
 
-    process: Process
+    process: ProcessKey
     direction: Direction
     via: Via
     source: str
     communicator: str | None
+    late: bool = False
     count: int = 0
     pairs: dict[Pair, int] = field(default_factory=dict)
 
-    def add(self, pair: Pair, room: int) -> None:
-        """Count one line; keep its pair of ranks while there is room."""
-        self.count += 1
+    def add(self, pair: Pair, times: int) -> None:
+        """Count lines; keep their pair of ranks while there is room."""
+        self.count += times
+        room = _MNNVL_PAIRS if "MNNVL" in self.via.transport else MOST_PEERS
         if pair in self.pairs:
-            self.pairs[pair] += 1
+            self.pairs[pair] += times
         elif len(self.pairs) < room:
-            self.pairs[pair] = 1
+            self.pairs[pair] = times
 
 
 def parse_via(text: str) -> Via | None:
@@ -70,61 +76,71 @@ def parse_ends(text: str) -> tuple[Direction, Pair] | None:
     return ("receive" if collnet["direction"] == "receive" else "send"), (own, own)
 
 
-class ChannelTable:
+def parse_link(message: str) -> Link | None:
+    """A whole channel message, `Channel 00/0 : 1[1] -> 8[0] [send] via NET/IB/0`; else None."""
+    left, _, right = message.partition(" via ")
+    ends, via = parse_ends(left), parse_via(right)
+    return None if ends is None or via is None else Link(*ends, via)
+
+
+class ChannelTable(Struct):
     """All counters of one log."""
 
-    def __init__(self) -> None:
-        self._vias: dict[str, Via | None] = {}
-        self._all: list[Counter] = []
-        self.left_out = 0
+    counters: list[Counter] = field(default_factory=list)
+    left_out: int = 0
 
-    def add(
-        self,
-        counters: dict[object, Counter],
-        make: Callable[[], tuple[Process, str | None]],
-        text: str,
-        source: str,
-    ) -> bool:
-        """Count the message `text` among a thread's `counters`; False if it is no channel line."""
-        left, _, right = text.partition(" via ")
-        via, ends = self._via(right), parse_ends(left)
-        if via is None or ends is None:
-            return False
-        counter = counters.get((ends[0], via))
-        if counter is None:
-            if len(self._all) >= MAX_COUNTERS:
-                self.left_out += 1
-                return True
-            process, communicator = make()
-            counter = Counter(process, ends[0], via, source, communicator)
-            counters[(ends[0], via)] = counter
-            self._all.append(counter)
-        counter.add(ends[1], _MNNVL_PAIRS if "MNNVL" in via.transport else _SAMPLE)
+    def add(self, thread: Thread, link: Link, where: tuple[str, bool], times: int = 1) -> bool:
+        """Count lines of `thread`; False where the table is full.
+
+        `where` is the first line, and whether its process has a communicator that is complete.
+        """
+        key = link.direction, link.via.transport, link.via.pointer or ""
+        place = thread.counters.get(key)
+        if place is None:
+            if len(self.counters) >= MAX_COUNTERS:
+                self.left_out += times
+                return False
+            place = thread.counters[key] = len(self.counters)
+            source, settled = where
+            of, late = thread.communicator, settled and thread.communicator is None
+            new = Counter(thread.key, link.direction, link.via, source, of, late)
+            self.counters.append(new)
+        self.counters[place].add(link.pair, times)
         return True
 
-    def _via(self, text: str) -> Via | None:
-        if text not in self._vias:
-            if len(self._vias) >= MAX_VIAS:
-                self._vias.clear()
-            self._vias[text] = parse_via(text)
-        return self._vias[text]
+    def forget(self, process: ProcessKey) -> None:
+        """The process is another one now: what it connected is gone."""
+        for counter in self.counters:
+            if counter.process == process:
+                counter.count, counter.pairs = 0, {}
+
+    def belong(self, thread: Thread, communicator: str) -> None:
+        """The counters of `thread` that have no communicator yet are of this one."""
+        for place in thread.counters.values():
+            counter = self.counters[place]
+            counter.communicator = counter.communicator or communicator
+            counter.late = False
 
     def result(
         self, resolve: Callable[[Counter], str], world: Mapping[str, Communicator]
     ) -> tuple[Channels, ...]:
         """Counters folded by process, direction, transport, scope and communicator."""
         folded: dict[object, Channels] = {}
-        for counter in self._all:
+        for counter in (c for c in self.counters if c.count):
             for one in _spread(counter, resolve(counter), world):
-                key = (one.host, one.pid, one.direction, one.transport, one.scope, one.communicator)
-                folded[key] = _joined(folded.get(key), one)
+                key = (one.host, one.pid, one.direction, one.transport, one.scope)
+                whole = (*key, one.communicator, one.late)
+                folded[whole] = _joined(folded.get(whole), one)
         return tuple(folded.values())
 
 
 def _spread(
     counter: Counter, communicator: str, world: Mapping[str, Communicator]
 ) -> Iterator[Channels]:
-    """The counter as evidence; `P2P/MNNVL` split by whether both ranks are on one host."""
+    """The counter as evidence; `P2P/MNNVL` split by whether both ranks are on one host.
+
+    Where no line tells where ranks are, nothing shows that it leaves the host.
+    """
     host, pid = counter.process
     whole = Channels(
         host=host,
@@ -135,12 +151,14 @@ def _spread(
         count=counter.count,
         source=counter.source,
         communicator=communicator,
-        peers=tuple(counter.pairs)[:_SAMPLE],
+        peers=tuple(counter.pairs)[:MOST_PEERS],
+        late=counter.late,
     )
-    if "P2P/MNNVL" not in counter.via.transport:
+    known = world.get(communicator)
+    if "P2P/MNNVL" not in counter.via.transport or known is None:
         yield whole
         return
-    near = near_ranks(world.get(communicator), host)
+    near = near_ranks(known, host)
     own = {p: n for p, n in counter.pairs.items() if p[1] in near}
     far = {p: n for p, n in counter.pairs.items() if p[1] not in near}
     if own:
@@ -150,38 +168,55 @@ def _spread(
 
 
 def _part(whole: Channels, scope: Scope, pairs: Mapping[Pair, int]) -> Channels:
-    return replace(whole, scope=scope, count=sum(pairs.values()), peers=tuple(pairs)[:_SAMPLE])
+    return replace(whole, scope=scope, count=sum(pairs.values()), peers=tuple(pairs)[:MOST_PEERS])
+
+
+Held = tuple[Communicator, frozenset[int]]
+
+
+def held_by_process(every: Sequence[Communicator]) -> dict[ProcessKey, list[Held]]:
+    """For each process its communicators, and the ranks that it holds in each."""
+    held: dict[ProcessKey, list[Held]] = {}
+    for one in every:
+        own: dict[ProcessKey, set[int]] = {}
+        for rank in one.ranks:
+            own.setdefault((rank.host, rank.pid), set()).add(rank.rank)
+        for process, ranks in own.items():
+            held.setdefault(process, []).append((one, frozenset(ranks)))
+    return held
 
 
 def owner(
-    counter: Counter,
-    communicators: Sequence[Communicator],
-    id_at: Callable[[Process, str], str | None],
+    counter: Counter, held: Sequence[Held], id_at: Callable[[ProcessKey, str], str | None]
 ) -> str:
-    """The communicator of a counter: its own, the only one of its process, or ''.
+    """The communicator of a counter: its own, the only one that it can be, or ''.
 
-    Of P2P/MNNVL lines it is at least the largest one, which knows where the ranks are.
+    Channels that are connected at the first collective do not name their communicator. It
+    is one in which this process holds the rank that they name. Of P2P/MNNVL lines it is at
+    least the largest one, which knows where the ranks are.
     """
     if counter.via.pointer is not None:
         return id_at(counter.process, counter.via.pointer) or ""
     if counter.communicator is not None:
         return counter.communicator
-    held = (c for c in communicators if any((r.host, r.pid) == counter.process for r in c.ranks))
-    mine = list(held)
+    mine = [c for c, ranks in held if _fits(counter, c, ranks)]
     largest = world_of(mine) if "P2P/MNNVL" in counter.via.transport else None
     if largest is not None:
         return largest.id
     return mine[0].id if len(mine) == 1 else ""
 
 
-def near_ranks(communicator: Communicator | None, host: str) -> frozenset[int]:
+def _fits(counter: Counter, one: Communicator, ranks: frozenset[int]) -> bool:
+    return all(own in ranks and other < one.nranks for own, other in counter.pairs)
+
+
+def near_ranks(communicator: Communicator, host: str) -> frozenset[int]:
     """Ranks seen on `host`; a rank that this log does not show counts as elsewhere."""
-    ranks = () if communicator is None else communicator.ranks
-    return frozenset(r.rank for r in ranks if r.host == host)
+    return frozenset(r.rank for r in communicator.ranks if r.host == host)
 
 
 def _joined(old: Channels | None, new: Channels) -> Channels:
     if old is None:
         return new
-    peers = tuple(dict.fromkeys((*old.peers, *new.peers)))[:_SAMPLE]
+    peers = tuple(dict.fromkeys((*old.peers, *new.peers)))[:MOST_PEERS]
     return replace(old, count=old.count + new.count, peers=peers)

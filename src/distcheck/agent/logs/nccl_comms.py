@@ -1,29 +1,30 @@
 """Init, nNodes and Destroy lines, put together into communicators."""
 
 import re
-from dataclasses import dataclass, field
 
+from msgspec import Struct, field
+
+from distcheck.agent.logs.nccl_processes import ProcessKey
 from distcheck.checks.evidence.nccl import Communicator, RankState, SeenRank
 
 MAX_COMMUNICATORS = 1024
 MAX_RANKS = 65_536
 MAX_POINTERS = 65_536
 
-Process = tuple[str, int]
 Pointer = tuple[str, int, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Where:
+class Where(Struct, frozen=True):
     """The process that wrote a line, and the line."""
 
-    process: Process
+    process: ProcessKey
     source: str
     stamp: str | None
 
 
-@dataclass(slots=True)
-class _Rank:
+class Seat(Struct):
+    """What one process says of its rank in one communicator."""
+
     rank: int
     where: Where
     state: RankState
@@ -33,6 +34,7 @@ class _Rank:
     closed: bool = False
 
     def seen(self) -> SeenRank:
+        """The rank as evidence."""
         host, pid = self.where.process
         return SeenRank(
             rank=self.rank,
@@ -47,31 +49,49 @@ class _Rank:
         )
 
 
-@dataclass(slots=True)
-class _Comm:
+class Comm(Struct):
+    """One communicator; `ranks` holds the latest seat of each rank."""
+
     id: str
     nranks: int
     inferred: bool
-    ranks: dict[int, _Rank] = field(default_factory=dict)
+    ranks: dict[int, Seat] = field(default_factory=dict)
     nodes: int | None = None
     mnnvl: bool = False
     lines: int = 0
 
+    def seen(self, trusted: frozenset[ProcessKey]) -> Communicator:
+        """The communicator as evidence, with the ranks of trusted processes."""
+        seats = (self.ranks[r] for r in sorted(self.ranks))
+        return Communicator(
+            id=self.id,
+            nranks=self.nranks,
+            ranks=tuple(s.seen() for s in seats if s.where.process in trusted),
+            nodes=self.nodes,
+            mnnvl=self.mnnvl,
+            inferred=self.inferred,
+            lines=self.lines,
+        )
 
-class CommTable:
-    """All communicators of one log."""
 
-    def __init__(self) -> None:
-        self._comms: dict[str, _Comm] = {}
-        self._pointers: dict[Pointer, tuple[_Comm, _Rank]] = {}
-        self._waiting: dict[Pointer, tuple[int, bool]] = {}
-        self._ranks = 0
-        self.left_out = 0
+class CommTable(Struct):
+    """All communicators of one log.
 
-    def id_at(self, process: Process, pointer: str) -> str | None:
+    `pointers` is where each process keeps a communicator; `open` counts, for each process,
+    those whose end has not been seen; `waiting` holds nNodes lines that came first.
+    """
+
+    comms: dict[str, Comm] = field(default_factory=dict)
+    pointers: dict[Pointer, tuple[str, int]] = field(default_factory=dict)
+    waiting: dict[Pointer, tuple[int, bool]] = field(default_factory=dict)
+    open: dict[ProcessKey, int] = field(default_factory=dict)
+    ranks: int = 0
+    left_out: int = 0
+
+    def id_at(self, process: ProcessKey, pointer: str) -> str | None:
         """The id of the communicator at this address of this process."""
-        held = self._pointers.get((*process, pointer))
-        return None if held is None else held[0].id
+        held = self.pointers.get((*process, pointer))
+        return None if held is None else held[0]
 
     def init(self, found: re.Match[str], where: Where) -> tuple[str, bool] | None:
         """Take an Init line; its communicator's id and whether its START had been seen.
@@ -87,105 +107,142 @@ class CommTable:
         if comm is None:
             self.left_out += 1
             return None
-        self._seat(comm, found, where, rank)
+        self._sit(comm, found, where, rank)
         return comm.id, known is not None
 
-    def _known(self, pointer: Pointer, rank: int, nranks: int, state: str) -> _Comm | None:
-        held = self._pointers.get(pointer)
+    def _held(self, pointer: Pointer) -> tuple[Comm, Seat] | None:
+        """The communicator at `pointer` and its seat there, unless another process took it."""
+        held = self.pointers.get(pointer)
+        if held is None:
+            return None
+        comm = self.comms[held[0]]
+        seat = comm.ranks.get(held[1])
+        same = seat is not None and (*seat.where.process, seat.pointer) == pointer
+        return (comm, seat) if seat is not None and same else None
+
+    def _known(self, pointer: Pointer, rank: int, nranks: int, state: str) -> Comm | None:
+        held = self._held(pointer)
         if held is None or state == "START":
             return None
         comm, seat = held
         same = seat.rank == rank and comm.nranks == nranks and not seat.closed
         return comm if same else None
 
-    def _comm(self, found: re.Match[str], where: Where, rank: int, nranks: int) -> _Comm | None:
+    def _comm(self, found: re.Match[str], where: Where, rank: int, nranks: int) -> Comm | None:
         name, inferred = self._name(found, where, rank, nranks)
-        if name not in self._comms:
-            if len(self._comms) >= MAX_COMMUNICATORS:
+        if name not in self.comms:
+            if len(self.comms) >= MAX_COMMUNICATORS:
                 return None
-            self._comms[name] = _Comm(name, nranks, inferred)
-        comm = self._comms[name]
+            self.comms[name] = Comm(name, nranks, inferred)
+        comm = self.comms[name]
         return comm if comm.nranks == nranks else None
 
     def _name(self, found: re.Match[str], where: Where, rank: int, nranks: int) -> tuple[str, bool]:
         if found["id"]:
-            return str(found["id"]), False
-        parent = self._pointers.get((*where.process, found["parent"] or ""))
+            return self._instance(str(found["id"]), (*where.process, found["ptr"]), rank), False
+        parent = self.pointers.get((*where.process, found["parent"] or ""))
         if parent is not None and found["count"] and found["color"]:
-            return f"{parent[0].id}/{found['count']}.{found['color']}", parent[0].inferred
+            name = f"{parent[0]}/{found['count']}.{found['color']}"
+            return name, self.comms[parent[0]].inferred
         return self._free(f"ranks-{nranks}", rank), True
+
+    def _instance(self, name: str, pointer: Pointer, rank: int) -> str:
+        """Until 2.22 two splits of one colour have the same id: the pointer tells them apart."""
+        number, comm = 1, self.comms.get(name)
+        while comm is not None and _other(comm.ranks.get(rank), pointer):
+            number += 1
+            comm = self.comms.get(f"{name}#{number}")
+        return name if number == 1 else f"{name}#{number}"
 
     def _free(self, stem: str, rank: int) -> str:
         number = 0
-        while (c := self._comms.get(f"{stem}#{number}")) is not None and rank in c.ranks:
+        while (c := self.comms.get(f"{stem}#{number}")) is not None and rank in c.ranks:
             number += 1
         return f"{stem}#{number}"
 
-    def _seat(self, comm: _Comm, found: re.Match[str], where: Where, rank: int) -> None:
+    def _sit(self, comm: Comm, found: re.Match[str], where: Where, rank: int) -> None:
         pointer = (*where.process, found["ptr"])
-        if rank not in comm.ranks and self._ranks >= MAX_RANKS:
+        if rank not in comm.ranks and self.ranks >= MAX_RANKS:
             self.left_out += 1
             return
-        self._ranks += rank not in comm.ranks
+        self.ranks += rank not in comm.ranks
         state: RankState = "complete" if found["state"] == "COMPLETE" else "started"
-        seat = _Rank(rank, where, state, found["ptr"], found["bus"] or "", _number(found["nvml"]))
+        seat = Seat(rank, where, state, found["ptr"], found["bus"] or "", _number(found["nvml"]))
         old = comm.ranks.get(rank)
         if old is not None and old.where.process == where.process and old.state == "complete":
             seat.state = "complete" if old.pointer == seat.pointer else state
+        self._opened(pointer)
         comm.ranks[rank] = seat
         comm.lines += 1
-        if len(self._pointers) < MAX_POINTERS:
-            self._pointers[pointer] = comm, seat
-        self._place(comm, self._waiting.pop(pointer, None))
+        if len(self.pointers) < MAX_POINTERS:
+            self.pointers[pointer] = comm.id, rank
+        self._place(comm, self.waiting.pop(pointer, None))
 
-    def nodes(self, found: re.Match[str], process: Process) -> None:
+    def _opened(self, pointer: Pointer) -> None:
+        """One more communicator of this process is open, unless this one is already."""
+        held = self._held(pointer)
+        if held is None or held[1].closed:
+            self.open[pointer[:2]] = self.open.get(pointer[:2], 0) + 1
+
+    def nodes(self, found: re.Match[str], process: ProcessKey) -> None:
         """Take an nNodes line; it may stand before the Init line of its communicator."""
         pointer = (*process, found["ptr"])
         seen = int(found["nodes"]), found["mnnvl"] not in (None, "0")
-        held = self._pointers.get(pointer)
+        held = self._held(pointer)
         if held is None or held[1].closed or held[0].nranks != int(found["nranks"]):
-            if len(self._waiting) < MAX_POINTERS:
-                self._waiting[pointer] = seen
+            if len(self.waiting) < MAX_POINTERS:
+                self.waiting[pointer] = seen
             return
         held[0].lines += 1
         self._place(held[0], seen)
 
     @staticmethod
-    def _place(comm: _Comm, seen: tuple[int, bool] | None) -> None:
+    def _place(comm: Comm, seen: tuple[int, bool] | None) -> None:
         if seen is None or seen[0] > comm.nranks:
             return
         comm.nodes = max(comm.nodes or 0, seen[0])
         comm.mnnvl = comm.mnnvl or seen[1]
 
-    def closed(self, found: re.Match[str], process: Process) -> None:
+    def closed(self, found: re.Match[str], process: ProcessKey) -> None:
         """Take a Destroy or Abort line."""
-        held = self._pointers.get((*process, found["ptr"]))
+        held = self._held((*process, found["ptr"]))
         if held is not None:
+            self.open[process] = self.open.get(process, 0) - (not held[1].closed)
             held[1].closed = True
             held[0].lines += 1
 
-    def all_closed(self, process: Process) -> bool:
-        """This process had communicators, and the log shows the end of each."""
-        seats = [s for (h, p, _), (_, s) in self._pointers.items() if (h, p) == process]
-        return bool(seats) and all(s.closed for s in seats)
+    def completed(self, name: str, rank: int, nranks: int, where: Where) -> None:
+        """A rank of communicator `name` says in other words that it is complete."""
+        comm = self.comms.get(name)
+        seat = comm.ranks.get(rank) if comm is not None and comm.nranks == nranks else None
+        if seat is not None and seat.where.process == where.process:
+            seat.state, seat.where = "complete", where
 
-    def result(self, trusted: frozenset[Process]) -> tuple[Communicator, ...]:
+    def forget(self, process: ProcessKey) -> None:
+        """The process is another one now: its ranks and communicators are gone."""
+        for pointer in [p for p in self.pointers if p[:2] == process]:
+            del self.pointers[pointer]
+        for comm in self.comms.values():
+            for rank in [r for r, s in comm.ranks.items() if s.where.process == process]:
+                del comm.ranks[rank]
+                self.ranks -= 1
+        self.open.pop(process, None)
+
+    def all_closed(self, process: ProcessKey) -> bool:
+        """This process had communicators, and the log shows the end of each."""
+        return self.open.get(process) == 0
+
+    def result(self, trusted: frozenset[ProcessKey]) -> tuple[Communicator, ...]:
         """The communicators that trusted processes name."""
-        built = (self._built(c, trusted) for c in self._comms.values())
+        built = (c.seen(trusted) for c in self.comms.values())
         return tuple(c for c in built if c.ranks)
 
-    @staticmethod
-    def _built(comm: _Comm, trusted: frozenset[Process]) -> Communicator:
-        seats = (comm.ranks[r] for r in sorted(comm.ranks))
-        return Communicator(
-            id=comm.id,
-            nranks=comm.nranks,
-            ranks=tuple(s.seen() for s in seats if s.where.process in trusted),
-            nodes=comm.nodes,
-            mnnvl=comm.mnnvl,
-            inferred=comm.inferred,
-            lines=comm.lines,
-        )
+
+def _other(seat: Seat | None, pointer: Pointer) -> bool:
+    """Whether the seat is in use by another process, or at another address of this one."""
+    if seat is None or seat.closed or seat.state == "started":
+        return False
+    return (*seat.where.process, seat.pointer) != pointer
 
 
 def _number(text: str | None) -> int | None:

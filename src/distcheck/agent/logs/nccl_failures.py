@@ -1,25 +1,37 @@
 """Failures in NCCL's words and in its callers', told apart from noise."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 
+from msgspec import Struct, field
 from msgspec.structs import replace
 
 from distcheck.agent.logs.nccl_comms import Where
-from distcheck.agent.logs.nccl_grammar import PEER, Weight, failure_of, wrapped_of
+from distcheck.agent.logs.nccl_grammar import (
+    GENERIC,
+    PEER,
+    VICTIM,
+    Weight,
+    failure_of,
+    wrapped_form_of,
+)
+from distcheck.agent.logs.nccl_notes import printable
 from distcheck.checks.evidence.nccl import Failure
 
 MAX_FAILURES = 512
+_READ = 2048
 
-_Key = tuple[str, str, int, bool]
+_Key = tuple[str, str, int, int, bool]
 
 
-class FailureTable:
-    """All failures of one log: one entry for each id and process, with a count."""
+class FailureTable(Struct):
+    """All failures of one log: one entry for each id and process, with a count.
 
-    def __init__(self) -> None:
-        self._said: dict[_Key, Failure] = {}
-        self._wrapped: dict[_Key, Failure] = {}
-        self.left_out = 0
+    `said` is in NCCL's own words, `called` in those of the program that called it.
+    """
+
+    said: dict[_Key, Failure] = field(default_factory=dict)
+    called: dict[_Key, Failure] = field(default_factory=dict)
+    left_out: int = 0
 
     def warned(self, text: str, where: Where, number: int, *, after_end: bool) -> None:
         """Take a WARN; a symptom after all communicators of its process ended is noise."""
@@ -28,20 +40,17 @@ class FailureTable:
         weight: Weight = "noise" if form is None else form.weight
         if weight == "symptom" and after_end:
             weight = "noise"
-        self._put(self._said, _failure(name, weight, text, where, number))
+        self._put(self.said, _failure(name, weight, text, where, number))
 
     def wrapped(self, text: str, where: Where, number: int, *, carried: bool) -> None:
         """Take a line of a caller; `carried` marks the one after `Last error:`."""
         form = failure_of(text) if carried else None
+        form = form or wrapped_form_of(text)
         if form is not None:
-            self._put(self._wrapped, _failure(form.id, form.weight, text, where, number))
-            return
-        name = wrapped_of(text)
-        if name is not None:
-            self._put(self._wrapped, _failure(name, "fatal", text, where, number))
+            self._put(self.called, _failure(form.id, form.weight, text, where, number))
 
     def _put(self, table: dict[_Key, Failure], new: Failure) -> None:
-        key = (new.id, new.host, new.pid if new.fatal else 0, new.fatal)
+        key = _key(new)
         old = table.get(key)
         if old is not None:
             table[key] = replace(old, count=old.count + 1)
@@ -52,33 +61,49 @@ class FailureTable:
 
     def restarted(self, process: tuple[str, int]) -> None:
         """The process of this host and pid started again: what it said before is past."""
-        for key, one in list(self._said.items()):
-            if one.fatal and (one.host, one.pid) == process:
-                del self._said[key]
-                says = f"{one.says} (before the process started again)"
-                past = replace(one, fatal=False, says=says)
-                self._put(self._said, past)
+        self._past(process, "before the process started again", None)
+
+    def forgiven(self, name: str, process: tuple[str, int]) -> None:
+        """NCCL itself says that it goes on without what failed: failure `name` ended nothing."""
+        self._past(process, "NCCL went on without it", name)
+
+    def _past(self, process: tuple[str, int], why: str, name: str | None) -> None:
+        for key, one in list(self.said.items()):
+            if one.fatal and (one.host, one.pid) == process and name in (None, one.id):
+                del self.said[key]
+                past = replace(one, fatal=False, symptom=False, says=f"{one.says} ({why})")
+                self._put(self.said, past)
 
     def result(self, hosts: Collection[str]) -> tuple[Failure, ...]:
-        """By line. A caller's words stand only where NCCL itself says nothing fatal."""
-        said = [f for f in self._said.values() if f.host in hosts or f.fatal]
-        if not any(f.fatal for f in said):
-            said += _first_causes(self._wrapped)
-        return tuple(sorted(said, key=lambda f: f.line))
+        """By line. A caller's words for a result stand only where no line tells the cause."""
+        said = [f for f in self.said.values() if f.host in hosts or f.fatal]
+        every = [*said, *_telling(said, self.called.values())]
+        return tuple(sorted(every, key=lambda f: f.line))
 
 
-def _first_causes(table: dict[_Key, Failure]) -> list[Failure]:
-    """NCCL's own words, where the caller repeats them, instead of the caller's."""
-    named = [f for f in table.values() if wrapped_of(f.says) != f.id]
-    return named or list(table.values())
+def _key(one: Failure) -> _Key:
+    """One process; a caller's words have none, but may name the rank."""
+    rank = -1 if one.rank is None else one.rank
+    return one.id, one.host, one.pid if one.fatal else 0, rank, one.fatal
+
+
+def _telling(said: Iterable[Failure], called: Iterable[Failure]) -> list[Failure]:
+    """What callers add to NCCL's own words: causes that it does not name; else their own."""
+    known = {f.id for f in said if f.fatal}
+    told = [f for f in called if f.id not in known]
+    causes = [f for f in told if f.id not in GENERIC and not f.symptom]
+    if causes or known:
+        return causes
+    return [f for f in told if f.id not in GENERIC] or told
 
 
 def _failure(name: str, weight: Weight, text: str, where: Where, number: int) -> Failure:
-    peer = PEER.search(text)
+    text = text[:_READ]
+    peer, victim = PEER.search(text), VICTIM.search(text)
     return Failure(
         id=name,
         fatal=weight != "noise",
-        says=text,
+        says=printable(text),
         source=where.source,
         line=number,
         host=where.process[0],
@@ -86,4 +111,7 @@ def _failure(name: str, weight: Weight, text: str, where: Where, number: int) ->
         peer=None if peer is None else peer["peer"],
         stamp=where.stamp,
         symptom=weight == "symptom",
+        rank=None if victim is None else int(victim["rank"]),
+        operation=None if victim is None else victim["op"],
+        sequence=None if victim is None or victim["seq"] is None else int(victim["seq"]),
     )

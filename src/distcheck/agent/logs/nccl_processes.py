@@ -1,21 +1,26 @@
 """Processes and threads of one log, known by the heads of their messages."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, field
 
-from distcheck.agent.logs.nccl_channels import Counter
-from distcheck.agent.logs.nccl_grammar import HEAD
+from msgspec import Struct, field
+
 from distcheck.checks.evidence.nccl import NcclProcess
 
 MAX_PROCESSES = 4096
 MAX_THREADS = 16_384
-MAX_HEADS = 16_384
+
+ProcessKey = tuple[str, int]
+ThreadKey = tuple[str, int, str]
+CounterKey = tuple[str, str, str]
 
 
-@dataclass(slots=True)
-class Process:
-    """One process; `busy` once it shows ranks or channels: then its start should be there."""
+class Process(Struct):
+    """One process; `busy` once it shows ranks or channels: then its start should be there.
+
+    `settled`: some communicator is complete. `again`: a second start of NCCL was seen, and not
+    yet whether it is another library in the same process (PyTorch's beside pynccl's) or the
+    same one in a new process of this pid.
+    """
 
     host: str
     pid: int
@@ -28,6 +33,10 @@ class Process:
     bootstrapped: bool = False
     start_seen: bool = False
     busy: bool = False
+    settled: bool = False
+    ras: str | None = None
+    versions: list[str] = field(default_factory=list)
+    again: bool = False
 
     def seen(self) -> NcclProcess:
         """The process as evidence."""
@@ -41,66 +50,71 @@ class Process:
             rings=self.rings,
             trees=self.trees,
             start_seen=self.start_seen,
+            ras=self.ras,
         )
 
+    def renewed(self) -> None:
+        """The process is another one now, with the same pid."""
+        self.network = self.provider = self.ras = None
+        self.rings = self.trees = self.busy = self.settled = False
+        self.start_seen = True
 
-@dataclass(slots=True)
-class Thread:
-    """One thread: the communicator that it is setting up, and its channel counters."""
 
-    process: Process
+class Thread(Struct):
+    """One thread: the communicator that it is setting up, and its channel counters.
+
+    `counters` maps (direction, transport, pointer) to a place in the channel table.
+    """
+
+    host: str
+    pid: int
+    tid: str
     communicator: str | None = None
-    counters: dict[object, Counter] = field(default_factory=dict)
+    counters: dict[CounterKey, int] = field(default_factory=dict)
 
     @property
-    def key(self) -> tuple[str, int]:
+    def key(self) -> ProcessKey:
         """Host and pid of its process."""
-        return self.process.host, self.process.pid
+        return self.host, self.pid
+
+    @property
+    def whole(self) -> ThreadKey:
+        """Host, pid and thread id."""
+        return self.host, self.pid, self.tid
 
 
-class ProcessTable:
-    """All processes of one log. `cite` gives `file:line` of the line being read."""
+class ProcessTable(Struct):
+    """All processes of one log."""
 
-    def __init__(self, cite: Callable[[], str]) -> None:
-        self._cite = cite
-        self._processes: dict[tuple[str, int], Process] = {}
-        self._threads: dict[tuple[str, int, str], Thread] = {}
-        self._heads: dict[str, Thread | None] = {}
-        self.left_out = 0
+    processes: dict[ProcessKey, Process] = field(default_factory=dict)
+    threads: dict[ThreadKey, Thread] = field(default_factory=dict)
+    left_out: int = 0
 
-    def by_head(self, head: str) -> Thread | None:
-        """The thread that `head`, the text before ` NCCL `, names; None where it names none."""
-        if head not in self._heads:
-            if len(self._heads) >= MAX_HEADS:
-                self._heads.clear()
-            found = HEAD.search(head)
-            self._heads[head] = None if found is None else self.at(found)
-        return self._heads[head]
-
-    def at(self, found: re.Match[str]) -> Thread | None:
+    def at(self, found: re.Match[str], source: str) -> Thread | None:
         """The thread of a match with host, pid and tid; None where the table is full."""
         key = found["host"], int(found["pid"]), found["tid"]
-        if key in self._threads:
-            return self._threads[key]
-        process = self._process(key[:2])
-        if process is None or len(self._threads) >= MAX_THREADS:
+        if key in self.threads:
+            return self.threads[key]
+        if not self._has(key[:2], source) or len(self.threads) >= MAX_THREADS:
             self.left_out += 1
             return None
-        thread = self._threads[key] = Thread(process)
+        thread = self.threads[key] = Thread(*key)
         return thread
 
-    def _process(self, key: tuple[str, int]) -> Process | None:
-        if key not in self._processes:
-            if len(self._processes) >= MAX_PROCESSES:
-                return None
-            self._processes[key] = Process(*key, self._cite())
-        return self._processes[key]
+    def of(self, thread: Thread) -> Process:
+        """The process of a thread."""
+        return self.processes[thread.key]
 
-    def trusted(self) -> dict[tuple[str, int], Process]:
-        """Processes that wrote more than one line: one alone may be two lines sheared."""
-        return {k: p for k, p in self._processes.items() if p.lines > 1}
+    def _has(self, key: ProcessKey, source: str) -> bool:
+        if key not in self.processes:
+            if len(self.processes) >= MAX_PROCESSES:
+                return False
+            self.processes[key] = Process(*key, source)
+        return True
 
-    @property
-    def doubted(self) -> int:
-        """Processes that a single line names."""
-        return len(self._processes) - len(self.trusted())
+    def trusted(self, *, whole: bool) -> dict[ProcessKey, Process]:
+        """Processes that wrote more than one line: one alone may be two lines sheared.
+
+        A log of warnings is not dense enough to be sheared: with `whole`, all of them.
+        """
+        return {k: p for k, p in self.processes.items() if whole or p.lines > 1}

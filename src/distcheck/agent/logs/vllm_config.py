@@ -5,23 +5,17 @@ import re
 from msgspec import Struct
 from msgspec.structs import replace
 
+from distcheck.agent.logs.vllm_words import stronger
+from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence.vllm import EngineVersion, VllmLog
 
 _ENGINE = re.compile(r"Initializing an? (?:(V[01]) )?LLM engine \(v([^)\s]{1,80})\)")
 _SERVER = re.compile(r"vLLM API server version (\S{1,80})")
-_BANNER = re.compile(r"[▄▀█].*\bversion (\d\S{0,80})")
-_HEADLESS = re.compile(r"Launching vLLM \(v([^)\s]{1,80})\)")
-_VALUE = r"[\"']?\b{}[\"']?\s?[=:]\s?(?:'([^']*)'|\"([^\"]*)\"|([\w.\-/]+))"
+_BANNER = re.compile(r"█  version (\d\S{0,80})")
+_HEADLESS = re.compile(r"Launching vLLM \(v([^)\s]{1,80})\) headless")
+_VALUE = r"[\"']?\b{}[\"']?\s?[=:]\s?(?:'([^']{{0,512}})'|\"([^\"]{{0,512}})\"|([\w.\-/]{{1,512}}))"
 
 CONFIG, ARGS, NON_DEFAULT = "with config:", "args: Namespace(", "non-default args:"
-WANTED: tuple[bytes, ...] = (
-    b"LLM engine (v",
-    b"vLLM API server version",
-    b"args:",
-    b"  version ",
-    b"Launching vLLM (v",
-    b"tensor_parallel_size=",
-)
 _NAMES = {
     "tp": "tensor_parallel_size",
     "pp": "pipeline_parallel_size",
@@ -62,7 +56,10 @@ def config_line(text: str) -> ConfigLine | None:
     for kind in (CONFIG, ARGS, NON_DEFAULT):
         if kind in text:
             return _config(kind, text)
-    found = _SERVER.search(text) or _HEADLESS.search(text) or _BANNER.search(text)
+    headless = _HEADLESS.search(text)
+    if headless is not None:
+        return ConfigLine("headless", version=headless[1])
+    found = _SERVER.search(text) or _BANNER.search(text)
     if found is not None:
         return ConfigLine("version", version=found[1])
     if "tensor_parallel_size=" in text:
@@ -74,14 +71,14 @@ def configured(log: VllmLog, line: ConfigLine, source: str) -> VllmLog:
     """`log` with what `line` adds: the engine's own line first, then its printed arguments.
 
     Of two data-parallel sizes the larger is kept: each engine of a dense model resets its own
-    to 1 (vLLM 0.14 and newer). A later line of the same kind is a later start, and wins.
+    to 1 (vLLM 0.14 and newer). A later line of the engine is a later start, and wins.
     """
     log = replace(
         log,
         version=line.version or log.version,
         engine=line.engine or log.engine or _engine_of(line.version),
     )
-    if line.kind == "version":
+    if line.kind in ("version", "headless"):
         return log
     strong = line.kind == CONFIG
     named = {n: _chosen(getattr(line, n), getattr(log, n), strong=strong) for n in _CHOSEN}
@@ -90,7 +87,7 @@ def configured(log: VllmLog, line: ConfigLine, source: str) -> VllmLog:
         log,
         **named,
         dp=max((d for d in (line.dp, log.dp) if d is not None), default=None),
-        executor=line.executor or log.executor,
+        executor=stronger(line.executor, log.executor),
         speculative=line.speculative or log.speculative,
         config_source=cited,
     )
@@ -112,20 +109,18 @@ def _config(kind: str, text: str) -> ConfigLine | None:
     if kind == CONFIG and engine is None:
         return None
     body = text[text.index(kind) + len(kind) :]
-    absent = 1 if kind == NON_DEFAULT else None
-    """What it means that a number is not among the arguments: there, that it is the default."""
     return ConfigLine(
         kind=kind,
         version=engine[2] if engine else None,
         engine=_engine(text, engine[1]) if engine else None,
         model=_model(body),
-        tp=_number(body, "tp") or absent,
-        pp=_number(body, "pp") or absent,
+        tp=_number(body, "tp"),
+        pp=_number(body, "pp"),
         dp=_number(body, "dp"),
         ep=_boolean(_text(body, "ep")),
         dtype=(_text(body, "dtype") or "").removeprefix("torch.") or None,
         quantization=_text(body, "quantization"),
-        block_size=_number(body, "block_size"),
+        block_size=_number(body, "block_size") if kind == CONFIG else None,
         executor=_executor(_text(body, "executor")),
         speculative=_SPECULATIVE.search(body) is not None,
     )
@@ -138,7 +133,8 @@ def _engine(text: str, named: str | None) -> EngineVersion:
 
 def _model(body: str) -> str | None:
     found = _MODEL.search(body) or _MODEL_TAG.search(body)
-    return None if found is None else _first(found)
+    value = None if found is None else _first(found)
+    return None if value is None else scrubbed(value)
 
 
 def _first(found: re.Match[str]) -> str | None:

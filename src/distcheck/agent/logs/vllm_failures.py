@@ -1,6 +1,7 @@
 """By which words vLLM says that it failed (vLLM 0.6 to 0.33)."""
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -8,6 +9,8 @@ from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence.vllm import EngineFailure
 
 _LONGEST = 300
+_BEFORE = 120
+_WINDOW = 8192
 
 
 class Phrase(Struct, frozen=True):
@@ -21,9 +24,11 @@ class Phrase(Struct, frozen=True):
 PHRASES: tuple[Phrase, ...] = (
     Phrase("must be divisible by tensor parallel size", "heads_not_divisible"),
     Phrase("Pipeline parallelism is not supported for this model", "pp_unsupported"),
+    Phrase("Pipeline parallelism is only supported for the following", "pp_unsupported"),
     Phrase("is larger than the number of available GPUs", "too_few_gpus"),
     Phrase("cannot be larger than the number of available GPUs", "too_few_gpus"),
-    Phrase("is less than than max local gpu count", "too_few_gpus"),
+    Phrase("less than max local gpu count", "too_few_gpus"),
+    Phrase("less than than max local gpu count", "too_few_gpus"),
     Phrase("exceeds the total number of available GPUs in the placement group", "too_few_gpus"),
     Phrase("Waiting for creating a placement group", "waiting_for_gpus", fatal=False),
     Phrase("Cannot provide a placement group", "placement_group_timeout"),
@@ -32,11 +37,13 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase("No existing RAY instance detected", "ray_not_found", fatal=False),
     Phrase("does not support ray.", "ray_unsupported"),
     Phrase("must evenly divide the total world size", "nodes_do_not_divide"),
+    Phrase("appears to be a URI", "port_is_uri"),
     Phrase("is less than desired GPU memory utilization", "gpu_memory_taken"),
     Phrase("No available memory for the cache blocks", "no_memory_for_kv"),
     Phrase("To serve at least one request with the model", "kv_too_small"),
     Phrase("maximum number of tokens that can be stored in KV cache", "kv_too_small"),
     Phrase("CUDA out of memory. Tried to allocate", "out_of_memory"),
+    Phrase("HIP out of memory. Tried to allocate", "out_of_memory"),
     Phrase("Error in memory profiling", "memory_changed"),
     Phrase("NCCL error: ", "nccl"),
     Phrase("Watchdog caught collective operation timeout", "collective_timeout"),
@@ -59,36 +66,44 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase("ActorDiedError", "ray_actor_died"),
     Phrase("A worker died or was killed while executing a task", "ray_actor_died"),
     Phrase("Address already in use", "port_in_use"),
+    Phrase("address already in use", "port_in_use"),
     Phrase("self.remote_socket.bind(socket_addr)", "port_in_use"),
     Phrase("Process VLLM_DP_Coordinator:", "dp_coordinator_died"),
 )
 
 _EXCEPTION = re.compile(r"(?:^|[\s\]])([A-Za-z_][\w.]{0,80}(?:Error|Exception)): \S.*")
-_HEADER = re.compile(r"\.py:\d+\] ")
-
-WANTED: tuple[bytes, ...] = (
-    *dict.fromkeys(p.words.encode() for p in PHRASES),
-    b"Error: ",
-    b"Exception: ",
-)
+_HEADER = re.compile(r"\.py:\d{1,7}\] ")
 
 
-def failure(text: str, source: str, stamp: str | None) -> EngineFailure | None:
-    """The failure that this line speaks of, its words without secrets; None where there is none."""
+def failure(
+    text: str, source: str, stamp: str | None, *, exceptions: bool = True
+) -> EngineFailure | None:
+    """The failure that this line speaks of, its words without secrets; None where there is none.
+
+    Without `exceptions` only what vLLM itself says counts, not any exception's last line.
+    """
     for phrase in PHRASES:
         if phrase.words in text:
             return EngineFailure(phrase.id, _says(text, phrase), source, phrase.fatal, stamp)
-    found = _EXCEPTION.search(text)
+    named = exceptions and ("Error: " in text or "Exception: " in text)
+    found = _EXCEPTION.search(text) if named else None
     if found is None:
         return None
-    says = scrubbed(text[found.start(1) :])[:_LONGEST]
+    says = _clean(text[found.start(1) : found.start(1) + _WINDOW])[:_LONGEST]
     return EngineFailure("exception", says, source, False, stamp)
 
 
 def _says(text: str, phrase: Phrase) -> str:
     """The words around the phrase; secrets go before the cut, which may part them from names."""
-    text = scrubbed(text)
-    at = max(text.find(phrase.words), 0)
+    at = text.index(phrase.words)
     headers = [m.end() for m in _HEADER.finditer(text, 0, at)]
-    start = max(headers[-1] if headers else 0, at - 120)
-    return text[start : start + _LONGEST].strip()
+    start = max(headers[-1] if headers else 0, at - _WINDOW)
+    told = _clean(text[start : at + _WINDOW])
+    at = max(told.find(phrase.words), 0)
+    return told[max(at - _BEFORE, 0) :][:_LONGEST].strip()
+
+
+@lru_cache(maxsize=16)
+def _clean(text: str) -> str:
+    """Scrubbed once for the same words: an engine that fails says so many times."""
+    return scrubbed(text)

@@ -5,6 +5,7 @@ import re
 from msgspec import Struct
 
 _COLOUR = re.compile(r"(?:\x1b|\^\[|←)?\[[0-9;]{1,8}m")
+_COLOURED = re.compile(r"\[[0-9;]{1,8}m")
 _PREFIX = re.compile(
     r"\((?P<label>[A-Za-z_][\w.]{0,60})?(?: ?rank=(?P<rank>\d{1,6}))?"
     r"(?: (?P<dims>[A-Z]{2,4}\d{1,6}))? ?pid=(?P<pid>\d{1,9})"
@@ -21,7 +22,8 @@ class Said(Struct, frozen=True):
 
     `source` is `file:line`, `seen_at` the log transport's time.
     `pid` and `host` are None and empty where no prefix names them; `rank` only where the
-    prefix itself has it (`VllmWorker rank=1`); `repeated` counts the lines Ray folded in.
+    prefix itself has it (`VllmWorker rank=1`); `repeated` counts the further lines that Ray
+    folded into this one.
     """
 
     text: str
@@ -42,17 +44,18 @@ class Said(Struct, frozen=True):
 
 def said(line: str, source: str, stamp: str | None) -> Said:
     """Take one line apart. Any text is accepted; the last prefix on the line names the process."""
-    text = _COLOUR.sub("", line) if "[" in line else line
+    text = _COLOUR.sub("", line) if _COLOURED.search(line) else line
     head = text[:_HEAD]
-    prefixes = list(_PREFIX.finditer(head))
-    clock, again = _CLOCK.search(head), _REPEATED.search(text)
+    prefixes = list(_PREFIX.finditer(head)) if "pid=" in head else []
+    clock = _CLOCK.search(head)
+    again = _REPEATED.search(text) if "[repeated " in text else None
     parts = _process(prefixes[-1]) if prefixes else {}
     return Said(
         text=text,
         source=source,
         seen_at=stamp,
         clock=clock[1] if clock else None,
-        repeated=int(again[1]) if again else 0,
+        repeated=max(int(again[1]) - 1, 0) if again else 0,
         **parts,  # type: ignore[arg-type] # the four process fields, typed in _process
     )
 

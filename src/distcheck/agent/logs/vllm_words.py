@@ -1,47 +1,111 @@
 """The words of vLLM's messages (0.6 to 0.33) that the reader looks for."""
 
 import re
+from typing import Literal
 
-from distcheck.agent.logs import vllm_config, vllm_failures
+Kind = Literal[
+    "weights", "rank", "world", "kv", "started", "config", "model", "experts", "failure", "hint"
+]
+
+NEEDLES: tuple[tuple[str, Kind], ...] = (
+    ("odel loading took", "weights"),
+    ("model weights t", "weights"),
+    ("Actual usage is", "weights"),
+    ("Memory profiling results", "weights"),
+    ("in world size", "rank"),
+    ("distributed_init_method=", "world"),
+    ("KV cache size", "kv"),
+    ("KV cache memory", "kv"),
+    ("for KV cache", "kv"),
+    ("PU blocks: ", "kv"),
+    ("startup complete", "started"),
+    ("init engine (", "started"),
+    ("Starting vLLM", "started"),
+    ("Graph capturing", "started"),
+    ("LLM engine (v", "config"),
+    ("non-default args", "config"),
+    ("tensor_parallel_size=", "config"),
+    ("vLLM API server version", "config"),
+    ("Launching vLLM", "config"),
+    ("\u2588  version ", "config"),
+    ("Starting to load model", "model"),
+    ("Expert parallelism", "experts"),
+    ("use_ray_spmd_worker", "hint"),
+    ("ray for distributed", "hint"),
+    ("placement group", "failure"),
+    ("Coordinator", "failure"),
+    ("Error: ", "failure"),
+    ("Exception: ", "failure"),
+    ("Value error, ", "failure"),
+    ("failed to start", "failure"),
+    ("WorkerProc hit", "failure"),
+    ("EngineCore encountered", "failure"),
+    ("died, exit", "failure"),
+    (" died ", "failure"),
+    ("No available", "failure"),
+    ("already in use", "failure"),
+    ("remote_socket.bind", "failure"),
+    ("Watchdog caught", "failure"),
+    ("No existing RAY", "failure"),
+)
+"""What is searched for, and which lines it leads to.
+
+Kept short, for a log is searched for all of it: words that another needle always stands
+beside are left out. `Error: ` and `Exception: ` stand for some twenty messages that the
+engine raises, whose last line names the exception before the words; access logs and the
+engine's own headers (`ERROR 08-10`) do not have them.
+"""
+
+WANTED: tuple[bytes, ...] = tuple(dict.fromkeys(needle.encode() for needle, _ in NEEDLES))
 
 _GIB = r"(\d{1,6}(?:\.\d{1,9})?) ?"
 WEIGHTS = re.compile(
     rf"(?:Model loading|Loading model weights) took {_GIB}Gi?B"
     rf"|model weights take {_GIB}GiB|Actual usage is {_GIB}GiB for weight"
 )
+MEMORY = {
+    "non_torch_gib": re.compile(
+        rf"non_torch_memory(?: takes |=){_GIB}GiB|{_GIB}GiB for non-torch memory"
+    ),
+    "activation_gib": re.compile(
+        rf"activation peak memory takes {_GIB}GiB|{_GIB}GiB for peak activation"
+    ),
+    "graphs_gib": re.compile(
+        rf"{_GIB}GiB for CUDAGraph memory|Graph capturing finished in .{{1,40}} took {_GIB}GiB"
+    ),
+    "kv_gib": re.compile(rf"reserved for KV Cache is {_GIB}GiB|kv_cache_size={_GIB}GiB"),
+}
 ASSIGNED = re.compile(r"\brank (\d{1,6}) in world size (\d{1,6}) is assigned as (.{1,200})")
 INDEX = re.compile(r"\b([A-Z]+) rank (\d{1,6})")
 WORLD = re.compile(
-    r"world_size=(\d{1,6}) rank=(\d{1,6}) local_rank=-?\d+ distributed_init_method=(\S{1,200})"
+    r"world_size=(\d{1,6}) rank=(\d{1,6}) (?:local_rank=-?\d{1,6} )?"
+    r"distributed_init_method=(\S{1,200})"
 )
 KV_TOKENS = re.compile(r"KV cache size: (\d[\d,]{0,20}) tokens")
-KV_BLOCKS = re.compile(r"# \w+ blocks: (\d{1,12})")
+KV_BLOCKS = re.compile(r"# \w{1,20} blocks: (\d{1,12})")
 KV_GIB = re.compile(r"Available KV cache memory: (-?\d{1,6}(?:\.\d{1,9})?) GiB")
-_STARTED = (
-    *("Application startup complete", "init engine (profile", "Starting vLLM API server"),
-    "Graph capturing finished",
-)
+KV_SIZED = re.compile(r"Available KV cache memory: |GiB for KV cache on node")
+MODEL = re.compile(r"Starting to load model ([^\s,;]{1,300}?)(?:\.{3}|\s|$)")
+EXPERTS = re.compile(r"\[EP Rank \d{1,6}/(\d{1,6})\] Expert parallelism is enabled")
 RAY_FILE = re.compile(r"worker-[0-9a-f]+-[0-9a-f]+-(\d{1,9})\.(?:out|err)")
-_V1 = (
-    "EngineCore",
-    "(Worker_",
-    "(Worker pid",
-    "DP_Coordinator",
-    "DP Coordinator",
-    "model_runner_v1",
-)
-_RAY = ("RayWorker", "ray_distributed_executor", "ray_gpu_executor", "to use ray for distributed")
-_MP = ("multiproc_executor", "(VllmWorker", "(Worker_", "(Worker pid")
 
-WANTED: tuple[bytes, ...] = (
-    *(b"oading took", b"weights took", b"model weights take", b"Actual usage is"),
-    *(b"in world size", b"distributed_init_method=", b"KV cache size", b"KV cache memory"),
-    *(b"GPU blocks: ", b"CPU blocks: ", b"startup complete", b"init engine (profile"),
-    *(b"Starting vLLM API server", b"Graph capturing finished", b"DP Coordinator process"),
-    *(b"ray_distributed_executor", b"ray_gpu_executor", b"to use ray for distributed"),
-    *vllm_config.WANTED,
-    *vllm_failures.WANTED,
+_STARTED = (
+    *("Application startup complete", "init engine (profile", "Graph capturing finished"),
+    *("Starting vLLM API server", "Starting vLLM server on"),
 )
+_V1_LABELS = ("EngineCore", "Worker_", "DPEngineCoreActor", "VLLM_DP_Coordinator")
+_V1_WORDS = ("EngineCore", "DP_Coordinator", "DP Coordinator", "model_runner_v1")
+_RAY = ("use_ray_spmd_worker", "ray for distributed", "No current placement group found")
+_MP_LABELS = ("VllmWorker", "Worker_")
+NAMED = ("Worker_", "VllmWorker_")
+"""How the labels of workers begin that name the worker's place (vLLM 0.10 and newer)."""
+EXECUTORS = ("ray", "mp", "external_launcher", "uni")
+"""What stands first counts where lines differ: workers of Ray may run a node's in mp's way."""
+
+
+def kinds(text: str) -> list[Kind]:
+    """The kinds of line that the needles in `text` lead to; none for a line of no interest."""
+    return [kind for needle, kind in NEEDLES if needle in text]
 
 
 def is_started(text: str) -> bool:
@@ -49,21 +113,20 @@ def is_started(text: str) -> bool:
     return any(words in text for words in _STARTED)
 
 
-def is_v1(text: str) -> bool:
+def is_v1(text: str, label: str) -> bool:
     """Whether only the V1 engine writes such a line."""
-    return any(words in text for words in _V1)
+    named = label == "Worker" or label.startswith(_V1_LABELS)
+    return named or any(words in text for words in _V1_WORDS)
 
 
-def executor_of(text: str) -> str | None:
+def executor_of(text: str, label: str) -> str | None:
     """`ray` or `mp` where a process of that executor wrote the line."""
-    if any(words in text for words in _RAY):
+    if label.startswith("RayWorker") or any(words in text for words in _RAY):
         return "ray"
-    return "mp" if any(words in text for words in _MP) else None
+    named = label == "Worker" or label.startswith(_MP_LABELS)
+    return "mp" if named or "multiproc_executor" in text else None
 
 
-_ANY = re.compile("|".join(re.escape(word.decode()) for word in sorted(set(WANTED))))
-
-
-def is_wanted(text: str) -> bool:
-    """Whether any of `WANTED` is in `text`."""
-    return _ANY.search(text) is not None
+def stronger(one: str | None, other: str | None) -> str | None:
+    """Of two executors that lines name, the one that counts."""
+    return next((e for e in EXECUTORS if e in (one, other)), one or other)

@@ -11,6 +11,10 @@ Scope = Literal["inter_node", "intra_node"]
 RankState = Literal["started", "complete"]
 
 
+MOST_PEERS = 64
+"""Pairs of ranks that are kept of one process, direction and transport."""
+
+
 class SeenRank(Struct, frozen=True, omit_defaults=True):
     """One rank of one communicator, as the process that holds it printed it.
 
@@ -62,7 +66,8 @@ class NcclProcess(Struct, frozen=True, omit_defaults=True):
     """One process that wrote NCCL lines: the network it chose, and what it connected.
 
     `provider` is libfabric's provider where aws-ofi-nccl names it. `source` is the line that
-    names the network, or else the first line of the process.
+    names the network, or else the first line of the process. `ras` is where it answers NCCL's
+    RAS queries, `address<port>` (2.24 and newer).
     """
 
     host: str
@@ -74,13 +79,16 @@ class NcclProcess(Struct, frozen=True, omit_defaults=True):
     rings: bool = False
     trees: bool = False
     start_seen: bool = False
+    ras: str | None = None
 
 
 class Channels(Struct, frozen=True, omit_defaults=True):
     """Channel lines of one process that name one transport in one direction, counted.
 
     `transport` is what follows `via`, without the NIC number and the proxy rank.
-    `peers` is a sample of `(own rank, other rank)`; `source` is the first such line.
+    `peers` is a sample of `(own rank, other rank)`; `source` is the first such line. `late`:
+    it was planned after the communicator was complete, at a first use; then only `rings` or
+    `trees` of its process say that it was connected.
     """
 
     host: str
@@ -92,6 +100,7 @@ class Channels(Struct, frozen=True, omit_defaults=True):
     source: str
     communicator: str = ""
     peers: tuple[tuple[int, int], ...] = ()
+    late: bool = False
 
 
 class Echo(Struct, frozen=True, omit_defaults=True):
@@ -106,21 +115,22 @@ class Echo(Struct, frozen=True, omit_defaults=True):
 class Mark(Struct, frozen=True, omit_defaults=True):
     """A line that explains a choice, such as `NET/IB : No device found`.
 
-    `id` is from the grammar's table; `count` is how many such lines this host wrote.
+    `id` is from the grammar's table, or `ray-earlier-jobs`: logs that are left out. `source`
+    is the first such line of this host.
     """
 
     id: str
     says: str
     host: str
     source: str
-    count: int = 1
 
 
 class Failure(Struct, frozen=True, omit_defaults=True):
     """A failure that NCCL, or the program that called it, put into words.
 
     `symptom` marks one that follows from another rank's failure; `peer` is the address that
-    it names. `count` is how many lines said the same for this host.
+    it names. `count` is how many lines said the same for this host. `rank`, `operation` and
+    `sequence` are of the collective that a watchdog gave up on.
     """
 
     id: str
@@ -134,6 +144,9 @@ class Failure(Struct, frozen=True, omit_defaults=True):
     stamp: str | None = None
     symptom: bool = False
     count: int = 1
+    rank: int | None = None
+    operation: str | None = None
+    sequence: int | None = None
 
 
 class NcclLog(Seen, frozen=True, tag="nccl-log"):

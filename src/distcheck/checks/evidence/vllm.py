@@ -15,7 +15,8 @@ class RankLine(Struct, frozen=True, omit_defaults=True):
     `init_method` is the rendezvous address: equal on all ranks of one world. `clock` is the
     engine's own `MM-DD HH:MM:SS`; `seen_at` is the log transport's time. `host` is the IP
     that Ray's prefix names, empty for a process of the pod whose log this is. `repeated`
-    counts further lines that Ray folded into this one: their numbers are lost.
+    counts further lines that Ray folded into this one: their numbers are lost. Ray's own
+    `[repeated 15x across cluster]` counts the line that it stands on.
     """
 
     rank: int
@@ -40,6 +41,7 @@ class WeightsLine(Struct, frozen=True, omit_defaults=True):
     `rank`, `tp` and `pp` come from the same process's rank line or from its log prefix
     (`label`, for example `Worker_PP0_TP3`). The other fields are as in `RankLine`. The
     values of `repeated` lines are lost: Ray folds lines that differ only in digits.
+    `rounded`: a summary of two digits, not the line that the loader writes.
     """
 
     gib: float
@@ -53,16 +55,52 @@ class WeightsLine(Struct, frozen=True, omit_defaults=True):
     repeated: int = 0
     clock: str | None = None
     seen_at: str | None = None
+    rounded: bool = False
+
+
+class WorkerName(Struct, frozen=True, omit_defaults=True):
+    """A worker process by the label that its lines carry (`Worker_PP0_TP3`, vLLM 0.10 and newer).
+
+    The label names the index in each dimension of the process's world that is larger than 1.
+    """
+
+    label: str
+    source: str
+    pid: int | None = None
+    host: str = ""
+
+
+class MemoryUse(Struct, frozen=True, omit_defaults=True):
+    """How one worker process says that its GPU memory is used besides its weights, in GiB.
+
+    `non_torch_gib` is the growth that PyTorch does not account for (NCCL, kernels; in vLLM
+    0.6.4 the CUDA context too), `activation_gib` the peak while it profiled, `graphs_gib`
+    what its CUDA graphs took, `kv_gib` what it left for the KV cache.
+    """
+
+    source: str
+    label: str = ""
+    pid: int | None = None
+    host: str = ""
+    non_torch_gib: float | None = None
+    activation_gib: float | None = None
+    graphs_gib: float | None = None
+    kv_gib: float | None = None
 
 
 class KvCache(Struct, frozen=True, omit_defaults=True):
-    """The KV cache that the engine reports; `tokens` and `available_gib` distinct, in order."""
+    """The KV cache that the engine reports; `tokens` and `available_gib` distinct, in order.
+
+    `token_lines` says how many lines give each of `tokens`: vLLM 0.8 to 0.11.0 writes one for
+    each worker. `gpu_blocks` is the fewest of any line.
+    """
 
     source: str
     tokens: tuple[int, ...] = ()
     gpu_blocks: int | None = None
     block_size: int | None = None
     available_gib: tuple[float, ...] = ()
+    token_lines: tuple[int, ...] = ()
 
 
 class EngineFailure(Struct, frozen=True, omit_defaults=True):
@@ -81,6 +119,7 @@ class VllmLog(Seen, frozen=True, omit_defaults=True, tag="vllm-log"):
     `tp`, `pp`, `dp` and `ep` are what the engine's configuration line or its printed
     arguments say, cited by `config_source`. `started` is False only where a line shows that
     the start failed. `dropped` counts lines that the bounds of this record left out.
+    `expert_ranks` is over how many ranks the engine says that it split the experts.
     """
 
     lines: int = 0
@@ -103,6 +142,9 @@ class VllmLog(Seen, frozen=True, omit_defaults=True, tag="vllm-log"):
     started_source: str | None = None
     failures: tuple[EngineFailure, ...] = ()
     dropped: int = 0
+    workers: tuple[WorkerName, ...] = ()
+    expert_ranks: int | None = None
+    memory: tuple[MemoryUse, ...] = ()
 
     @property
     def world_size(self) -> int | None:

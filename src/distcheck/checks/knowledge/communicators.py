@@ -1,6 +1,6 @@
 """Communicators put together from several logs, and the one that is the world."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from msgspec.structs import replace
 
@@ -10,47 +10,59 @@ from distcheck.checks.evidence.nccl import Communicator, SeenRank
 def merge_communicators(parts: Iterable[Communicator]) -> tuple[Communicator, ...]:
     """One communicator for each id, with every rank that any part shows.
 
-    Ids that are made up (`inferred`) are equal in unrelated logs; such a part goes to the
-    first of its size in which its ranks are free, or are the same processes.
+    Ids may be equal in unrelated parts: those that are made up (`inferred`), and until NCCL
+    2.22 those of splits of one colour. Such a part goes to the first of its id in which its
+    ranks are free, or are the same processes.
     """
-    named: dict[str, list[Communicator]] = {}
-    inferred: dict[str, Communicator] = {}
+    merged: dict[str, _Whole] = {}
     for part in parts:
-        if part.inferred:
-            home = _home(inferred, part)
-            old = inferred.get(home)
-            inferred[home] = replace(part, id=home) if old is None else _joined([old, part])
-        else:
-            named.setdefault(part.id, []).append(part)
-    return (*(_joined(same) for same in named.values()), *inferred.values())
+        name = _home(merged, part)
+        merged.setdefault(name, _Whole(name, part.inferred)).add(part)
+    every = (whole.seen() for whole in merged.values())
+    return tuple(sorted(every, key=lambda c: c.inferred))
 
 
-def _home(merged: dict[str, Communicator], part: Communicator) -> str:
-    stem, number = part.id.rsplit("#", 1)[0], 0
-    while (old := merged.get(f"{stem}#{number}")) is not None and _clash(old, part):
+class _Whole:
+    """One communicator while its parts come in."""
+
+    def __init__(self, name: str, inferred: bool) -> None:
+        self._whole = Communicator(name, 0, (), inferred=inferred, lines=0)
+        self._ranks: dict[int, SeenRank] = {}
+
+    def clashes(self, part: Communicator) -> bool:
+        """Whether other processes hold ranks that this part shows."""
+        held = ((self._ranks.get(r.rank, r), r) for r in part.ranks)
+        return any((a.host, a.pid) != (b.host, b.pid) for a, b in held)
+
+    def add(self, part: Communicator) -> None:
+        """Take a part that does not clash."""
+        for rank in part.ranks:
+            self._ranks[rank.rank] = _later(self._ranks.get(rank.rank), rank)
+        whole = self._whole
+        nodes = [n for n in (whole.nodes, part.nodes) if n is not None]
+        self._whole = replace(
+            whole,
+            nranks=max(whole.nranks, part.nranks),
+            nodes=max(nodes, default=None),
+            mnnvl=whole.mnnvl or part.mnnvl,
+            lines=whole.lines + part.lines,
+        )
+
+    def seen(self) -> Communicator:
+        """All parts as one."""
+        return replace(self._whole, ranks=tuple(self._ranks[r] for r in sorted(self._ranks)))
+
+
+def _home(merged: dict[str, _Whole], part: Communicator) -> str:
+    """The id under which the part goes: `stem`, `stem#2` and so on; `stem#0` if made up."""
+    stem, number = part.id.rsplit("#", 1)[0], 0 if part.inferred else 1
+    while (old := merged.get(_numbered(stem, number, part))) is not None and old.clashes(part):
         number += 1
-    return f"{stem}#{number}"
+    return _numbered(stem, number, part)
 
 
-def _clash(old: Communicator, part: Communicator) -> bool:
-    held = {r.rank: (r.host, r.pid) for r in old.ranks}
-    return any(held.get(r.rank, (r.host, r.pid)) != (r.host, r.pid) for r in part.ranks)
-
-
-def _joined(parts: Sequence[Communicator]) -> Communicator:
-    if len(parts) == 1:
-        return parts[0]
-    ranks: dict[int, SeenRank] = {}
-    for rank in (r for part in parts for r in part.ranks):
-        ranks[rank.rank] = _later(ranks.get(rank.rank), rank)
-    return replace(
-        parts[0],
-        nranks=max(p.nranks for p in parts),
-        ranks=tuple(ranks[r] for r in sorted(ranks)),
-        nodes=max((p.nodes for p in parts if p.nodes is not None), default=None),
-        mnnvl=any(p.mnnvl for p in parts),
-        lines=sum(p.lines for p in parts),
-    )
+def _numbered(stem: str, number: int, part: Communicator) -> str:
+    return stem if number == 1 and not part.inferred else f"{stem}#{number}"
 
 
 def _later(old: SeenRank | None, new: SeenRank) -> SeenRank:

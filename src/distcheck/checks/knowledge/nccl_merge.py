@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from msgspec.structs import replace
 
-from distcheck.checks.evidence.nccl import Channels, Echo, Mark, NcclLog, NcclProcess
+from distcheck.checks.evidence.nccl import MOST_PEERS, Channels, Echo, Mark, NcclLog, NcclProcess
 from distcheck.checks.knowledge.communicators import merge_communicators
 
 _T = TypeVar("_T")
@@ -13,7 +13,7 @@ _T = TypeVar("_T")
 
 def merge(results: Iterable[NcclLog]) -> NcclLog:
     """One log of several, in the order of the files; of none, an empty one."""
-    logs = [log for log in results if log.lines]
+    logs = [log for log in results if log.lines or log.failures]
     if len(logs) < 2:
         return logs[0] if logs else NcclLog()
     return NcclLog(
@@ -26,7 +26,7 @@ def merge(results: Iterable[NcclLog]) -> NcclLog:
         communicators=merge_communicators(c for log in logs for c in log.communicators),
         channels=_fold((c for log in logs for c in log.channels), _channel_key, _counted),
         echoes=_fold((e for log in logs for e in log.echoes), _echo_key, _first),
-        marks=_fold((m for log in logs for m in log.marks), _mark_key, _counted_mark),
+        marks=_fold((m for log in logs for m in log.marks), _mark_key, _first_mark),
         failures=tuple(f for log in logs for f in log.failures),
         folded=sum(log.folded for log in logs),
         sheared=sum(log.sheared for log in logs),
@@ -66,15 +66,17 @@ def _joined_process(old: NcclProcess, new: NcclProcess) -> NcclProcess:
         rings=old.rings or new.rings,
         trees=old.trees or new.trees,
         start_seen=old.start_seen or new.start_seen,
+        ras=new.ras or old.ras,
     )
 
 
 def _channel_key(one: Channels) -> Hashable:
-    return one.host, one.pid, one.direction, one.transport, one.scope, one.communicator
+    return one.host, one.pid, one.direction, one.transport, one.scope, one.communicator, one.late
 
 
 def _counted(old: Channels, new: Channels) -> Channels:
-    return replace(old, count=old.count + new.count)
+    peers = tuple(dict.fromkeys((*old.peers, *new.peers)))[:MOST_PEERS]
+    return replace(old, count=old.count + new.count, peers=peers)
 
 
 def _echo_key(one: Echo) -> Hashable:
@@ -89,5 +91,5 @@ def _mark_key(one: Mark) -> Hashable:
     return one.id, one.host
 
 
-def _counted_mark(old: Mark, new: Mark) -> Mark:
-    return replace(old, count=old.count + new.count)
+def _first_mark(old: Mark, _: Mark) -> Mark:
+    return old

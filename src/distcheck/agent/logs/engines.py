@@ -1,0 +1,57 @@
+"""Reads what SGLang, TensorRT-LLM and NIM write about themselves into an `EngineLog`.
+
+They show less than vLLM: TensorRT-LLM names no tensor parallel size in its log (its engine
+folder does), and none of them writes the exact size of a rank's weights.
+"""
+
+from collections.abc import Callable
+from typing import Self
+
+from msgspec.structs import replace
+
+from distcheck.agent.logs import nim, sglang, trtllm
+from distcheck.checks.evidence.engine import EngineLog
+
+_LONGEST = 1 << 16
+_READERS: dict[str, Callable[[EngineLog, str, str], EngineLog]] = {
+    **dict.fromkeys(sglang.NEEDLES, sglang.read),
+    **dict.fromkeys(trtllm.NEEDLES, trtllm.read),
+    **dict.fromkeys(nim.NEEDLES, nim.read),
+}
+
+
+class EngineReader:
+    """One log's lines of these engines, in order; bounded, and total: no line makes it raise.
+
+    What it holds between two lines is an `EngineLog`: `state` and `restored` are that.
+    """
+
+    WANTED: tuple[bytes, ...] = tuple(needle.encode() for needle in _READERS)
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._log = EngineLog()
+
+    @classmethod
+    def restored(cls, source: str, state: EngineLog) -> Self:
+        """A reader that goes on where the one whose `state` this is left off."""
+        reader = cls(source)
+        reader._log = state
+        return reader
+
+    def state(self) -> EngineLog:
+        """What was read so far, for `restored`."""
+        return self._log
+
+    def result(self) -> EngineLog:
+        """Everything that the lines so far show."""
+        return self._log
+
+    def line(self, number: int, stamp: str | None, text: str) -> None:  # noqa: ARG002 # the readers' one shape
+        """Take one line without its transport framing; `stamp` is the transport's time."""
+        readers = dict.fromkeys(read for needle, read in _READERS.items() if needle in text)
+        if readers:
+            log = replace(self._log, lines=self._log.lines + 1)
+            for read in readers:
+                log = read(log, text[:_LONGEST], f"{self._source}:{number}")
+            self._log = log

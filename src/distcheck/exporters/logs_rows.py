@@ -1,0 +1,172 @@
+"""The rows of the text about logs: what failed, ranks, network, engine."""
+
+from collections.abc import Iterator, Sequence
+
+from distcheck.checks.knowledge.rank_ranges import Ranges, spans
+from distcheck.checks.logs_devices import CUT
+from distcheck.checks.logs_engine import VllmPart
+from distcheck.checks.logs_ranks import LoggedCommunicator
+from distcheck.checks.logs_report import LogsReport, NcclPart
+from distcheck.exporters.typography import shorten
+
+_LONGEST = 240
+_HOSTS = 4
+_OUTCOMES_OF_NCCL = ("failed", "socket")
+
+Cited = tuple[str, str]
+
+
+def headline(obj: LogsReport) -> str:
+    """The verdict in words: NCCL's, unless only the engine failed."""
+    if _engine_alone(obj):
+        first = obj.engine_failures[0]
+        return f"the engine failed ({first.id}); {_aside(obj)}"
+    if not obj.lines:
+        return "there is nothing to read: no lines at all"
+    return obj.nccl.summary.says
+
+
+def _aside(obj: LogsReport) -> str:
+    return (
+        obj.nccl.summary.says if obj.nccl.lines or obj.nccl.failures else "there are no NCCL lines"
+    )
+
+
+def _engine_alone(obj: LogsReport) -> bool:
+    return bool(obj.engine_failures) and obj.nccl.verdict not in _OUTCOMES_OF_NCCL
+
+
+def failures(obj: LogsReport) -> tuple[list[Cited], str]:
+    """The lines to look at first, and what to do."""
+    why = [] if _engine_alone(obj) else list(obj.nccl.summary.why)
+    if obj.nccl.verdict != "failed":
+        why += [(f.says, f.source) for f in obj.engine_failures[:1]]
+    why = why or list(obj.nccl.evidence[:2])
+    shown = [(shorten(words, _LONGEST, "..."), source) for words, source in why]
+    return shown, _remedy(obj)
+
+
+def _remedy(obj: LogsReport) -> str:
+    if not obj.lines:
+        return "Look whether this is the container's log, and whether it has started at all."
+    return "" if _engine_alone(obj) else obj.nccl.summary.do
+
+
+def ranks(part: NcclPart) -> Iterator[tuple[str, str]]:
+    """How many ranks are complete, which are not, and where they are."""
+    world = next((c for c in part.communicators if c.id == part.world), None)
+    if world is None:
+        hosts = f"; {_many(len(part.hosts), 'host')}: {_few(part.hosts)}" if part.hosts else ""
+        yield "ranks", f"no communicator is shown{hosts}"
+        return
+    yield "ranks", _complete(part, world)
+    yield "hosts", _hosts(world)
+
+
+def _complete(part: NcclPart, world: LoggedCommunicator) -> str:
+    if part.init_complete_ranks is None:
+        said = [
+            f"{world.ranks_seen} of {world.nranks} seen; whether they completed is not in the log"
+        ]
+    else:
+        said = [f"{part.init_complete_ranks} of {world.nranks} complete"]
+    if world.started:
+        said.append(f"started and not complete: {_ranks(world.started)}")
+    if world.unseen:
+        said.append(f"not in these logs: {_ranks(world.unseen)}")
+    return "; ".join([*said, *_others(part, world)])
+
+
+def _others(part: NcclPart, world: LoggedCommunicator) -> list[str]:
+    others = [c for c in part.communicators if c.id != world.id]
+    if not others:
+        return []
+    short = sum(c.ranks_complete < c.ranks_seen for c in others)
+    late = f", {short} of them with ranks that are not complete" if short else ""
+    return [f"{_many(len(others), 'other communicator')}{late}"]
+
+
+def _hosts(world: LoggedCommunicator) -> str:
+    held = [f"{host} ({_ranks(found)})" for host, found in world.by_host.items()]
+    more = f" and {len(held) - _HOSTS} more hosts" if len(held) > _HOSTS else ""
+    return ", ".join(held[:_HOSTS]) + more
+
+
+def _ranks(found: Ranges) -> str:
+    single = len(found) == 1 and found[0][0] == found[0][1]
+    return f"{'rank' if single else 'ranks'} {spans(found)}"
+
+
+def network(part: NcclPart) -> str:
+    """The network and its devices, what is used within hosts, and the version."""
+    provider = f" (provider {', '.join(part.providers)})" if part.providers else ""
+    chosen = f"{part.network}{provider}" if part.network else "no network is named"
+    alone = part.verdict == "single-node"
+    said = ["none is used"] if alone else [chosen, *_devices(part)]
+    if part.intra_node_transports:
+        said.append(f"within hosts {', '.join(part.intra_node_transports[:3])}")
+    return "; ".join([*said, f"{part.flavour} {_few(_versions(part)) or 'version not shown'}"])
+
+
+def _versions(part: NcclPart) -> tuple[str, ...]:
+    """Without those that another one only spells out."""
+    longer = [v for v in part.versions if "+" in v]
+    return tuple(v for v in part.versions if not any(w.startswith(f"{v}+") for w in longer))
+
+
+def _devices(part: NcclPart) -> Iterator[str]:
+    by_count: dict[int, list[str]] = {}
+    for host, named in part.devices.items():
+        by_count.setdefault(len(named), []).append(host)
+    if len(by_count) == 1:
+        yield from _alike(next(iter(part.devices.values())), len(part.devices))
+    elif by_count:
+        counts = (f"{count} on {_few(hosts)}" for count, hosts in sorted(by_count.items()))
+        yield f"devices differ: {', '.join(counts)}"
+
+
+def _alike(found: Sequence[str], hosts: int) -> Iterator[str]:
+    whole = [name for name in found if name != CUT]
+    count = (
+        _many(len(whole), "device") if len(whole) == len(found) else f"{len(whole)} or more devices"
+    )
+    more = ", ..." if len(found) > 2 else ""
+    each = " on each host" if hosts > 1 else ""
+    if whole:
+        yield f"{count}{each} ({', '.join(whole[:2])}{more})"
+
+
+def _few(names: Sequence[str]) -> str:
+    more = f" and {len(names) - _HOSTS} more" if len(names) > _HOSTS else ""
+    return ", ".join(names[:_HOSTS]) + more
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number} {thing}{'' if number == 1 else 's'}"
+
+
+def engine(part: VllmPart) -> list[tuple[str, str]]:
+    """Which engine it is, and what its weights take on each rank."""
+    layout = {"TP": part.tp, "PP": part.pp, "DP": part.dp}
+    shape = " ".join(f"{name} {degree}" for name, degree in layout.items() if degree is not None)
+    named = " ".join(filter(None, ("vLLM", part.version, part.engine)))
+    known = (part.version, part.model, part.tp, part.world_size, part.started)
+    if not any(k is not None for k in known):
+        return []
+    started = {True: "started", False: "did not start"}.get(part.started or False)
+    state = started if part.started is not None else None
+    return [("engine", "; ".join(filter(None, (named, part.model, shape, _weights(part), state))))]
+
+
+def _weights(part: VllmPart) -> str | None:
+    found = part.weights_gib_by_rank
+    if found is None:
+        return None
+    values = list(found.values()) if isinstance(found, dict) else found
+    if not isinstance(values, list):
+        return f"weights {values:.2f} GiB"
+    low, high = min(values), max(values)
+    span = f"weights {low:.2f}" + (f" to {high:.2f}" if high > low else "") + " GiB"
+    if not isinstance(found, dict):
+        return span
+    return f"{span} on {'each of ' if len(found) > 1 else ''}{_many(len(found), 'rank')}"
