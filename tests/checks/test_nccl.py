@@ -9,7 +9,7 @@ from distcheck.agent.logs.distil import Distiller
 from distcheck.agent.logs.nccl_grammar import FAILURES, WRAPPED
 from distcheck.checks.check import Check
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, PodLook
-from distcheck.checks.knowledge.transport_causes import CAUSE_EVIDENCE
+from distcheck.checks.knowledge.transport_causes import CAUSE_EVIDENCE, PLUGIN_EVIDENCE
 from distcheck.checks.nccl.ranks_initialised import ranks_initialised
 from distcheck.checks.nccl.rdma_between_nodes import rdma_between_nodes
 from distcheck.checks.verdict import Verdict
@@ -215,7 +215,7 @@ def test_every_cause_in_a_callers_words_is_documented() -> None:
 
 
 def test_every_cause_of_sockets_is_documented() -> None:
-    assert set(CAUSE_EVIDENCE) <= set(rdma_between_nodes.page.causes)
+    assert {*CAUSE_EVIDENCE, *PLUGIN_EVIDENCE} <= set(rdma_between_nodes.page.causes)
 
 
 def test_a_prefix_of_ray_does_not_hide_the_ranks() -> None:

@@ -12,9 +12,13 @@ from tests.logs.nccl_lines import COMM, HOSTS, head, job
 
 from distcheck.agent.logs.nccl import NcclReader
 from distcheck.checks.evidence import Evidence, NcclLog
-from distcheck.checks.evidence.nccl import Channels
+from distcheck.checks.evidence.nccl import Channels, Failure
+from distcheck.checks.facts.nccl_failures import present
 from distcheck.checks.facts.nccl_worlds import NcclWorlds
 from distcheck.checks.knowledge.transports import transport_verdict
+from distcheck.checks.nccl.gdr_between_nodes import gdr_between_nodes
+from distcheck.checks.nccl.no_failure import no_failure
+from distcheck.checks.nccl.peer_to_peer_on_node import peer_to_peer_on_node
 from distcheck.checks.nccl.ranks_initialised import ranks_initialised
 from distcheck.checks.nccl.rdma_between_nodes import rdma_between_nodes
 
@@ -230,3 +234,51 @@ def test_a_channel_line_cut_within_its_last_word_names_no_transport(word: str) -
     line = f"{AT} Channel 00/0 : 7[7] -> 8[0] [send] via NET/IB/0/{word}"
     log = read([line] * 2, "pod")
     assert (log.channels, log.sheared) == ((), 2)
+
+
+EVERY = (*BOTH, gdr_between_nodes, no_failure, peer_to_peer_on_node)
+LINES = job()
+
+
+@given(st.sets(st.integers(0, len(LINES) - 1)))
+@settings(max_examples=80, deadline=None)
+def test_lines_that_are_lost_from_a_healthy_log_never_accuse(lost: set[int]) -> None:
+    evidence = group([x for i, x in enumerate(LINES) if i not in lost])
+    for one in EVERY:
+        assert one.judge_evidence(evidence).outcome in ("pass", "unknown")
+
+
+@given(st.integers(0, 15))
+@settings(max_examples=16, deadline=None)
+def test_a_rank_whose_every_line_is_lost_keeps_all_but_failures_from_passing(rank: int) -> None:
+    evidence = group(job(shown=[r for r in range(16) if r != rank]))
+    for one in (*BOTH, gdr_between_nodes, peer_to_peer_on_node):
+        assert one.judge_evidence(evidence).outcome == "unknown"
+
+
+stamps = st.one_of(st.none(), st.text(max_size=30), st.datetimes().map(lambda t: f"{t:%FT%TZ}"))
+failures = st.builds(
+    Failure,
+    id=st.sampled_from(["cuda", "peer-closed", "watchdog-timeout", "unheard-of", ""]),
+    fatal=st.booleans(),
+    says=st.text(max_size=40),
+    source=st.text(max_size=20),
+    line=st.integers(0, 1 << 40),
+    host=st.sampled_from(["", *HOSTS, "stranger"]),
+    peer=st.one_of(st.none(), st.text(max_size=30)),
+    stamp=stamps,
+    symptom=st.booleans(),
+)
+
+
+@given(st.lists(failures, max_size=6))
+@settings(deadline=None)
+def test_any_failures_are_judged_and_fatal_ones_never_pass_unless_past(told: list[Failure]) -> None:
+    log = replace(read(job(), "head"), failures=tuple(told))
+    evidence = with_log(lambda look: log if "head" in look.pod else NcclLog())
+    verdict = no_failure.judge_evidence(evidence)
+    now = [f for f in present(evidence, told) if f.fatal]
+    assert (verdict.outcome == "fail") == bool(now)
+    assert not now or any(f.says in verdict.says for f in now)
+    for one in EVERY:
+        one.judge_evidence(evidence)

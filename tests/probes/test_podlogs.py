@@ -6,10 +6,11 @@ from pathlib import Path
 import pytest
 from tests.probes.node_folder import UID, Node
 
-from distcheck.agent.pod_logs import SESSION, PodLogs
+from distcheck.agent.pod_logs import PodLogs
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.podlogs import PodFolder, container_files, pod_folders
 from distcheck.agent.probes.probe import ProbeError
+from distcheck.agent.ray_session import SESSION
 from distcheck.checks.evidence import NcclLog
 
 LIMIT = 1 << 20

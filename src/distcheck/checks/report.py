@@ -138,7 +138,8 @@ def group_verdict(findings: Iterable[Finding]) -> Outcome:
     return "unknown" if verdict == "warn" and "pass" not in counted else verdict
 
 
-_CAUSE_ORDER = ("RAY", "NET", "SHM", "RDMA", "GPU", "SHARD", "NCCL")
+_CAUSE_ORDER = ("RAY", "NET", "SHM", "RDMA", "GPU", "SHARD", "NCCL004", "NCCL")
+"""How ids begin, roots first: NCCL004 has a failure's own line, NCCL001 what came of it."""
 
 
 def by_cause(findings: Iterable[Finding]) -> list[Finding]:
@@ -147,8 +148,8 @@ def by_cause(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _depth(finding: Finding) -> int:
-    family = finding.id.rstrip("0123456789")
-    return _CAUSE_ORDER.index(family) if family in _CAUSE_ORDER else len(_CAUSE_ORDER)
+    known = (n for n, start in enumerate(_CAUSE_ORDER) if finding.id.startswith(start))
+    return next(known, len(_CAUSE_ORDER))
 
 
 def _report(evidence: Evidence, findings: tuple[Finding, ...]) -> Report:

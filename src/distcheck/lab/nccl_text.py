@@ -1,7 +1,7 @@
 """NCCL 2.27's INFO lines for the lab's ranks, written after its grammar.
 
-Forms: NCCL src/init.cc, src/bootstrap.cc, src/transport/net.cc, src/transport/p2p.cc and
-src/plugin/net.cc at 2.27.3.
+Forms: NCCL src/init.cc, src/bootstrap.cc, src/misc/socket.cc, src/transport/net.cc, p2p.cc and
+shm.cc, and src/plugin/net.cc at 2.27.3.
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,11 +9,13 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from distcheck.lab.layout import GPUS, NCCL, Layout, Rank
-from distcheck.lab.scenario import Engine
+from distcheck.lab.scenario import Engine, Scene
 
 CHANNELS = 4
 _POOL = 33_030_528  # NCCL 2.27's proxy pool for one rank, in bytes
 _FULL = "No space left on device (28)"
+_ROOT_PORT = 41_713  # where rank 0 waits for the others; NCCL picks it at random
+_TRIES = 35
 
 
 class Comm(Struct, frozen=True):
@@ -54,33 +56,39 @@ def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[st
     engine = layout.world.engines[rank.engine]
     if engine.progress in ("waiting", "rendezvous"):
         return
-    write = _Writer(rank)
-    yield from write.process(layout.world.network)
+    write = _Writer(rank, layout.world)
+    yield from write.process()
     for comm in comms:
         if rank not in comm.members:
             continue
+        if engine.progress == "bootstrap":
+            yield from write.no_answer(comm)
+            return
         yield from write.start(comm)
         if engine.progress == "init":
             yield from write.no_space()
             return
-        yield from write.connect(comm, layout.world.network)
+        yield from write.connect(comm)
 
 
 class _Writer:
     """Lines of one process: the prefix is `host:pid:tid [cudaDev] NCCL INFO`."""
 
-    def __init__(self, rank: Rank) -> None:
+    def __init__(self, rank: Rank, world: Scene) -> None:
         self.rank = rank
+        self.world = world
         self.prefix = f"{rank.member.pod}:{rank.pid}:{rank.pid} [{rank.gpu}] NCCL INFO "
 
-    def process(self, network: str) -> Iterator[str]:
-        """What is printed once in a process: version, interface, network."""
+    def process(self) -> Iterator[str]:
+        """What is printed once in a process: version, interface, settings, network."""
         interface = f"eth0:{self.rank.member.ip}<0>"
         yield f"{self.prefix}Bootstrap: Using {interface}"
         yield f"{self.prefix}cudaDriverVersion 12080"
         yield f"{self.prefix}NCCL version {NCCL}+cuda12.8"
+        for name, value in self.world.nccl_settings.items():
+            yield f"{self.prefix}{name} set by environment to {value}."
         yield f"{self.prefix}NET/Plugin: Could not find: libnccl-net.so."
-        if network == "ib":
+        if self.world.network == "ib":
             devices = " ".join(f"[{i}]mlx5_{i}:1/IB" for i in range(GPUS))
             yield f"{self.prefix}NET/IB : Using {devices} [RO]; OOB {interface}"
             yield f"{self.prefix}Initialized NET plugin IB"
@@ -95,6 +103,22 @@ class _Writer:
         yield f"{self.prefix}{self._comm(comm)} - Init START"
         yield f"{self.prefix}RAS client listening socket at ::1<28028>"
         yield f"{self.prefix}Bootstrap timings total 0.031250 (create 0.000030, send 0.000120)"
+
+    def no_answer(self, comm: Comm) -> Iterator[str]:
+        """The bootstrap of a rank on another node than rank 0: its SYNs are dropped."""
+        root = comm.members[0].member
+        yield f"{self.prefix}{self._comm(comm)} - Init START"
+        if root == self.rank.member:
+            return
+        what = f"connect to {root.ip}<{_ROOT_PORT}> returned Connection timed out"
+        warn = self.prefix.replace("NCCL INFO ", "misc/socket.cc:448 NCCL WARN ")
+        for number in (1, _TRIES - 1):
+            sleep = f"retrying ({number}/{_TRIES - 1}) after sleep for {number * 100} msec"
+            yield f"{self.prefix}socketPollConnect: {what}, {sleep}"
+        yield ""
+        yield f"{warn}socketPollConnect: {what}, exceeded error retry count after {_TRIES} attempts"
+        yield f"{self.prefix}misc/socket.cc:567 -> 6"
+        yield f"{self.prefix}bootstrap.cc:773 -> 6"
 
     def no_space(self) -> Iterator[str]:
         """A full /dev/shm of 64 MiB: only two ranks of a node get their pool."""
@@ -112,10 +136,10 @@ class _Writer:
         yield f"{self.prefix}proxy.cc:1336 -> 2"
         yield f"{self.prefix}init.cc:1488 -> 2"
 
-    def connect(self, comm: Comm, network: str) -> Iterator[str]:
+    def connect(self, comm: Comm) -> Iterator[str]:
         """Channels, rings and completion of one communicator."""
         me, size = comm.rank_of(self.rank), len(comm.members)
-        name = "IB" if network == "ib" else "Socket"
+        name = "IB" if self.world.network == "ib" else "Socket"
         local = [r for r in comm.members if r.member == self.rank.member]
         yield f"{self.prefix}Assigned NET plugin {name} to comm"
         yield f"{self.prefix}Using network {name}"
@@ -125,23 +149,38 @@ class _Writer:
             f"localRank {local.index(self.rank)} MNNVL 0"
         )
         for channel in range(CHANNELS):
-            yield from self._edges(comm, channel, network)
-        yield f"{self.prefix}Connected all rings, use ring PXN 0 GDR {int(network == 'ib')}"
+            yield from self._edges(comm, channel)
+        yield f"{self.prefix}Connected all rings, use ring PXN 0 GDR {int(self._gdr)}"
         yield f"{self.prefix}Connected all trees"
         yield f"{self.prefix}{self._comm(comm)} - Init COMPLETE"
 
-    def _edges(self, comm: Comm, channel: int, network: str) -> Iterator[str]:
+    @property
+    def _gdr(self) -> bool:
+        return self.world.network == "ib" and self.rank.member.node not in self.world.without_gdr
+
+    def _network(self, channel: int) -> str:
+        if self.world.network != "ib":
+            return "NET/Socket/0"
+        return f"NET/IB/{channel}/GDRDMA" if self._gdr else f"NET/IB/{channel}"
+
+    @property
+    def _beside(self) -> str:
+        """How it reaches a GPU of its own node."""
+        apart = self.world.nccl_settings.get("NCCL_P2P_DISABLE") == "1"
+        return "SHM/direct/direct" if apart else "P2P/CUMEM/read"
+
+    def _edges(self, comm: Comm, channel: int) -> Iterator[str]:
         ring = _ring(comm, channel)
         at = ring.index(self.rank)
         before, after = ring[at - 1], ring[(at + 1) % len(ring)]
         name = f"Channel {channel:02d}/0 : "
-        net = f"NET/IB/{channel}/GDRDMA" if network == "ib" else "NET/Socket/0"
+        net = self._network(channel)
         if before.member != self.rank.member:
             yield f"{self.prefix}{name}{_edge(comm, before, self.rank)} [receive] via {net}"
         if after.member != self.rank.member:
             yield f"{self.prefix}{name}{_edge(comm, self.rank, after)} [send] via {net}"
         elif after != self.rank:
-            yield f"{self.prefix}{name}{_edge(comm, self.rank, after)} via P2P/CUMEM/read"
+            yield f"{self.prefix}{name}{_edge(comm, self.rank, after)} via {self._beside}"
 
     def _comm(self, comm: Comm) -> str:
         gpu = self.rank.gpu

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from distcheck.checks.verdict import Outcome
 
@@ -16,13 +16,13 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
     """One running copy of the model: its degrees, and the nodes its ranks run on.
 
     `progress` is how far it came: `waiting` for a placement group, at the `rendezvous`
-    of its ranks, in NCCL's `init`, or `serving`.
+    of its ranks, in NCCL's `bootstrap`, in its `init`, or `serving`.
     """
 
     tp: int = 16
     pp: int = 1
     nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
-    progress: Literal["waiting", "rendezvous", "init", "serving"] = "serving"
+    progress: Literal["waiting", "rendezvous", "bootstrap", "init", "serving"] = "serving"
 
 
 class Shm(Struct, frozen=True, forbid_unknown_fields=True):
@@ -37,7 +37,8 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
 
     `declared_tp` and `declared_pp` are what the specs ask for; `engines` is what runs.
     `ray_nodes` have joined Ray; `agents` are the nodes with an agent; SYNs to `dropped`
-    services are dropped.
+    services are dropped. The NICs of `without_gdr` nodes do not reach GPU memory, and
+    `nccl_settings` are variables that NCCL finds set in every container.
     """
 
     declared_tp: int = 16
@@ -48,6 +49,8 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     ray_nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     agents: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     dropped: tuple[Service, ...] = ()
+    without_gdr: tuple[NodeName, ...] = ()
+    nccl_settings: dict[str, str] = field(default_factory=dict)
 
 
 class Expected(Struct, frozen=True, forbid_unknown_fields=True):

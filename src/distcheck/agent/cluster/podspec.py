@@ -82,6 +82,7 @@ def as_pod(raw: Object, role: Role) -> Pod:
         started_at=(state.get("state") or {}).get("running", {}).get("startedAt"),
         waiting=_waiting(status, state),
         shm=shm_of(raw, container),
+        hostname=raw.get("spec", {}).get("hostname") or "",
     )
 
 

@@ -28,7 +28,8 @@ class Pod(Struct, frozen=True, omit_defaults=True):
     """One pod of the group as the API server shows it.
 
     `gpus` is the sum of GPU limits over its containers; `container` the one that holds them.
-    `started_at` is when that container last started (RFC 3339).
+    `started_at` is when that container last started (RFC 3339). `hostname` is `spec.hostname`,
+    which Jobs and JobSets set; empty where the pod's name is its hostname.
     """
 
     namespace: str
@@ -45,6 +46,7 @@ class Pod(Struct, frozen=True, omit_defaults=True):
     started_at: str | None = None
     waiting: str | None = None
     shm: ShmDeclared | None = None
+    hostname: str = ""
 
     @property
     def key(self) -> str:

@@ -9,7 +9,7 @@ from distcheck.checks.evidence import Cite, Evidence, Missing, NcclLog
 from distcheck.checks.evidence.nccl import Communicator
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_coverage import misplaced
-from distcheck.checks.knowledge.communicators import merge_communicators
+from distcheck.checks.facts.nccl_group import group_of
 
 Process = tuple[str, int]
 
@@ -50,8 +50,8 @@ class NcclWorlds(Fact, frozen=True, kw_only=True):
         pods = [p for p in evidence.pods if p.gpus] or evidence.pods
         looks = [evidence.look(p).nccl for p in pods]
         logs = [log for log in looks if isinstance(log, NcclLog)]
-        parts = [c for log in logs for c in log.communicators]
-        every = [c for c in merge_communicators(parts) if c.nranks > 1 and not _ended(c)]
+        merged = group_of(evidence).log.communicators
+        every = [c for c in merged if c.nranks > 1 and not _ended(c)]
         unseen = tuple(log.reason for log in looks if isinstance(log, Missing))
         if not every:
             reasons = dict.fromkeys(unseen)

@@ -1,76 +1,66 @@
 """NCCL001."""
 
+from distcheck.checks.cause_tables import with_causes
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite
-from distcheck.checks.evidence.nccl import Communicator
-from distcheck.checks.facts.nccl import Communicators, failure_cite, rank_cite
+from distcheck.checks.evidence.nccl import Communicator, SeenRank
+from distcheck.checks.facts.nccl import Communicators
+from distcheck.checks.facts.nccl_cites import failure_cite, rank_cite
+from distcheck.checks.facts.nccl_coverage import gone
+from distcheck.checks.knowledge.nccl_remedies import FAILURES, cause_id, cause_of
 from distcheck.checks.verdict import Verdict, failed, passed, unknown
 
 _CITED = 4
 
 
 @check("NCCL001")
+@with_causes(failures=FAILURES)
 def ranks_initialised(nccl: Communicators) -> Verdict:
     """Every rank initialised its communicators.
 
     Proves:
         Each rank of the group wrote that its communicators are complete: all ranks found
         each other, agreed on a topology and set up their channels. It does not prove which
-        transport they use (NCCL002), nor that a later collective succeeds.
+        transport they use (NCCL002), nor that a later collective succeeds (NCCL004 tells of
+        those that failed).
 
     Causes:
-        bootstrap-connect: a rank cannot reach another one over TCP: firewall, network policy
-            or the wrong interface
-        iface-none: no usable network interface; NCCL_SOCKET_IFNAME may name none
-        peer-closed: another rank closed the connection: look for the first error there
-        nranks: the ranks do not agree on how many they are
-        version-mismatch: the ranks run different NCCL versions
-        truncated: the ranks disagree on message sizes, often from different settings
-        duplicate-gpu: two ranks use one GPU
-        shm-no-space: /dev/shm is too small for the segment that NCCL asks for
-        shm-attach: a shared memory segment of another rank cannot be opened
-        bus-error: a process died of a bus error, the sign of a full /dev/shm in NCCL before 2.19
-        ib-completion: an RDMA operation failed: unreachable peer, lossy fabric or ACS
-        ib-modify-qp: an RDMA connection cannot be set up: GID index or RoCE routing
-        ib-mr: memory cannot be registered: locked-memory limit or GPU memory support
-        ib-async: an RDMA device reported a fatal event
-        ofi-mr: libfabric cannot register memory
-        nvls: NVLink SHARP multicast cannot be bound: look at the fabric manager
-        mnnvl: multi-node NVLink is there and its IMEX channels are not usable
-        p2p-hw: GPUs joined by NVLink cannot use peer-to-peer
-        no-transport: two ranks have no transport in common
-        net-mismatch: the nodes have different numbers of network devices
-        network-not-found: the network that NCCL_NET asks for is not there
-        proxy-operation: NCCL's proxy thread could not carry out a connection step
-        cuda: a CUDA call failed
-        watchdog-timeout: a collective did not end within PyTorch's timeout
-        nccl-remote-error: the program says that another rank failed or left
-        nccl-system-error: the program says that a system call failed within NCCL
-        nccl-cuda-error: the program says that a CUDA call failed within NCCL
-        nccl-invalid-usage: the program says that it called NCCL wrongly
-        nccl-internal-error: the program says that NCCL failed internally
+        {failures}
 
     Remedy:
-        Look at the cited line first: it is the earliest failure that does not follow from
-        another one. Where ranks are missing, look at the pods that should run them, then at
-        the reachability of the rendezvous address (NET001, NET002). Set NCCL_DEBUG=INFO to
-        see more, and RAY_DEDUP_LOGS=0 where Ray folds lines.
+        Look at NCCL004 first, which cites the failure that does not follow from another one.
+        Where ranks are missing, look at the pods that should run them, then at the
+        reachability of the rendezvous address (NET001, NET002). Set NCCL_DEBUG=INFO to see
+        more, and RAY_DEDUP_LOGS=0 where Ray folds lines.
     """
-    steps = (_failure, _no_communicator, _waiting, _short, _split, _few)
+    steps = (_failure, _no_communicator, _waiting, _left, _short, _split, _few)
     found = (step(nccl) for step in steps)
     return next((verdict for verdict in found if verdict is not None), None) or _pass(nccl)
 
 
 def _failure(nccl: Communicators) -> Verdict | None:
+    """A failure is this check's only where it kept ranks from initialising."""
     first = nccl.failure
     if first is None:
         return None
     where = f" on {first.host}" if first.host else ""
-    others = sum(f.fatal for f in nccl.failures) - 1
-    more = f" ({others} more failures follow)" if others else ""
+    why = f"NCCL failed{where}: {cause_of(first).short} (NCCL004 has its line)"
+    cites = (failure_cite(first), *_world_cites(nccl))
     subjects = (first.host,) if first.host else ()
-    says = f"NCCL failed{where}: {first.says}{more}"
-    return failed(says, first.id, (failure_cite(first), *_world_cites(nccl)), subjects)
+    if nccl.live and not nccl.waiting:
+        done = f"the {nccl.members} ranks that are seen completed their communicators"
+        return unknown(
+            f"{done}, and {why}: whether another one was being set up is not seen", cites
+        )
+    if not nccl.live and not nccl.info:
+        return unknown(f"{why}; only warnings are logged, so no communicator is seen", cites)
+    says = f"{_how_many(nccl)} did not initialise, because {why}"
+    return failed(says, cause_id(first.id), cites, subjects)
+
+
+def _how_many(nccl: Communicators) -> str:
+    late = len({(r.host, r.pid, r.bus_id) for _, r in nccl.waiting})
+    return f"{late} of {nccl.members} ranks that are seen" if late else "the ranks"
 
 
 def _no_communicator(nccl: Communicators) -> Verdict | None:
@@ -83,12 +73,24 @@ def _no_communicator(nccl: Communicators) -> Verdict | None:
 
 
 def _waiting(nccl: Communicators) -> Verdict | None:
-    if not nccl.waiting:
+    says = f"{len(nccl.waiting)} ranks started and are not complete yet"
+    return _some(nccl, nccl.waiting, says)
+
+
+def _left(nccl: Communicators) -> Verdict | None:
+    """Some ranks ended a communicator that others still hold: it serves nobody any more."""
+    says = f"{len(nccl.left)} ranks ended a communicator in which others still are"
+    return _some(nccl, nccl.left, says)
+
+
+def _some(
+    nccl: Communicators, ranks: tuple[tuple[Communicator, SeenRank], ...], says: str
+) -> Verdict | None:
+    if not ranks:
         return None
-    names = ", ".join(f"rank {r.rank} on {r.host}" for _, r in nccl.waiting[:_CITED])
-    cites = [rank_cite(r, c) for c, r in nccl.waiting[:_CITED]]
-    says = f"{len(nccl.waiting)} ranks started and are not complete yet: {names}"
-    return unknown(f"{says}{_folding(nccl)}", cites)
+    names = ", ".join(f"rank {r.rank} on {r.host}" for _, r in ranks[:_CITED])
+    cites = [rank_cite(r, c) for c, r in ranks[:_CITED]]
+    return unknown(f"{says}: {names}{_folding(nccl)}", cites)
 
 
 def _short(nccl: Communicators) -> Verdict | None:
@@ -96,7 +98,8 @@ def _short(nccl: Communicators) -> Verdict | None:
         return None
     one = max(nccl.short, key=lambda c: c.nranks)
     says = f"{len(one.ranks)} of {one.nranks} ranks seen in logs, on {', '.join(one.hosts)}"
-    return unknown(f"{says}; not seen: {_gone(one)}{_folding(nccl)}", _world_cites(nccl))
+    unseen = f"{says}; not seen: {gone(one)} of communicator {one.id}"
+    return unknown(f"{unseen}{nccl.silent}{_folding(nccl)}", _world_cites(nccl))
 
 
 def _split(nccl: Communicators) -> Verdict | None:
@@ -114,17 +117,17 @@ def _few(nccl: Communicators) -> Verdict | None:
     if nccl.expected is None or nccl.members >= nccl.expected:
         return None
     says = f"{nccl.members} of the {nccl.expected} ranks asked for are seen in logs"
-    return unknown(f"{says}{_folding(nccl)}", _world_cites(nccl))
+    return unknown(f"{says}{nccl.silent}{_folding(nccl)}", _world_cites(nccl))
 
 
 def _pass(nccl: Communicators) -> Verdict:
     world = nccl.world
-    size = 0 if world is None else world.nranks
-    hosts = () if world is None else world.hosts
-    count = len(nccl.live)
+    size, count = 0 if world is None else world.nranks, len(nccl.live)
     what = "communicator" if count == 1 else "communicators"
+    first = {r.host: rank_cite(r, c) for c in nccl.live for r in reversed(c.ranks)}
+    hosts = sorted(first)
     says = f"all {nccl.members} ranks completed {count} {what}, the largest of {size}"
-    return passed(f"{says}, on {', '.join(hosts)}", _world_cites(nccl), hosts)
+    return passed(f"{says}, on {', '.join(hosts)}", [first[h] for h in hosts], hosts)
 
 
 def _world_cites(nccl: Communicators) -> tuple[Cite, ...]:
@@ -134,15 +137,6 @@ def _world_cites(nccl: Communicators) -> tuple[Cite, ...]:
         return ()
     first = {r.host: r for r in reversed(world.ranks)}
     return tuple(rank_cite(first[h], world) for h in world.hosts[:_CITED])
-
-
-def _gone(one: Communicator) -> str:
-    """The ranks not seen, as ranges: the first eight."""
-    held = sorted({r.rank for r in one.ranks})
-    between = zip((-1, *held), (*held, one.nranks), strict=True)
-    gone = [(low + 1, high - 1) for low, high in between if high - low > 1]
-    spans = (f"{a}" if a == b else f"{a} to {b}" for a, b in gone[:8])
-    return f"rank {', '.join(spans)}"
 
 
 def _folding(nccl: Communicators) -> str:

@@ -2,50 +2,38 @@
 
 from collections.abc import Iterable
 
+from distcheck.checks.cause_tables import with_causes
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite
 from distcheck.checks.evidence.nccl import Channels
-from distcheck.checks.facts.nccl import Transports, rank_cite
-from distcheck.checks.knowledge import transport_causes, transports
-from distcheck.checks.knowledge.communicators import world_of
+from distcheck.checks.facts.nccl_cites import (
+    channel_cites,
+    failure_cite,
+    network_cites,
+    world_cites,
+)
+from distcheck.checks.facts.nccl_sockets import sockets_because
+from distcheck.checks.facts.nccl_transports import Transports
+from distcheck.checks.knowledge import networks, transports
+from distcheck.checks.knowledge.nccl_failures import beside
+from distcheck.checks.knowledge.transport_remedies import SOCKETS
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
-
-_CITED = 6
-_WHY = {
-    "no-ib-device": "NCCL found no RDMA device",
-    "env-NCCL_IB_HCA-filter-or-no-device": "no RDMA device is left after NCCL_IB_HCA",
-    "env-NCCL_IB_DISABLE": "NCCL_IB_DISABLE=1 switches RDMA off",
-    "env-NCCL_NET": "NCCL_NET asks for sockets",
-    "libibverbs-missing": "the image has no libibverbs",
-    "ib-open-device": "an RDMA device is there and cannot be opened",
-    "ib-no-ip": "no IP interface belongs to the RDMA device",
-    "efa-plugin-init-failed-no-provider": "libfabric offers no EFA provider",
-    "plugin-unsupported": "the network plugin does not fit this NCCL",
-}
 
 
 @check("NCCL002")
+@with_causes(sockets=SOCKETS)
 def rdma_between_nodes(nccl: Transports) -> Verdict:
     """Ranks on different nodes talk over RDMA, not over sockets.
 
     Proves:
         Every channel between nodes that the logs show was set up over an RDMA network
         (InfiniBand, RoCE, EFA, Slingshot) or over multi-node NVLink, and initialisation
-        went past that step. It does not prove bandwidth, nor that the NIC reads GPU memory
+        went past that step. Nodes are Kubernetes nodes: traffic between two pods of one node
+        is NCCL005's. It does not prove bandwidth, nor that the NIC reads GPU memory
         itself (NCCL003).
 
     Causes:
-        no-ib-device: NCCL found no RDMA device: none in the container, its port is down, or
-            NCCL_IB_HCA filters it away
-        env-NCCL_IB_HCA-filter-or-no-device: NCCL_IB_HCA is set and no device matches, or
-            there is none
-        env-NCCL_IB_DISABLE: NCCL_IB_DISABLE=1 is set
-        env-NCCL_NET: NCCL_NET=Socket is set
-        libibverbs-missing: the container image has no libibverbs
-        ib-open-device: the kernel lists RDMA devices that the container may not open
-        ib-no-ip: the RDMA device has no IP interface for its bootstrap
-        efa-plugin-init-failed-no-provider: aws-ofi-nccl found no EFA device
-        plugin-unsupported: the network plugin is too old or too new for this NCCL
+        {sockets}
         gpu-direct-tcp: the network is GPU-direct TCP, which is not RDMA
 
     Remedy:
@@ -63,27 +51,19 @@ def rdma_between_nodes(nccl: Transports) -> Verdict:
 
 def _no_way_out(nccl: Transports) -> Verdict:
     """No channel leaves a node: none has to, or it is not seen yet."""
-    if not nccl.elsewhere and len(nccl.nodes) == 1:
-        return _one_node(nccl, f"all pods are on one node, {nccl.nodes[0]}")
-    if nccl.copies_apart:
-        return _one_node(nccl, "each copy of the model has all its ranks on one node")
-    return _JUDGES[nccl.verdict](nccl)
-
-
-def _one_node(nccl: Transports, says: str) -> Verdict:
-    cites = _world(nccl)
-    return skipped(says, cites) if cites else unknown(says)
+    if nccl.one_node is None:
+        return _JUDGES[nccl.verdict](nccl)
+    cites = world_cites(nccl.log)
+    return skipped(nccl.one_node, cites) if cites else unknown(nccl.one_node)
 
 
 def _socket(nccl: Transports) -> Verdict:
-    cause = transport_causes.socket_fallback_cause(nccl.log)
-    why = f" because {_WHY[cause]}" if cause in _WHY else ""
     every = len(nccl.sockets) == len(nccl.channels)
     who = "ranks on different nodes talk" if every else f"{_ranks(nccl.sockets)} talk"
-    lines = transport_causes.cause_lines(nccl.log, cause)
-    cites = (*_cites(nccl.sockets), *(Cite(words, source) for words, source in lines[:3]))
     hosts = sorted({c.host for c in nccl.sockets})
-    return failed(f"{who} over TCP sockets{why}", cause, cites, hosts)
+    why = sockets_because(nccl.log, hosts)
+    cites = (*channel_cites(nccl.sockets), *why.cites)
+    return failed(f"{who} over TCP sockets{why.says}", why.cause, cites, hosts, why.remedy)
 
 
 def _ranks(channels: Iterable[Channels]) -> str:
@@ -95,40 +75,45 @@ def _ranks(channels: Iterable[Channels]) -> str:
 
 
 def _rdma(nccl: Transports) -> Verdict:
-    if not nccl.connected:
-        return unknown("RDMA was chosen; no rank is connected yet", _cites(nccl.channels))
-    failure = transports.root_failure(nccl.log.failures)
-    if failure is not None:
-        says = f"RDMA was chosen, then NCCL failed: {failure.says}"
-        return unknown(says, (*_cites(nccl.channels), Cite(failure.says, failure.source)))
+    if nccl.unproven is not None:
+        says = f"RDMA was chosen; {nccl.unproven}"
+        return unknown(says, (*channel_cites(nccl.channels), *_failure(nccl)))
     if nccl.on_sockets:
         hosts = ", ".join(nccl.on_sockets)
         says = f"processes on {hosts} chose sockets; the channels that were seen use RDMA"
-        return unknown(says, _chosen(nccl))
+        return unknown(says, network_cites(nccl.log))
     used = ", ".join(transports.transports(nccl.channels, "inter_node"))
     lines = sum(c.count for c in nccl.channels)
     gdr = " without GPUDirect RDMA on all channels (see NCCL003)"
     note = gdr if nccl.verdict == "rdma-no-gdr" else ""
     says = f"{lines} channels between nodes use {used}{note}"
-    return passed(says, _cites(nccl.channels), sorted({c.host for c in nccl.channels}))
+    return passed(says, channel_cites(nccl.channels), sorted({c.host for c in nccl.channels}))
+
+
+def _failure(nccl: Transports) -> tuple[Cite, ...]:
+    """The failure's line, and those beside it that explain it."""
+    if nccl.failure is None:
+        return ()
+    found = beside(nccl.failure, nccl.log.failures, nccl.log.marks, apart=True)
+    return failure_cite(nccl.failure), *(Cite(f"{b.host}: {b.says}", b.source) for b in found)
 
 
 def _single(nccl: Transports) -> Verdict:
     why = "; ".join(nccl.elsewhere) or "no pod has a node yet"
-    return unknown(f"no communicator that was seen leaves its node; {why}", _world(nccl))
+    return unknown(f"no communicator that was seen leaves its node; {why}", world_cites(nccl.log))
 
 
 def _inconclusive(nccl: Transports) -> Verdict:
     used = {c.transport for c in nccl.channels}
-    if any(transports.class_of(t) == "gpu-direct-tcp" for t in used):
+    if any(networks.class_of(t) == "gpu-direct-tcp" for t in used):
         says = f"channels between nodes use {', '.join(sorted(used))}: GPU-direct TCP, not RDMA"
-        return warned(says, "gpu-direct-tcp", _cites(nccl.channels))
+        return warned(says, "gpu-direct-tcp", channel_cites(nccl.channels))
     if used:
         says = f"nothing says whether {', '.join(sorted(used))} is RDMA"
-        return unknown(says, _cites(nccl.channels))
+        return unknown(says, channel_cites(nccl.channels))
     if not nccl.log.info:
         return unknown("only NCCL warnings are logged; set NCCL_DEBUG=INFO to see transports")
-    return unknown(_no_channels(nccl), _chosen(nccl))
+    return unknown(_no_channels(nccl), network_cites(nccl.log))
 
 
 def _no_channels(nccl: Transports) -> str:
@@ -137,26 +122,6 @@ def _no_channels(nccl: Transports) -> str:
     if any(c.complete for c in nccl.log.communicators):
         return f"{chosen}; no channel line yet: NCCL connects at the first collective"
     return f"{chosen}; no channel between nodes is set up yet"
-
-
-def _chosen(nccl: Transports) -> tuple[Cite, ...]:
-    named = (p for p in nccl.log.processes if p.network)
-    first = {p.network: p for p in named}
-    return tuple(Cite(f"Using network {n} on {p.host}", p.source) for n, p in first.items())
-
-
-def _cites(channels: Iterable[Channels]) -> tuple[Cite, ...]:
-    """One line for each host, direction and transport."""
-    first: dict[tuple[str, str, str], Channels] = {}
-    for one in channels:
-        first.setdefault((one.host, one.direction, one.transport), one)
-    found = [Cite(f"{c.host}: {c.direction} via {c.transport}", c.source) for c in first.values()]
-    return tuple(found[:_CITED])
-
-
-def _world(nccl: Transports) -> tuple[Cite, ...]:
-    world = world_of(nccl.log.communicators)
-    return () if world is None else tuple(rank_cite(r, world) for r in world.ranks[:1])
 
 
 _JUDGES = {
