@@ -31,7 +31,7 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned int index, void **to) {
   return 0;
 }
 int nvmlDeviceGetUUID(void *gpu, char *to, unsigned int size) {
-  strncpy(to, gpu == (void *)1 ? "GPU-aaaa" : "GPU-bbbb", size);
+  strncpy(to, gpu == (void *)99 ? "MIG-cccc" : gpu == (void *)1 ? "GPU-aaaa" : "GPU-bbbb", size);
   return 0;
 }
 int nvmlDeviceGetName(void *gpu, char *to, unsigned int size) {
@@ -48,8 +48,35 @@ int nvmlDeviceGetMemoryInfo(void *gpu, memory_v1 *to) {
   to->total = 1000; to->used = 400; to->free = 600;
   return 0;
 }
+#ifdef MIG
+int nvmlDeviceGetMigMode(void *gpu, unsigned int *now, unsigned int *later) {
+  *now = *later = gpu == (void *)2;
+  return 0;
+}
+int nvmlDeviceGetMaxMigDeviceCount(void *gpu, unsigned int *to) { *to = 7; return 0; }
+int nvmlDeviceGetMigDeviceHandleByIndex(void *gpu, unsigned int index, void **to) {
+  if (index != 3) return 6;
+  *to = (void *)99;
+  return 0;
+}
+int nvmlDeviceGetGpuInstanceId(void *gpu, unsigned int *to) { *to = 9; return 0; }
+int nvmlDeviceGetComputeInstanceId(void *gpu, unsigned int *to) { *to = 1; return 0; }
+typedef struct {
+  char old[16]; unsigned int domain, bus, device, id, subsystem; char bus_id[32];
+} pci;
+int nvmlDeviceGetPciInfo_v3(void *gpu, pci *to) {
+  strncpy(to->bus_id, "00000000:1B:00.0", 32);
+  return 0;
+}
+#endif
 int nvmlDeviceGetComputeRunningProcesses_v3(void *gpu, unsigned int *count, process *to) {
-  if (gpu == (void *)2) { *count = 0; return 0; }
+  if (gpu == (void *)2) { *count = 0; return GONE; }
+  if (gpu == (void *)99) {
+    if (to == 0 || *count < 1) { *count = 1; return 7; }
+    to[0].pid = 4713; to[0].used = 77; to[0].gi = 9; to[0].ci = 1;
+    *count = 1;
+    return 0;
+  }
   if (to == 0 || *count < 2) { *count = 2; return 7; }
   memset(to, 0, 2 * sizeof *to);
   to[0].pid = 4711; to[0].used = 250;
@@ -74,7 +101,7 @@ def seen_through(folder: Path, *defines: str) -> bytes:
         pytest.skip("no C compiler")
     source, library = folder / "nvml.c", folder / "libnvidia-ml.so.1"
     source.write_text(SOURCE)
-    flags = [f"-D{d}" for d in defines]
+    flags = [f"-D{d}" for d in (*defines, "" if "GONE=4" in defines else "GONE=0") if d]
     subprocess.run([compiler, "-shared", "-fPIC", *flags, "-o", library, source], check=True)
     return _looked(folder)
 
@@ -100,6 +127,34 @@ def test_memory_of_a_process_that_the_driver_does_not_tell_is_none(tmp_path: Pat
         ("GPU-aaaa", 4711, 250),
         ("GPU-aaaa", 4712, None),
     ]
+
+
+def test_a_slice_and_its_process_come_through_a_real_library(tmp_path: Path) -> None:
+    seen = msgspec.json.decode(seen_through(tmp_path, "INIT=0", "V2", "MIG"), type=Gpus)
+    assert [(d.mig, d.bus_id, d.memory_reserved) for d in seen.devices] == [
+        (False, "00000000:1B:00.0", 100),
+        (True, "00000000:1B:00.0", 100),
+    ]
+    (cut,) = seen.slices
+    assert (cut.uuid, cut.parent, cut.gpu_instance, cut.compute_instance) == (
+        *("MIG-cccc", "GPU-bbbb"),
+        *(9, 1),
+    )
+    assert (seen.processes[-1].uuid, seen.processes[-1].memory_used) == ("MIG-cccc", 77)
+
+
+def test_a_cut_gpu_that_does_not_tell_its_processes_as_a_whole_is_still_seen(
+    tmp_path: Path,
+) -> None:
+    seen = msgspec.json.decode(seen_through(tmp_path, "INIT=0", "V2", "MIG", "GONE=4"), type=Gpus)
+    assert [p.pid for p in seen.processes] == [4711, 4712, 4713]
+    assert seen.notes == ("GPU 1: processes of GPU-bbbb: Insufficient Permissions",)
+
+
+def test_a_driver_from_before_mig_does_not_say_that_a_gpu_is_whole(tmp_path: Path) -> None:
+    seen = msgspec.json.decode(seen_through(tmp_path, "INIT=0", "V2"), type=Gpus)
+    assert [(d.mig, d.bus_id) for d in seen.devices] == [(None, ""), (None, "")]
+    assert seen.notes == ()
 
 
 def test_an_old_driver_without_the_second_form_of_memory_is_read(tmp_path: Path) -> None:

@@ -1,13 +1,19 @@
 """Whose a process is, when it started, and which connections it has: any text is survived."""
 
+import os
+import subprocess
 from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tests.probes.node_folder import Node, need_root
 
 from distcheck.agent.probes import sockets
-from distcheck.agent.probes.proc import Proc, Task, pod_of, stat_of
+from distcheck.agent.probes.proc import Proc, Task
+from distcheck.agent.proc_text import container_of, ns_pids_of, pod_of, stat_of
+from distcheck.checks.evidence import Missing, Process, Processes
+from distcheck.checks.evidence.process import host_pid
 
 UID = "5f0c2f64-6a53-4d0b-9a6e-0c4f3e1d7a10"
 UNDER = UID.replace("-", "_")
@@ -121,3 +127,153 @@ def test_a_listener_is_no_connection() -> None:
 def test_any_row_of_a_connection_table_is_survived(row: str) -> None:
     seen = sockets.connection_of(row)
     assert seen is None or 0 <= seen.local_port <= 65535
+
+
+STATUS = "Name:\tVLLM::Worker\nUmask:\t0022\nPid:\t41207\nNSpid:\t41207\t98\t7\nNSsid:\t1\t1\n"
+ROOT = "/var/lib/kubelet/pods"
+MOUNT = (
+    f"9 1 8:1 {ROOT}/{UID}/containers/vllm/0a1b2c3d /dev/termination-log rw - ext4 /dev/sda rw\n"
+)
+
+
+def test_a_process_has_its_numbers_from_the_node_inward() -> None:
+    assert ns_pids_of(STATUS) == (41207, 98, 7)
+
+
+@settings(deadline=None)
+@given(st.text() | st.from_regex(r"NSpid:[\t 0-9]{0,60}\n"))
+def test_any_status_text_is_survived(text: str) -> None:
+    assert all(0 <= n < 10**10 for n in ns_pids_of(text))
+
+
+def test_the_kubelets_own_mount_names_the_container() -> None:
+    assert container_of(f"1 0 0:30 / / rw - overlay overlay rw\n{MOUNT}") == "vllm"
+
+
+@pytest.mark.parametrize(
+    "mount",
+    [
+        "",
+        MOUNT.replace("0a1b2c3d", "0a1b2c3d4e"),
+        f"9 1 8:1 / {ROOT}/{UID}/containers/vllm/0a1b2c3d rw - tmpfs tmpfs rw\n",
+        MOUNT.replace("vllm", "VLLM_1"),
+    ],
+)
+def test_a_mount_of_another_form_names_no_container(mount: str) -> None:
+    assert container_of(mount) == ""
+
+
+@settings(deadline=None)
+@given(st.text() | st.from_regex(r"9 1 8:1 (/containers){1,9}/[a-z]{0,70}/[0-9a-f]{8} "))
+def test_any_mount_table_is_survived(text: str) -> None:
+    assert len(container_of(text)) < 64
+
+
+def _described(tmp_path: Path, **environ: str) -> Process:
+    folder = Node(tmp_path).start().process(41207, ["VLLM::Worker_TP0"], environ=environ)
+    (folder / "status").write_text(STATUS)
+    (folder / "mountinfo").write_text(MOUNT)
+    proc = Proc(str(tmp_path / "proc"))
+    return proc.described(next(proc.tasks()))
+
+
+def test_a_worker_is_seen_with_its_container_and_its_number_there(tmp_path: Path) -> None:
+    seen = _described(tmp_path)
+    assert (seen.pid, seen.ns_pids[-1]) == (41207, 7)
+    assert (seen.container, len(seen.container_id)) == ("vllm", 64)
+    assert seen.started_at == "2023-11-14T22:15:23Z"
+
+
+def test_the_order_of_its_visible_gpus_is_seen_and_no_other_variable(tmp_path: Path) -> None:
+    seen = _described(tmp_path, CUDA_VISIBLE_DEVICES="3,1,0,2", NCCL_DEBUG="INFO")
+    assert seen.visible == {"CUDA_VISIBLE_DEVICES": "3,1,0,2"}
+
+
+def test_what_a_process_does_not_show_stays_empty(tmp_path: Path) -> None:
+    folder = Node(tmp_path).start().process(7, ["VLLM::Worker_TP0"])
+    for name in ("environ", "mountinfo"):
+        (folder / name).unlink()
+    proc = Proc(str(tmp_path / "proc"))
+    seen = proc.described(next(proc.tasks()))
+    assert (seen.ns_pids, seen.container, seen.visible) == ((), "", {})
+
+
+def test_the_kernels_own_status_names_this_process() -> None:
+    one = Task(os.getpid(), 1, ("VLLM::Worker",), UID, HEX, None)
+    assert Proc("/proc").described(one).ns_pids[-1] == os.getpid()
+
+
+def test_a_process_of_a_real_pid_namespace_has_two_numbers() -> None:
+    reason = need_root("unshare")
+    if reason:
+        assert not os.environ.get("CI"), reason
+        pytest.skip(reason)
+    command = ["unshare", "--pid", "--fork", "--kill-child", "sh", "-c", "echo $$; exec sleep 60"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as outer:
+        assert outer.stdout is not None
+        number = int(outer.stdout.readline())
+        children = Path(f"/proc/{outer.pid}/task/{outer.pid}/children").read_text().split()
+        inside = Task(int(children[0]), outer.pid, ("sh",), UID, HEX, None)
+        seen = Proc("/proc").described(inside)
+        outer.kill()
+    assert number == 1
+    assert (seen.ns_pids[0], seen.ns_pids[-1]) == (inside.pid, number)
+
+
+@pytest.mark.parametrize(
+    ("cgroup", "owner"),
+    [(SHAPES["CRI-O"], "pod"), ("0::/system.slice/sshd.service", "node"), (None, "unseen")],
+)
+def test_a_process_on_a_gpu_is_a_pods_the_nodes_or_not_to_be_seen(
+    tmp_path: Path, cgroup: str | None, owner: str
+) -> None:
+    (tmp_path / "9").mkdir()
+    if cgroup is not None:
+        (tmp_path / "9" / "cgroup").write_text(cgroup)
+    assert Proc(str(tmp_path)).owner(9) == owner
+
+
+@pytest.mark.parametrize(
+    ("link", "folder"),
+    [("/vllm-workspace", "/vllm-workspace"), ("models", None), ("/a\nb", None), (None, None)],
+)
+def test_a_working_folder_is_read_as_a_name_only(
+    tmp_path: Path, link: str | None, folder: str | None
+) -> None:
+    (tmp_path / "9").mkdir()
+    if link is not None:
+        (tmp_path / "9" / "cwd").symlink_to(link)
+    assert Proc(str(tmp_path)).folder(9) == folder
+
+
+def _processes(*seen: Process) -> Processes:
+    return Processes(seen)
+
+
+TWO = _processes(
+    Process(500, "VLLM::Worker_TP0", ns_pids=(500, 98), container="a"),
+    Process(600, "VLLM::Worker_TP0", ns_pids=(600, 98), container="b"),
+    Process(601, "VLLM::Worker_TP1", ns_pids=(601, 99), container="b"),
+)
+
+
+def test_a_logs_pid_is_the_nodes_number_of_that_process() -> None:
+    assert host_pid(TWO, 99) == 601
+
+
+def test_a_pid_that_two_containers_have_is_missing_unless_the_log_is_one_of_theirs() -> None:
+    assert host_pid(TWO, 98) == Missing("pid 98 is in 2 containers of the pod")
+    assert host_pid(TWO, 98, "b") == 600
+
+
+def test_the_pid_of_a_process_that_ended_is_missing() -> None:
+    seen = host_pid(TWO, 500)
+    assert isinstance(seen, Missing)
+    assert "no process of the pod that runs now" in seen.reason
+
+
+def test_without_numbers_of_the_container_no_pid_is_guessed() -> None:
+    seen = host_pid(_processes(Process(500, "VLLM::Worker")), 500)
+    assert isinstance(seen, Missing)
+    assert "were not seen" in seen.reason
+    assert host_pid(Missing("no agent"), 500) == Missing("no agent")

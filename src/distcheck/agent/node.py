@@ -18,7 +18,7 @@ from distcheck.agent.probes.probe import Probing
 from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.settings import Settings
-from distcheck.checks.evidence import Gpus, Missing, NodeLook, PodLook, RayCluster
+from distcheck.checks.evidence import GpuProcess, Gpus, Missing, NodeLook, PodLook, RayCluster
 
 GcsLook = Callable[[str], "RayCluster | Missing"]
 
@@ -64,7 +64,7 @@ class NodeAgent:
         ray = ray_later()
         why = pods.reason if isinstance(pods, Missing) else f"{self._settings.node} has no such pod"
         looks = _in_order(asked.pods, [one() for one in lookers], why)
-        named = gpus if isinstance(gpus, Missing) else _with_pods(gpus, known)
+        named = gpus if isinstance(gpus, Missing) else _with_owners(gpus, known, self._proc)
         return NodeLook(self._settings.node, now, __version__, named, ray, looks)
 
     def _pods(self) -> list[NodePod]:
@@ -132,11 +132,23 @@ def _with_main(pod: NodePod, gpus: Gpus | Missing) -> NodePod:
     return structs.replace(pod, tasks=tuple(ordered), known=known)
 
 
-def _with_pods(gpus: Gpus, pods: Iterable[NodePod]) -> Gpus:
-    """GPU processes with the pod that each one's cgroup names; the rest stays without one."""
-    whose = {t.pid: {"pod": p.folder.key, "title": t.title} for p in pods for t in p.tasks}
-    named = tuple(structs.replace(p, **whose.get(p.pid, {})) for p in gpus.processes)
-    return structs.replace(gpus, processes=named)
+def _with_owners(gpus: Gpus, pods: Iterable[NodePod], proc: Proc) -> Gpus:
+    """GPU processes with the pod that each one's cgroup names; the rest stays without one.
+
+    NVML's numbers are the node's, as are those of the host's `/proc`.
+    """
+    whose = {t.pid: (p.folder.key, t) for p in pods for t in p.tasks}
+    named = (_with_owner(one, whose.get(one.pid), proc) for one in gpus.processes)
+    return structs.replace(gpus, processes=tuple(named))
+
+
+def _with_owner(one: GpuProcess, found: tuple[str, Task] | None, proc: Proc) -> GpuProcess:
+    if found is None:
+        return structs.replace(one, owner=proc.owner(one.pid))
+    pod, task = found
+    return structs.replace(
+        one, pod=pod, title=task.title, owner="pod", container_id=task.container_id
+    )
 
 
 def _in_order(wanted: Sequence[str], looks: Sequence[PodLook], why: str) -> tuple[PodLook, ...]:

@@ -1,31 +1,25 @@
 """One pod of the node, looked at from every side at once."""
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import Struct, structs
 
+from distcheck.agent.engine_arguments import evidence
 from distcheck.agent.logs.argv import engine_flags
 from distcheck.agent.logs.distil import Distilled
 from distcheck.agent.pod_logs import PodLogs
-from distcheck.agent.probes import model, ports, shm, sockets
+from distcheck.agent.probes import ports, shm, sockets
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import ProbeError, Probing
 from distcheck.agent.probes.proc import Proc, Task
+from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
-from distcheck.checks.evidence import (
-    Missing,
-    ModelConfig,
-    NcclLog,
-    PodLook,
-    PortProbes,
-    Processes,
-    ShmMount,
-    VllmLog,
-)
+from distcheck.checks.evidence import Missing, PodLook, PortProbes, Processes, Seen, ShmMount
 
 T = TypeVar("T")
 Looks = Callable[[], T | Missing]
@@ -64,29 +58,61 @@ class PodLooker:
 
     def __init__(self, here: Here, pod: NodePod) -> None:
         self._here, self._pod = here, pod
+        self._serving = ServingLooker(here.settings, here.proc, pod.tasks)
 
     def start(self, targets: Sequence[PortTarget]) -> Callable[[], PodLook]:
         """Start; the function returned waits and puts the look together."""
         folder, main = self._pod.folder, next(iter(self._pod.tasks), None)
         logs = self._start("logs", lambda: self._distilled(main), times=4)
         if main is None:
-            where = self._here.settings.host_proc
-            gone = Missing(f"no process of {folder.name} is to be seen in {where}")
-            return lambda: PodLook(folder.key, gone, *_parts(logs()), gone, gone, gone)
-        processes = self._start("processes", self._processes)
-        mount = self._start("shm", lambda: self._shm(main))
-        tried = self._ports(main, targets)
-        described = self._start("model", lambda: self._model(main))
+            why = f"no process of {folder.name} is to be seen in {self._proc}"
+            return lambda: _with_logs(PodLook.unseen(folder.key, why), logs())
+        parts = self._parts(main, targets)
         open_ones = self._start("sockets", lambda: sockets.look(self._proc, main.pid))
 
         def wait() -> PodLook:
             seen = open_ones()
             connections = () if isinstance(seen, Missing) else seen
-            return PodLook(
-                folder.key, processes(), *_parts(logs()), mount(), tried(), described(), connections
-            )
+            look = _with_logs(PodLook.unseen(folder.key, ""), logs())
+            found = {name: part() for name, part in parts.items()}
+            return structs.replace(look, connections=connections, **found)
 
         return wait
+
+    def _parts(self, main: Task, targets: Sequence[PortTarget]) -> dict[str, Looks[Seen]]:
+        """A look for every field of `PodLook` that is not from its logs."""
+        return {
+            "processes": self._start("processes", self._processes),
+            "shm": self._start("shm", lambda: self._shm(main)),
+            "ports": self._ports(main, targets),
+            "model": self._start("model", lambda: self._serving.model(main)),
+            **self._of_server(main),
+        }
+
+    def _of_server(self, main: Task) -> dict[str, Looks[Seen]]:
+        """Looks at what only some pods have; where it is not, no look is started."""
+        serving, name, now = self._serving, self._pod.folder.name, self._here.now
+        looks: dict[str, Looks[Seen]] = {
+            "engine_http": _gone(f"no process of {name} serves vLLM's HTTP API"),
+            "engine_folder": _gone(f"no command line in {name} runs TensorRT-LLM"),
+            "arguments": _gone(f"no vLLM server's command line is in {name}"),
+            "draft": _gone(f"no vLLM server's command line is in {name}"),
+        }
+        if serving.there:
+            looks["arguments"] = self._start("arguments", lambda: evidence(serving.started()))
+            looks["draft"] = self._draft(main)
+        if serving.listens:
+            ask = partial(serving.answers, now)
+            looks["engine_http"] = self._start("engine_http", ask, times=2)
+        if serving.trtllm:
+            find = partial(serving.engine_folder, main)
+            looks["engine_folder"] = self._start("engine_folder", find)
+        return looks
+
+    def _draft(self, main: Task) -> Looks[Seen]:
+        look = self._start("draft", lambda: self._serving.draft(main))
+        none = Missing(f"no command line in {self._pod.folder.name} asks for a draft model")
+        return lambda: look() or none
 
     @property
     def _proc(self) -> str:
@@ -100,9 +126,10 @@ class PodLooker:
         return self._here.logs.look(self._pod.folder, container, ray=self._pod.ray)
 
     def _processes(self) -> Processes:
-        shown = tuple(t.shown() for t in self._pod.tasks if t.matters)
+        tasks = [t for t in self._pod.tasks if t.matters]
+        shown = tuple(self._here.proc.described(t) for t in tasks[:_MAX_PROCESSES])
         pid, environ = self._environ()
-        return Processes(shown[:_MAX_PROCESSES], environ, self._here.now, pid)
+        return Processes(shown, environ, self._here.now, pid, len(tasks) - len(shown))
 
     def _environ(self) -> tuple[int | None, dict[str, str]]:
         """Of a process with a real command line: titles overwrite the environment's memory."""
@@ -124,14 +151,6 @@ class PodLooker:
         several = len({t.container_id for t in self._pod.tasks}) > 1
         if several and not self._pod.known:
             raise ProbeError(f"no process shows which container of {self._pod.folder.name} it is")
-
-    def _model(self, main: Task) -> ModelConfig:
-        flags = [engine_flags(t.argv) for t in self._pod.tasks]
-        name = next((f.model for f in flags if f is not None and f.model), None)
-        if name is None:
-            raise ProbeError(f"no command line in {self._pod.folder.name} names a model")
-        _, environ = self._environ()
-        return model.look(Container(self._proc, main.pid), name, environ.get("HF_HOME"))
 
     def _ports(self, main: Task, targets: Sequence[PortTarget]) -> Looks[PortProbes]:
         wanted = [t for t in targets if t.peer != self._pod.folder.key]
@@ -155,5 +174,12 @@ class PodLooker:
         return PortProbes(tuple(seen), f"network namespace of pid {main.pid}", self._here.now)
 
 
-def _parts(logs: Distilled | Missing) -> tuple[NcclLog | Missing, VllmLog | Missing]:
-    return (logs, logs) if isinstance(logs, Missing) else (logs.nccl, logs.vllm)
+def _with_logs(look: PodLook, logs: Distilled | Missing) -> PodLook:
+    if isinstance(logs, Missing):
+        return structs.replace(look, nccl=logs, vllm=logs)
+    return structs.replace(look, nccl=logs.nccl, vllm=logs.vllm)
+
+
+def _gone(why: str) -> Looks[Seen]:
+    gone = Missing(why)
+    return lambda: gone

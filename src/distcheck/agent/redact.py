@@ -20,7 +20,9 @@ _FLAG_WORDS = (
     "address bind-address block config cpu-offload-gb data-parallel-address data-parallel-backend "
     "data-parallel-rank data-parallel-rpc-port data-parallel-size data-parallel-size-local "
     "data-parallel-start-rank decode-context-parallel-size distributed-executor-backend "
-    "dist-init-addr dp dpa dpl dpn dpp dtype enable-expert-parallel enforce-eager ep ep-size "
+    "dist-init-addr dp dpa dpl dpn dpp dtype enable-eplb enable-expert-parallel enable-lora "
+    "enable-sleep-mode enforce-eager ep ep-size block-size max-lora-rank max-loras "
+    "num-redundant-experts "
     "gcs-address gcs-server-port gpu-memory-utilization head headless host kv-cache-dtype "
     "kv-cache-memory-bytes load-format master-addr master-port max-model-len max-num-seqs "
     "min-worker-port max-worker-port model model-path n nnodes node-id node-ip-address "
@@ -39,7 +41,7 @@ _NAME_WORDS = (
     "NIM_PIPELINE_PARALLEL_SIZE NIM_MODEL_PROFILE NIM_NUM_COMPUTE_NODES NIM_NODE_RANK "
     "NIM_MULTI_NODE NIM_JSONL_LOGGING "
     "RAY_ADDRESS FQ_RAY_IP CUDA_VISIBLE_DEVICES NVIDIA_VISIBLE_DEVICES RANK WORLD_SIZE LOCAL_RANK "
-    "MASTER_ADDR MASTER_PORT TP_SIZE PP_SIZE HF_HOME RAY_DEDUP_LOGS"
+    "MASTER_ADDR MASTER_PORT TP_SIZE PP_SIZE HF_HOME HF_HUB_CACHE RAY_DEDUP_LOGS"
 )
 _NAMES = frozenset(_NAME_WORDS.split())
 _SECRET = ("KEY", "TOKEN", "SECRET", "PASS", "PWD", "CREDENTIAL", "AUTH", "COOKIE", "URL")
@@ -85,6 +87,11 @@ def scrubbed(text: str) -> str:
     return text
 
 
+def plain_text(text: str) -> str:
+    """`text` from a file of a container, scrubbed, as UTF-8 can hold it."""
+    return scrubbed(text.encode("utf-8", "replace").decode())
+
+
 def redacted(argv: Sequence[str]) -> tuple[str, ...]:
     """`argv` with the value of every flag outside the allow-list replaced.
 
@@ -104,6 +111,25 @@ def redacted(argv: Sequence[str]) -> tuple[str, ...]:
         secret = False
         words.append(HIDDEN if hide or _LOOSE.search(word) else _shown(word))
     return tuple(words)
+
+
+def shown_flag(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    """The flag `--name` with its values as a command line may show them.
+
+    Where the flag is not on the allow-list, or its name smells of a secret, all are hidden.
+    """
+    flag = f"--{name}"
+    if not values:
+        return (flag if _NAME.match(flag) else HIDDEN,)
+    if not _known(flag) or _smells(flag):
+        return (f"{flag if _NAME.match(flag) else '--'}={HIDDEN}",)
+    shown = [shown_name(value) for value in values]
+    return (f"{flag}={shown[0]}",) if len(shown) == 1 else (flag, *shown)
+
+
+def shown_name(value: str) -> str:
+    """A model's name or folder, as it may leave the node: hidden where it is anything more."""
+    return HIDDEN if _LOOSE.search(value) else plain_text(_shown(value))
 
 
 def _flag(word: str) -> tuple[str, bool]:

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator
 from msgspec import Struct
 
 from distcheck.lab import nccl_text, specs, vllm_text
+from distcheck.lab.engine_answers import write_answers
 from distcheck.lab.layout import GPU_MEMORY, GPUS, NAMESPACE, Layout, Member, Rank
 from distcheck.lab.model import write_model
 
@@ -35,6 +36,7 @@ def write_node(layout: Layout, member: Member) -> None:
     _write_container_log(layout, member)
     _write_sys(layout, member)
     _write_gpus(layout, member)
+    write_answers(layout, member)
 
 
 def _ranks(layout: Layout, member: Member) -> list[Rank]:
@@ -68,7 +70,9 @@ def _write_process(layout: Layout, member: Member, proc: Proc) -> None:
     (folder / "comm").write_text(f"{name}\n")
     (folder / "stat").write_text(_stat(layout, proc, name))
     (folder / "cgroup").write_text(_cgroup(member))
-    (folder / "mountinfo").write_text(_mountinfo(layout))
+    (folder / "mountinfo").write_text(_mountinfo(layout, member))
+    (folder / "status").write_text(f"Name:\t{name}\nPid:\t{proc.pid}\nNSpid:\t{proc.pid}\n")
+    (folder / "cwd").symlink_to("/vllm-workspace")
     (folder / "environ").write_bytes(_environ(member))
     (folder / "limits").write_text(_LIMITS)
     for table in ("tcp", "tcp6"):
@@ -91,7 +95,7 @@ def _cgroup(member: Member) -> str:
     )
 
 
-def _mountinfo(layout: Layout) -> str:
+def _mountinfo(layout: Layout, member: Member) -> str:
     shm = layout.world.shm
     source, flags = (
         ("shm", "nosuid,nodev,noexec") if shm.mounted == "runtime" else ("tmpfs", "nodev")
@@ -99,6 +103,8 @@ def _mountinfo(layout: Layout) -> str:
     return (
         "1201 1100 0:301 / / rw,relatime - overlay overlay rw\n"
         f"1222 1201 0:302 / /dev/shm rw,{flags} - tmpfs {source} rw,size={shm.mib * 1024}k\n"
+        f"1223 1201 8:1 /var/lib/kubelet/pods/{member.uid}/containers/vllm/0a1b2c3d"
+        " /dev/termination-log rw - ext4 /dev/sda1 rw\n"
     )
 
 

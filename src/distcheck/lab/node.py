@@ -1,4 +1,4 @@
-"""The real agent process over a node folder; only the GPU driver's library stands in."""
+"""The real agent process over a node folder; the GPU driver's library and the engine stand in."""
 
 import argparse
 import os
@@ -7,6 +7,7 @@ from pathlib import Path
 
 from distcheck.agent.settings import Settings
 from distcheck.agent.wiring import run_agent
+from distcheck.lab.engine_answers import serve_answers
 from distcheck.lab.machine import end_with
 from distcheck.lab.nvml import LabNvml
 
@@ -23,6 +24,7 @@ def main(argv: list[str]) -> int:
     given = parser.parse_args(argv)
     end_with(given.parent)
     root = Path(given.root)
+    serve_answers(root)
     settings = Settings(
         node=given.node,
         host_proc=str(root / "proc"),

@@ -6,7 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-SUCCESS, UNINITIALIZED, INVALID_ARGUMENT, INSUFFICIENT_SIZE, UNKNOWN = 0, 1, 2, 7, 999
+SUCCESS, UNINITIALIZED, INVALID_ARGUMENT, NOT_FOUND, INSUFFICIENT_SIZE, UNKNOWN = 0, 1, 2, 6, 7, 999
+_PER_GPU = 1000
+_NO_INSTANCE, _UNTOLD = (1 << 32) - 1, (1 << 64) - 1
+"""Of a process on no slice, and memory that is not told (nvml.h)."""
+_MOST_SLICES = 7
+"""Of one GPU, as NVIDIA's MIG user guide has it."""
 _WORDS = {SUCCESS: b"Success", UNKNOWN: b"Unknown Error"}
 Gpu = dict[str, Any]
 
@@ -27,7 +32,11 @@ class LabNvml:
 
     The file: {"driver": "...", "gpus": [{"uuid", "name", "memory_total", "memory_used",
     "processes": [{"pid", "memory_used"}]}]}. A GPU with "error": N answers every question
-    with that NVML error; "init_error": N beside "gpus" does so for `nvmlInit`.
+    with that NVML error; "init_error": N beside "gpus" does so for `nvmlInit`. A GPU may have
+    "memory_reserved", "bus_id", "mps" (processes as above), and, cut by MIG, "slices":
+    [{"uuid", "gpu_instance", "compute_instance", "memory_total", "memory_used",
+    "processes"}], where null is a place without a slice. "memory_used": null of a process is
+    what NVML does not tell.
     """
 
     def __init__(self, path: Path) -> None:
@@ -44,7 +53,14 @@ class LabNvml:
         self.nvmlDeviceGetName = _Function(self._text("name"))
         self.nvmlDeviceGetMemoryInfo = _Function(self._memory)
         self.nvmlDeviceGetMemoryInfo_v2 = _Function(self._memory)
-        self.nvmlDeviceGetComputeRunningProcesses_v3 = _Function(self._processes)
+        self.nvmlDeviceGetComputeRunningProcesses_v3 = _Function(self._processes("processes"))
+        self.nvmlDeviceGetMPSComputeRunningProcesses_v3 = _Function(self._processes("mps"))
+        self.nvmlDeviceGetPciInfo_v3 = _Function(self._pci)
+        self.nvmlDeviceGetMigMode = _Function(self._mig_mode)
+        self.nvmlDeviceGetMaxMigDeviceCount = _Function(self._most_slices)
+        self.nvmlDeviceGetMigDeviceHandleByIndex = _Function(self._slice_handle)
+        self.nvmlDeviceGetGpuInstanceId = _Function(self._number("gpu_instance"))
+        self.nvmlDeviceGetComputeInstanceId = _Function(self._number("compute_instance"))
 
     def _init(self) -> int:
         try:
@@ -62,8 +78,14 @@ class LabNvml:
         return [] if self._told is None else list(self._told["gpus"])
 
     def _gpu(self, handle: Any) -> Gpu:
-        """The GPU that a handle means: the handle's value is its index and one."""
-        return self._gpus()[(ctypes.cast(handle, ctypes.c_void_p).value or 0) - 1]
+        """The GPU or slice that a handle means.
+
+        Its value is the GPU's index and one, and a thousand times the slice's index and one.
+        """
+        one, index = divmod(_value(handle) - 1, _PER_GPU)
+        gpu = self._gpus()[index]
+        found: Gpu = gpu["slices"][one - 1] if one else gpu
+        return found
 
     def _driver(self, buffer: Any, _size: object) -> int:
         buffer.value = str((self._told or {}).get("driver", "")).encode()
@@ -87,21 +109,60 @@ class LabNvml:
 
         return answer
 
+    def _pci(self, handle: Any, info: Any) -> int:
+        _of(info).busId = str(self._gpu(handle).get("bus_id", "")).encode()
+        return SUCCESS
+
+    def _mig_mode(self, handle: Any, now: Any, later: Any) -> int:
+        _of(now).value = _of(later).value = int("slices" in self._gpu(handle))
+        return SUCCESS
+
+    def _most_slices(self, _handle: Any, count: Any) -> int:
+        _of(count).value = _MOST_SLICES
+        return SUCCESS
+
+    def _slice_handle(self, handle: Any, index: Any, to: Any) -> int:
+        slices, number = self._gpu(handle).get("slices", []), int(index.value)
+        if number >= len(slices) or slices[number] is None:
+            return NOT_FOUND
+        where = _value(handle) + _PER_GPU * (number + 1)
+        ctypes.cast(to, ctypes.POINTER(ctypes.c_void_p))[0] = where
+        return int(slices[number].get("error", SUCCESS))
+
+    def _number(self, name: str) -> Callable[..., int]:
+        def answer(handle: Any, number: Any) -> int:
+            _of(number).value = self._gpu(handle)[name]
+            return SUCCESS
+
+        return answer
+
     def _memory(self, handle: Any, memory: Any) -> int:
         gpu = self._gpu(handle)
         told = _of(memory)
+        if hasattr(told, "reserved"):
+            told.reserved = gpu.get("memory_reserved", 0)
         told.total, told.used = gpu["memory_total"], gpu["memory_used"]
         told.free = gpu["memory_total"] - gpu["memory_used"]
         return SUCCESS
 
-    def _processes(self, handle: Any, count: Any, rows: Any) -> int:
-        processes = self._gpu(handle)["processes"]
-        room, _of(count).value = _of(count).value, len(processes)
-        if rows is None or room < len(processes):
-            return INSUFFICIENT_SIZE if processes else SUCCESS
-        for row, process in zip(rows, processes, strict=False):
-            row.pid, row.usedGpuMemory = process["pid"], process["memory_used"]
-        return SUCCESS
+    def _processes(self, name: str) -> Callable[..., int]:
+        def answer(handle: Any, count: Any, rows: Any) -> int:
+            processes = self._gpu(handle).get(name, [])
+            room, _of(count).value = _of(count).value, len(processes)
+            if rows is None or room < len(processes):
+                return INSUFFICIENT_SIZE if processes else SUCCESS
+            for row, process in zip(rows, processes, strict=False):
+                used = process["memory_used"]
+                row.pid, row.usedGpuMemory = process["pid"], _UNTOLD if used is None else used
+                row.gpuInstanceId = process.get("gpu_instance", _NO_INSTANCE)
+                row.computeInstanceId = process.get("compute_instance", _NO_INSTANCE)
+            return SUCCESS
+
+        return answer
+
+
+def _value(handle: Any) -> int:
+    return ctypes.cast(handle, ctypes.c_void_p).value or 0
 
 
 def _of(reference: Any) -> Any:

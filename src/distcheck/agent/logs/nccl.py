@@ -77,9 +77,11 @@ class NcclReader:
         state = self._state
         carried, state.wants_next = state.wants_next, False
         self._number, self._stamp, self._last = number, stamp, None
-        text, times = grammar.unfold(text)
-        at = text.find(_MARKER)
-        state.folded += (times - 1) * (at >= 0)
+        at, times = text.find(_MARKER), 1
+        if at >= 0:
+            tail, times = grammar.unfold(text[at:])
+            text = text[:at] + tail
+            state.folded += times - 1
         if at >= 0 and text.find(_MARKER, at + 5) < 0:
             found = grammar.HEAD.match(text[_two_words(text, at) : at])
             found = found or grammar.HEAD.search(text[max(0, at - _HEAD) : at])

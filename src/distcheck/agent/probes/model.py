@@ -1,117 +1,148 @@
 """The model's own description: `config.json` and the size of its checkpoint."""
 
-import json
-from collections.abc import Mapping
-from typing import Protocol
+import os
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
+from distcheck.agent import model_keys
+from distcheck.agent.checkpoint import CheckpointError, tensor_bytes
+from distcheck.agent.container_json import Files, NotJsonError, inner, json_object
 from distcheck.agent.probes.probe import ProbeError
-from distcheck.agent.redact import HIDDEN, scrubbed
 from distcheck.checks.evidence import ModelConfig
 
-_MAX_CONFIG, _MAX_INDEX = 1 << 20, 64 << 20
-_HUB = "hub/models--{name}/snapshots"
+_MAX_CONFIG, _MAX_INDEX, _MAX_REF = 1 << 20, 64 << 20, 256
+_MAX_FILES, _MAX_HEADERS = 1024, 64 << 20
+_INDEX = "model.safetensors.index.json"
+_QUANT = "hf_quant_config.json"
+_HUB = "models--{name}"
 _CACHES = ("/root/.cache/huggingface",)
-_SHAPE = (
-    "architectures attention_bias decoder_sparse_step dtype first_k_dense_replace head_dim "
-    "hidden_size intermediate_size kv_lora_rank max_position_embeddings mlp_bias mlp_only_layers "
-    "model_type moe_intermediate_size moe_layer_freq n_routed_experts n_shared_experts "
-    "num_attention_heads num_experts num_hidden_layers num_key_value_heads num_local_experts "
-    "q_lora_rank qk_nope_head_dim qk_rope_head_dim tie_word_embeddings topk_method torch_dtype "
-    "v_head_dim vocab_size"
-)
-_SHOWN: dict[str, frozenset[str]] = {
-    "": frozenset(_SHAPE.split()),
-    "text_config": frozenset(_SHAPE.split()),
-    "rope_scaling": frozenset(("type", "rope_type", "factor", "original_max_position_embeddings")),
-    "quantization_config": frozenset(
-        ("quant_method", "weight_block_size", "bits", "w_bit", "modules_to_not_convert")
-    )
-    | {"group_size", "q_group_size"},
-}
-"""Keys of `config.json` that leave the node, by the object that holds them: a file may hold more
-than a model's shape."""
+
+_MOST_BYTES = 1 << 53
+_Size = tuple[int | None, str, dict[str, int]]
+"""Bytes of all tensors, where that is from (without a number: why), and the bytes by type."""
+
+shown = model_keys.shown
 
 
-class Files(Protocol):
-    """The part of a container's file system that this needs."""
+def look(files: Files, model: str, caches: Iterable[str], folder: str | None = None) -> ModelConfig:
+    """The description of `model`: a folder, or a name in a Hugging Face cache.
 
-    def read(self, path: str, limit: int) -> bytes:
-        """A regular file, at most `limit` bytes."""
-        ...
-
-    def names(self, path: str) -> list[str]:
-        """The names in a folder, sorted."""
-        ...
-
-
-def look(files: Files, model: str, cache: str | None) -> ModelConfig:
-    """The description of `model`: an absolute folder, or a name in the Hugging Face cache.
-
-    `cache` is the container's `HF_HOME`, where it has one.
+    `caches` are the container's folders of repositories (`HF_HOME/hub`), the likeliest first.
+    `folder` is the working folder of the process that named the model: a relative path that
+    is there comes before a name, as it does for vLLM.
 
     Raises:
-        ProbeError: neither is there, or the file is no JSON object.
+        ProbeError: neither is there, several revisions are, or the file is no JSON object.
         OSError: it may not be read.
     """
-    folder = model if model.startswith("/") else _snapshot(files, model, cache)
-    path = f"{folder}/config.json"
-    config = _object(files.read(path, _MAX_CONFIG), path)
-    return ModelConfig(path, shown(config), _checkpoint_bytes(files, folder))
+    where = _folder(files, model, caches, folder)
+    path = f"{where}/config.json"
+    try:
+        config = json_object(files.read(path, _MAX_CONFIG), path)
+    except NotJsonError as error:
+        raise ProbeError(str(error)) from error
+    size, source, types = _checkpoint(files, where)
+    return ModelConfig(path, shown(config), size, source, types, _quant_file(files, where))
 
 
-def shown(config: Mapping[str, object], part: str = "") -> dict[str, object]:
-    """What of a model's `config.json` is evidence; `part` names the nested object that it is."""
-    kept: dict[str, object] = {}
-    for key, value in config.items():
-        if key in _SHOWN and isinstance(value, dict):
-            kept[key] = shown(value, key)
-        elif key in _SHOWN[part] or key in _SHOWN:
-            kept[key] = _plain(value)
-    return kept
+def caches_of(home: str | None, hub: str | None) -> list[str]:
+    """The folders that huggingface_hub looks in: `HF_HUB_CACHE`, `HF_HOME/hub`, root's own."""
+    return [*filter(None, [hub]), *(f"{root}/hub" for root in (home, *_CACHES) if root)]
 
 
-def _plain(value: object) -> object:
-    """A scalar or a list of scalars; anything deeper is hidden, not dropped as if not set."""
-    if isinstance(value, str):
-        return scrubbed(value)
-    if isinstance(value, list):
-        return [_plain(v) if not isinstance(v, list) else HIDDEN for v in value]
-    return HIDDEN if isinstance(value, dict) else value
-
-
-def _snapshot(files: Files, model: str, cache: str | None) -> str:
-    """huggingface_hub keeps `models--ORG--NAME/snapshots/REVISION` below its cache."""
-    for root in filter(None, (cache, *_CACHES)):
-        folder = f"{root}/{_HUB.format(name=model.replace('/', '--'))}"
-        found = _names(files, folder)
-        if found:
-            return f"{folder}/{found[-1]}"
+def _folder(files: Files, model: str, caches: Iterable[str], folder: str | None) -> str:
+    if model.startswith("/"):
+        return model.rstrip("/")
+    local = f"{(folder or '').rstrip('/')}/{model}"
+    if folder is not None and "config.json" in _names(files, local):
+        return local
+    for cache in caches:
+        repository = f"{cache}/{_HUB.format(name=model.replace('/', '--'))}"
+        revisions = _names(files, f"{repository}/snapshots")
+        if revisions:
+            return f"{repository}/snapshots/{_revision(files, repository, revisions)}"
     raise ProbeError(f"{model} is in no model cache of the container")
+
+
+def _revision(files: Files, repository: str, revisions: Sequence[str]) -> str:
+    """The only one there is, or the one that the branch `main` names."""
+    if len(revisions) == 1:
+        return revisions[0]
+    try:
+        main = files.read(f"{repository}/refs/main", _MAX_REF).decode("ascii", "replace").strip()
+    except (ProbeError, OSError):
+        main = ""
+    if main in revisions:
+        return main
+    raise ProbeError(f"{repository} has {len(revisions)} revisions: which one is served")
 
 
 def _names(files: Files, folder: str) -> list[str]:
     try:
-        return files.names(folder)
-    except OSError:
+        return _ascii(files.names(folder))
+    except (ProbeError, OSError):
         return []
 
 
-def _object(data: bytes, path: str) -> dict[str, object]:
-    try:
-        value = json.loads(data)
-    except (ValueError, RecursionError) as error:
-        raise ProbeError(f"{path} is not JSON: {error}") from error
-    if not isinstance(value, dict):
-        raise ProbeError(f"{path} is not a JSON object")
-    return value
+def _ascii(names: Iterable[str]) -> list[str]:
+    """Names that evidence can hold; a checkpoint has no others."""
+    return [name for name in names if name.isascii()]
 
 
-def _checkpoint_bytes(files: Files, folder: str) -> int | None:
-    """`metadata.total_size` of the index: the bytes of all tensors, where there is an index."""
-    path = f"{folder}/model.safetensors.index.json"
+def _quant_file(files: Files, folder: str) -> dict[str, object] | None:
+    """What ModelOpt says beside `config.json`, where it does."""
+    path = f"{folder}/{_QUANT}"
     try:
-        metadata = _object(files.read(path, _MAX_INDEX), path).get("metadata")
-    except (ProbeError, OSError):
+        told = json_object(files.read(path, _MAX_CONFIG), path)
+    except (NotJsonError, ProbeError, OSError):
         return None
-    size = metadata.get("total_size") if isinstance(metadata, dict) else None
-    return size if isinstance(size, int) else None
+    return shown({"quantization": inner(told, "quantization")})
+
+
+def _checkpoint(files: Files, folder: str) -> _Size:
+    """`metadata.total_size` of the index; without it the headers of the files themselves."""
+    path = f"{folder}/{_INDEX}"
+    index: dict[str, object] = {}
+    try:
+        index = json_object(files.read(path, _MAX_INDEX), path)
+    except FileNotFoundError:
+        pass
+    except (NotJsonError, ProbeError, OSError) as error:
+        return None, str(error), {}
+    size = inner(index, "metadata").get("total_size")
+    if isinstance(size, int | float) and type(size) is not bool and 0 < size < _MOST_BYTES:
+        return int(size), path, {}
+    try:
+        return _from_headers(files, folder, index)
+    except (CheckpointError, ProbeError, OSError) as error:
+        return None, str(error), {}
+
+
+def _from_headers(files: Files, folder: str, index: dict[str, object]) -> _Size:
+    names = _parts(inner(index, "weight_map").values(), _ascii(files.names(folder)))
+    if not names:
+        raise CheckpointError(f"{folder} has no safetensors files")
+    if len(names) > _MAX_FILES:
+        raise CheckpointError(f"{folder} has more than {_MAX_FILES} safetensors files")
+    types: Counter[str] = Counter()
+    left = _MAX_HEADERS
+    for name in names:
+        path = f"{folder}/{name}"
+        with files.opened(path) as handle:
+            size = os.fstat(handle).st_size
+            found = tensor_bytes(handle, size, path)
+        types.update(found)
+        left -= size - sum(found.values())
+        if left < 0:
+            raise CheckpointError(f"the headers in {folder} have more than {_MAX_HEADERS} bytes")
+    return sum(types.values()), f"headers of {len(names)} files in {folder}", dict(types)
+
+
+def _parts(named: Iterable[object], there: Sequence[str]) -> list[str]:
+    """The files of the checkpoint: those that the index names, else vLLM's choice of a folder's.
+
+    A folder may hold the same weights twice, as `model*` and as `consolidated*`.
+    """
+    listed = sorted({n for n in named if isinstance(n, str) and n.isascii() and "/" not in n})
+    tensors = [n for n in there if n.endswith(".safetensors")]
+    return listed or [n for n in tensors if n.startswith("model")] or tensors

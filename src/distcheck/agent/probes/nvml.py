@@ -1,10 +1,10 @@
 """NVML: the only door to `pynvml`."""
 
-from collections.abc import Iterator
 from typing import Any
 
+from distcheck.agent.gpu_look import GpuLook
 from distcheck.agent.probes.probe import ProbeError
-from distcheck.checks.evidence import GpuDevice, GpuProcess, Gpus
+from distcheck.checks.evidence import Gpus
 
 
 class Nvml:
@@ -18,7 +18,7 @@ class Nvml:
         self._library = library
 
     def look(self, seen_at: str) -> Gpus:
-        """Devices and compute processes. Process ids are the host's.
+        """Devices, MIG slices and compute processes. Process ids are the host's.
 
         Raises:
             ProbeError: NVML failed; the message has NVML's own words.
@@ -48,34 +48,17 @@ def _look(nvml: Any, seen_at: str) -> Gpus:
         count = nvml.nvmlDeviceGetCount()
     except nvml.NVMLError as error:
         raise ProbeError(f"NVML: {error}") from error
-    devices: list[GpuDevice] = []
-    processes: list[GpuProcess] = []
-    for index in range(count):
+    gpus = [GpuLook(nvml, index) for index in range(count)]
+    for gpu in gpus:
         try:
-            device = _device(nvml, index)
-            processes += _processes(nvml, index, device.uuid)
+            gpu.look()
         except nvml.NVMLError as error:
-            raise ProbeError(f"NVML: GPU {index}: {error}") from error
-        devices.append(device)
-    return Gpus(tuple(devices), tuple(processes), driver, seen_at)
-
-
-def _device(nvml: Any, index: int) -> GpuDevice:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    memory = _memory(nvml, handle)
-    uuid, name = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle)
-    return GpuDevice(uuid, index, name, memory.total, memory.used)
-
-
-def _memory(nvml: Any, handle: object) -> Any:
-    """Version 2 counts what the driver reserves apart; drivers before 510 have only version 1."""
-    try:
-        return nvml.nvmlDeviceGetMemoryInfo(handle, version=nvml.nvmlMemory_v2)
-    except (nvml.NVMLError_FunctionNotFound, nvml.NVMLError_NotSupported):
-        return nvml.nvmlDeviceGetMemoryInfo(handle)
-
-
-def _processes(nvml: Any, index: int, uuid: str) -> Iterator[GpuProcess]:
-    handle = nvml.nvmlDeviceGetHandleByIndex(index)
-    for process in nvml.nvmlDeviceGetComputeRunningProcesses_v3(handle):
-        yield GpuProcess(uuid, process.pid, process.usedGpuMemory)
+            raise ProbeError(f"NVML: GPU {gpu.index}: {error}") from error
+    return Gpus(
+        tuple(gpu.device for gpu in gpus),
+        tuple(process for gpu in gpus for process in gpu.processes),
+        driver,
+        seen_at,
+        tuple(one for gpu in gpus for one in gpu.slices),
+        tuple(note for gpu in gpus for note in gpu.notes),
+    )

@@ -1,19 +1,20 @@
 """Processes of the node: whose they are, what they call themselves, what they were started with."""
 
-import os
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
+from distcheck.agent.proc_text import container_of, ns_pids_of, pod_of, stat_of
 from distcheck.agent.redact import allowed_environ, is_wanted, redacted
 from distcheck.checks.evidence import Process
+from distcheck.checks.evidence.gpu import Owner
 
-_POD = re.compile(r"pod([0-9a-f]{8}[-_][0-9a-f-_]{27}|[0-9a-f]{32})")
-_CONTAINER = re.compile(r"([0-9a-f]{64})")
-_MONITOR = "crio-conmon-"
+T = TypeVar("T")
+
+_VISIBLE = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 _BOOT = re.compile(r"^btime (\d{1,12})$", re.MULTILINE)
 _MAX_FILE = 256 * 1024
 _TITLES = ("VLLM::", "ray::", "sglang::")
@@ -97,6 +98,47 @@ class Proc:
         pairs = (v.partition("=") for v in self._read(pid, "environ").split("\0"))
         return allowed_environ((name, value) for name, _, value in pairs)
 
+    def described(self, task: Task) -> Process:
+        """`task` as evidence, with what else its folder tells; what cannot be read stays empty."""
+        return structs.replace(
+            task.shown(),
+            ns_pids=self._or_empty(task.pid, "status", ns_pids_of),
+            container_id=task.container_id,
+            container=self._or_empty(task.pid, "mountinfo", container_of),
+            visible=self._visible(task.pid),
+        )
+
+    def folder(self, pid: int) -> str | None:
+        """The working folder of a process, as its container names it; None where unknown.
+
+        It is never followed, so it may say anything.
+        """
+        try:
+            found = str((self.root / str(pid) / "cwd").readlink())
+        except OSError:
+            return None
+        return found if found.startswith("/") and found.isprintable() else None
+
+    def owner(self, pid: int) -> Owner:
+        """Whose the process `pid` is that no pod of this node was found to hold."""
+        try:
+            return "pod" if pod_of(self._read(pid, "cgroup"))[0] else "node"
+        except OSError:
+            return "unseen"
+
+    def _or_empty(self, pid: int, name: str, read: Callable[[str], T]) -> T:
+        try:
+            return read(self._read(pid, name))
+        except OSError:
+            return read("")
+
+    def _visible(self, pid: int) -> dict[str, str]:
+        try:
+            environ = self.environ(pid)
+        except OSError:
+            return {}
+        return {name: environ[name] for name in _VISIBLE if name in environ}
+
     def _read(self, pid: int, name: str) -> str:
         with (self.root / str(pid) / name).open("rb") as file:
             return file.read(_MAX_FILE).decode("utf-8", "replace")
@@ -105,33 +147,3 @@ class Proc:
         """Seconds since 1970 at which the node started; 0 where `/proc/stat` does not say it."""
         found = _BOOT.search((self.root / "stat").read_text())
         return float(found[1]) if found else 0.0
-
-
-def pod_of(cgroup: str) -> tuple[str, str]:
-    """(pod uid, container id) that `/proc/PID/cgroup` names; empty where it names none.
-
-    Shapes of the systemd and cgroupfs drivers, v1 and v2, containerd, CRI-O and kind; the
-    systemd driver writes the uid with underscores (kubelet, cgroup_manager_linux.go). CRI-O's
-    monitor of a container may be in the pod's cgroup, but it is a process of the node.
-    """
-    for line in cgroup.splitlines():
-        path = line.split(":", 2)[-1]
-        found = list(_POD.finditer(path))
-        if found and _MONITOR not in path:
-            container = _CONTAINER.search(path, found[-1].end())
-            return found[-1][1].replace("_", "-"), container[1] if container else ""
-    return "", ""
-
-
-def stat_of(stat: str, boot: float) -> tuple[int, str | None]:
-    """(parent, RFC 3339 start) from `/proc/PID/stat`; field 22 counts ticks since boot."""
-    fields = stat.rpartition(")")[2].split()
-    try:
-        ppid, ticks = int(fields[1]), int(fields[19])
-    except (IndexError, ValueError):
-        return 0, None
-    try:
-        moment = datetime.fromtimestamp(boot + ticks / os.sysconf("SC_CLK_TCK"), UTC)
-    except (OverflowError, ValueError, OSError):
-        return ppid, None
-    return ppid, f"{moment:%Y-%m-%dT%H:%M:%SZ}" if boot else None

@@ -2,72 +2,33 @@
 
 from typing import Literal
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
+from distcheck.checks.evidence.gpu import GpuDevice, GpuProcess, Gpus
 from distcheck.checks.evidence.nccl import NcclLog
+from distcheck.checks.evidence.process import Process, Processes, host_pid
 from distcheck.checks.evidence.ray import RayCluster
 from distcheck.checks.evidence.seen import Missing, Seen
+from distcheck.checks.evidence.serving import EngineArguments, EngineFolder, EngineHttp
 from distcheck.checks.evidence.vllm import VllmLog
 
+__all__ = [
+    "Connection",
+    "GpuDevice",
+    "GpuProcess",
+    "Gpus",
+    "ModelConfig",
+    "NodeLook",
+    "PodLook",
+    "PortOutcome",
+    "PortProbe",
+    "PortProbes",
+    "Process",
+    "Processes",
+    "ShmMount",
+]
+
 PortOutcome = Literal["open", "filtered", "rejected", "refused", "error"]
-
-
-class GpuDevice(Struct, frozen=True, omit_defaults=True):
-    """One GPU; memory in bytes."""
-
-    uuid: str
-    index: int
-    name: str = ""
-    memory_total: int = 0
-    memory_used: int = 0
-
-
-class GpuProcess(Struct, frozen=True, omit_defaults=True):
-    """One process on one GPU; `memory_used` in bytes, None where NVML does not tell.
-
-    `pod` is `namespace/name` where the process's cgroup names a pod of this node.
-    """
-
-    uuid: str
-    pid: int
-    memory_used: int | None = None
-    pod: str | None = None
-    title: str = ""
-
-
-class Gpus(Seen, frozen=True, tag="gpus"):
-    """NVML's view of the node."""
-
-    devices: tuple[GpuDevice, ...]
-    processes: tuple[GpuProcess, ...] = ()
-    driver: str = ""
-    seen_at: str | None = None
-
-
-class Process(Struct, frozen=True, omit_defaults=True):
-    """A process of a container; `argv` only for command lines that this project reads.
-
-    `title` is what the process calls itself (`VLLM::Worker_TP3`, `ray::RayWorkerWrapper`),
-    `started_at` is RFC 3339. `argv` never holds values of flags outside the allow-list.
-    """
-
-    pid: int
-    title: str
-    ppid: int = 0
-    argv: tuple[str, ...] = ()
-    started_at: str | None = None
-
-
-class Processes(Seen, frozen=True, tag="processes"):
-    """The processes of one pod that matter here, and allow-listed environment of the engine.
-
-    `environ_pid` is the process whose environment it is; None where none could be read.
-    """
-
-    processes: tuple[Process, ...]
-    environ: dict[str, str] = field(default_factory=dict)
-    seen_at: str | None = None
-    environ_pid: int | None = None
 
 
 class ShmMount(Seen, frozen=True, tag="shm"):
@@ -116,11 +77,19 @@ class Connection(Struct, frozen=True):
 
 
 class ModelConfig(Seen, frozen=True, tag="model-config"):
-    """The model's `config.json` and the size of its checkpoint, as the container has them."""
+    """The model's `config.json` and the size of its checkpoint, as the container has them.
+
+    `checkpoint_from` is the file, or the files, whose headers give `checkpoint_bytes`; where
+    that is None, why. `checkpoint_types` has them by type (`BF16`) where headers were read.
+    `quant_file` is what `hf_quant_config.json` says, where there is one.
+    """
 
     path: str
     config: dict[str, object]
     checkpoint_bytes: int | None = None
+    checkpoint_from: str = ""
+    checkpoint_types: dict[str, int] = field(default_factory=dict)
+    quant_file: dict[str, object] | None = None
 
 
 class PodLook(Struct, frozen=True):
@@ -134,12 +103,23 @@ class PodLook(Struct, frozen=True):
     ports: PortProbes | Missing
     model: ModelConfig | Missing
     connections: tuple[Connection, ...] = ()
+    engine_http: EngineHttp | Missing = Missing("the engine was not asked over HTTP")
+    arguments: EngineArguments | Missing = Missing("no engine's command line was read")
+    draft: ModelConfig | Missing = Missing("no draft model was looked for")
+    engine_folder: EngineFolder | Missing = Missing("no TensorRT-LLM engine was looked for")
 
     @classmethod
     def unseen(cls, pod: str, reason: str) -> "PodLook":
         """A pod that nobody looked at, with the one reason for all of it."""
         gone = Missing(reason)
-        return cls(pod, gone, gone, gone, gone, gone, gone)
+        look = cls(pod, gone, gone, gone, gone, gone, gone)
+        return structs.replace(
+            look, engine_http=gone, arguments=gone, draft=gone, engine_folder=gone
+        )
+
+    def host_pid(self, container_pid: int, container: str | None = None) -> int | Missing:
+        """The node's number, which NVML uses, of the process `container_pid` of this pod's logs."""
+        return host_pid(self.processes, container_pid, container)
 
 
 class NodeLook(Struct, frozen=True):
