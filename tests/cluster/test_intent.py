@@ -10,6 +10,7 @@ from distcheck.agent.cluster.podspec import argv_of, as_pod, gpus_of
 from distcheck.agent.cluster.quantity import parse_quantity
 from distcheck.checks.evidence import (
     Conflict,
+    EngineArguments,
     Intent,
     Missing,
     NodeLook,
@@ -148,3 +149,25 @@ def test_what_the_caller_expects_is_followed_and_says_so() -> None:
     intent = with_expected(declared, {"tp": 16, "nodes": 2})
     assert (intent.tp, intent.nodes, intent.conflicts) == (16, 2, ())
     assert intent.sources == {"tp": "--expect", "nodes": "--expect"}
+
+
+def look_of(words: tuple[str, ...], **arguments: object) -> NodeLook:
+    """One pod whose server runs with these words, and what its `--config` file added to them."""
+    argv = ("vllm", "serve", "m", "--config", "c.yaml")
+    processes = Processes((Process(9, "vllm", argv=argv), Process(8, "ray")))
+    whole = EngineArguments(9, words, config_path="/c.yaml", **arguments)  # type: ignore[arg-type]
+    pod = structs.replace(PodLook.unseen("d/head", "-"), processes=processes, arguments=whole)
+    return structs.replace(NodeLook.unseen("n", "-", "-"), pods=(pod,))
+
+
+def test_the_file_that_a_running_server_names_counts_as_its_arguments() -> None:
+    words = ("vllm", "serve", "m", "--tensor-parallel-size", "16", "--config", "c.yaml")
+    found = with_argv(Intent(), [look_of(words)])
+    assert (found.tp, found.pp) == (16, 1)
+    assert found.sources["tp"] == "argv of head (pid 9, with /c.yaml)"
+
+
+def test_a_file_that_could_not_be_read_leaves_degrees_unknown() -> None:
+    words = ("vllm", "serve", "m", "--config", "c.yaml")
+    found = with_argv(Intent(), [look_of(words, unread=("c.yaml: gone",))])
+    assert (found.tp, found.pp) == (None, None)

@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 
 from distcheck.agent.probes.ports import PortTarget, look
-from distcheck.agent.probes.probe import ProbeError
 from distcheck.checks.evidence import PortProbe
 
 OWN = Path("/proc/self/ns/net")
@@ -51,7 +50,7 @@ def test_a_process_that_is_gone_is_an_error_of_the_look() -> None:
 
 def test_what_is_no_namespace_cannot_be_entered(tmp_path: Path) -> None:
     (tmp_path / "net").touch()
-    with pytest.raises(ProbeError, match="cannot enter the pod's network namespace"):
+    with pytest.raises(OSError, match="cannot enter the pod's network namespace"):
         look(tmp_path / "net", None, [PortTarget("p", IP, 1, "gcs")])
 
 

@@ -176,8 +176,8 @@ class PodLooker:
 
 def _with_logs(look: PodLook, logs: Distilled | Missing) -> PodLook:
     if isinstance(logs, Missing):
-        return structs.replace(look, nccl=logs, vllm=logs)
-    return structs.replace(look, nccl=logs.nccl, vllm=logs.vllm)
+        return structs.replace(look, nccl=logs, vllm=logs, engine=logs)
+    return structs.replace(look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine)
 
 
 def _gone(why: str) -> Looks[Seen]:

@@ -2,6 +2,7 @@
 
 from msgspec import UNSET, Struct, UnsetType
 
+from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.nccl import Mark, NcclLog
 from distcheck.checks.knowledge import initialisation, transport_causes, transports
 from distcheck.checks.knowledge.communicators import world_of
@@ -58,7 +59,8 @@ class NcclPart(Struct, frozen=True):
 class LogsReport(Struct, frozen=True):
     """The whole answer; `by_file` only where several files were given.
 
-    `cut` says why reading stopped early, `skipped` what was not read at all, and why.
+    `cut` says why reading stopped early, `skipped` what was not read at all, and why. `engine`
+    is what SGLang, TensorRT-LLM or NIM say; None where none of them wrote a line.
     """
 
     bytes: int
@@ -69,6 +71,7 @@ class LogsReport(Struct, frozen=True):
     name: str = ""
     cut: str | None = None
     skipped: tuple[str, ...] = ()
+    engine: EngineLog | None = None
     by_file: "tuple[LogsReport, ...] | UnsetType" = UNSET
 
     @property

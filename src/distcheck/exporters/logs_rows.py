@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
+from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.knowledge.rank_ranges import Ranges, spans
 from distcheck.checks.logs_devices import CUT
 from distcheck.checks.logs_engine import VllmPart
@@ -14,6 +15,8 @@ _HOSTS = 4
 _OUTCOMES_OF_NCCL = ("failed", "socket")
 
 Cited = tuple[str, str]
+_ENGINES = {"sglang": "SGLang", "trtllm": "TensorRT-LLM", "nim": "NIM"}
+_STATE = {True: "started", False: "did not start", None: ""}
 
 
 def headline(obj: LogsReport) -> str:
@@ -145,17 +148,31 @@ def _many(number: int, thing: str) -> str:
     return f"{number} {thing}{'' if number == 1 else 's'}"
 
 
-def engine(part: VllmPart) -> list[tuple[str, str]]:
+def engine(obj: LogsReport) -> list[tuple[str, str]]:
     """Which engine it is, and what its weights take on each rank."""
-    layout = {"TP": part.tp, "PP": part.pp, "DP": part.dp}
-    shape = " ".join(f"{name} {degree}" for name, degree in layout.items() if degree is not None)
-    named = " ".join(filter(None, ("vLLM", part.version, part.engine)))
+    return [("engine", said) for said in (_vllm(obj.vllm), _other(obj.engine)) if said]
+
+
+def _vllm(part: VllmPart) -> str:
     known = (part.version, part.model, part.tp, part.world_size, part.started)
     if not any(k is not None for k in known):
-        return []
-    started = {True: "started", False: "did not start"}.get(part.started or False)
-    state = started if part.started is not None else None
-    return [("engine", "; ".join(filter(None, (named, part.model, shape, _weights(part), state))))]
+        return ""
+    named = " ".join(filter(None, ("vLLM", part.version, part.engine)))
+    told = (named, part.model, _shape(part), _weights(part), _STATE[part.started])
+    return "; ".join(filter(None, told))
+
+
+def _other(log: EngineLog | None) -> str:
+    """SGLang, TensorRT-LLM or NIM: by what it says of itself."""
+    if log is None or log.engine is None:
+        return ""
+    named = " ".join(filter(None, (_ENGINES[log.engine], log.version, log.backend, log.profile)))
+    return "; ".join(filter(None, (named, log.model, _shape(log), _STATE[log.started])))
+
+
+def _shape(part: VllmPart | EngineLog) -> str:
+    layout = {"TP": part.tp, "PP": part.pp, "DP": part.dp}
+    return " ".join(f"{name} {degree}" for name, degree in layout.items() if degree is not None)
 
 
 def _weights(part: VllmPart) -> str | None:

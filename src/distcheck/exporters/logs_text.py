@@ -61,7 +61,7 @@ def _rows(obj: LogsReport, names: Names) -> Iterator[tuple[str, str]]:
             yield "" if number else "traffic", text
         yield from ranks(part)
         yield "network", network(part)
-    yield from engine(obj.vllm)
+    yield from engine(obj)
     noise = [f"{f.id} ({f.count} lines)" for f in part.failures if not f.fatal]
     if noise:
         yield "harmless", ", ".join(noise[:6])

@@ -1,6 +1,6 @@
 """What specs and command lines ask for, and where each value was read."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct, structs
@@ -13,7 +13,14 @@ from distcheck.agent.cluster.podspec import (
     gpus_of,
 )
 from distcheck.agent.logs.argv import EngineFlags, engine_flags
-from distcheck.checks.evidence import Conflict, Intent, NodeLook, Process, Processes
+from distcheck.checks.evidence import (
+    Conflict,
+    EngineArguments,
+    Intent,
+    NodeLook,
+    PodLook,
+    Processes,
+)
 from distcheck.checks.evidence.group import Engine
 
 Object = dict[str, Any]
@@ -99,26 +106,46 @@ def with_argv(intent: Intent, looks: Iterable[NodeLook]) -> Intent:
     Specs are followed where they are literal; an argv that differs is kept as a conflict,
     one that agrees is cited, and one that says more fills in.
     """
-    pods = (pod for look in looks for pod in look.pods)
-    for pod in pods:
-        if isinstance(pod.processes, Processes):
-            for process in pod.processes.processes:
-                asked = _running(process, pod.pod.rpartition("/")[2])
-                intent = _followed(intent, asked) if asked else intent
+    for pod in (pod for look in looks for pod in look.pods):
+        for asked in _of_pod(pod):
+            intent = _followed(intent, asked)
     return intent
 
 
-def _running(process: Process, pod: str) -> Asked | None:
-    flags = engine_flags(process.argv)
+def _of_pod(pod: PodLook) -> Iterator[Asked]:
+    """What its processes were started with; the server's words with its `--config` file's."""
+    name, whole = pod.pod.rpartition("/")[2], pod.arguments
+    processes = pod.processes.processes if isinstance(pod.processes, Processes) else ()
+    for process in processes:
+        is_server = isinstance(whole, EngineArguments) and whole.pid == process.pid
+        asked = None if is_server else _running(process.argv, process.pid, name)
+        if asked is not None:
+            yield asked
+    if isinstance(whole, EngineArguments):
+        asked = _running(whole.words, whole.pid, name, whole.config_path, whole.unread)
+        if asked is not None:
+            yield asked
+
+
+def _running(
+    argv: Sequence[str],
+    pid: int,
+    pod: str,
+    config: str | None = None,
+    unread: Sequence[str] = (),
+) -> Asked | None:
+    flags = engine_flags(argv)
     if flags is None or flags.headless:
         return None
-    source = f"argv of {pod} (pid {process.pid})"
-    return Asked(source, _values(flags) | _defaults(flags), "vllm")
+    beside = f", with {config}" if config else ""
+    known = config is not None and not unread
+    source = f"argv of {pod} (pid {pid}{beside})"
+    return Asked(source, _values(flags) | _defaults(flags, config_read=known), "vllm")
 
 
-def _defaults(flags: EngineFlags) -> dict[str, Any]:
+def _defaults(flags: EngineFlags, *, config_read: bool) -> dict[str, Any]:
     """Degrees are 1 where the running vLLM command line names none (`vllm/config`)."""
-    if flags.config is not None:
+    if flags.config is not None and not config_read:
         return {}
     unnamed = (d for d in _DEGREES if getattr(flags, d) is None and d not in flags.unread)
     return dict.fromkeys(unnamed, 1)

@@ -44,7 +44,8 @@ def report(
 
 def _told(one: Distilled, name: str) -> LogsReport:
     nccl, vllm = nccl_part(one.nccl, ended=one.cut is None), vllm_part(one.vllm)
-    return LogsReport(one.bytes, one.lines, nccl, vllm, name=name, cut=one.cut)
+    engine = one.engine if one.engine.lines else None
+    return LogsReport(one.bytes, one.lines, nccl, vllm, name=name, cut=one.cut, engine=engine)
 
 
 def describe(paths: list[str]) -> dict[str, object]:

@@ -7,11 +7,13 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from distcheck.agent.logs import vllm_merge
+from distcheck.agent.logs.engines import EngineReader, merged
 from distcheck.agent.logs.framing import LONGEST_LINE, Framing
-from distcheck.agent.logs.lines import Lines
+from distcheck.agent.logs.lines import Lines, Readers
 from distcheck.agent.logs.nccl import NcclReader, NcclState
 from distcheck.agent.logs.vllm import VllmReader, VllmState
 from distcheck.agent.redact import scrubbed
+from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.vllm import VllmLog
 from distcheck.checks.knowledge import nccl_merge
@@ -28,6 +30,7 @@ class Distilled(Struct, frozen=True):
     bytes: int
     lines: int
     cut: str | None = None
+    engine: EngineLog = EngineLog()
 
 
 class DistillerState(Struct):
@@ -35,6 +38,7 @@ class DistillerState(Struct):
 
     nccl: NcclState
     vllm: VllmState
+    engine: EngineLog
     parts: dict[str, bytes]
     rest: bytes
     bytes: int
@@ -52,14 +56,10 @@ class Distiller:
 
     def __init__(self, source: str, state: DistillerState | None = None) -> None:
         self._source = source
-        if state is None:
-            self._nccl, self._vllm = NcclReader(source), VllmReader(source)
-        else:
-            self._nccl = NcclReader(source, state.nccl)
-            self._vllm = VllmReader.restored(source, state.vllm)
+        self._readers = _fresh(source) if state is None else _restored(source, state)
         self._framing = Framing({} if state is None else state.parts)
         read = 0 if state is None else state.lines
-        self._lines = Lines(self._nccl, self._vllm, self._framing, read)
+        self._lines = Lines(self._readers, self._framing, read)
         self._rest = b"" if state is None else state.rest
         self._bytes = 0 if state is None else state.bytes
 
@@ -75,8 +75,9 @@ class Distiller:
     def saved(self) -> bytes:
         """What was read so far, for `restored`; this one may go on as well."""
         state = DistillerState(
-            nccl=self._nccl.state(),
-            vllm=self._vllm.state(),
+            nccl=self._readers.nccl.state(),
+            vllm=self._readers.vllm.state(),
+            engine=self._readers.engine.state(),
             parts=self._framing.parts,
             rest=self._rest,
             bytes=self._bytes,
@@ -111,12 +112,25 @@ class Distiller:
         self._lines.end()
         return Distilled(
             self._source,
-            _scrubbed_nccl(self._nccl.result()),
-            _scrubbed_vllm(vllm_merge.merge([self._vllm.result()])),
+            _scrubbed_nccl(self._readers.nccl.result()),
+            _scrubbed_vllm(vllm_merge.merge([self._readers.vllm.result()])),
             self._bytes,
             self._lines.read,
             cut,
+            self._readers.engine.result(),
         )
+
+
+def _fresh(source: str) -> Readers:
+    return Readers(NcclReader(source), VllmReader(source), EngineReader(source))
+
+
+def _restored(source: str, state: DistillerState) -> Readers:
+    return Readers(
+        NcclReader(source, state.nccl),
+        VllmReader.restored(source, state.vllm),
+        EngineReader.restored(source, state.engine),
+    )
 
 
 def _scrubbed_nccl(log: NcclLog) -> NcclLog:
@@ -144,4 +158,5 @@ def combine(parts: Iterable[Distilled]) -> Distilled:
         sum(p.bytes for p in every),
         sum(p.lines for p in every),
         next((p.cut for p in every if p.cut), None),
+        merged(p.engine for p in every),
     )

@@ -4,7 +4,7 @@ They show less than vLLM: TensorRT-LLM names no tensor parallel size in its log 
 folder does), and none of them writes the exact size of a rank's weights.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Self
 
 from msgspec.structs import replace
@@ -13,6 +13,11 @@ from distcheck.agent.logs import nim, sglang, trtllm
 from distcheck.checks.evidence.engine import EngineLog
 
 _LONGEST = 1 << 16
+_MOST_RANKS = 1024
+_TOLD = (
+    *("engine", "backend", "version", "model", "profile", "precision", "tp", "pp", "dp", "nodes"),
+    *("world_size", "config_source", "started", "started_source"),
+)
 _READERS: dict[str, Callable[[EngineLog, str, str], EngineLog]] = {
     **dict.fromkeys(sglang.NEEDLES, sglang.read),
     **dict.fromkeys(trtllm.NEEDLES, trtllm.read),
@@ -55,3 +60,23 @@ class EngineReader:
             for read in readers:
                 log = read(log, text[:_LONGEST], f"{self._source}:{number}")
             self._log = log
+
+
+def merged(logs: Iterable[EngineLog]) -> EngineLog:
+    """Several files of one pod as one: of each fact the first that a file shows."""
+    every = [log for log in logs if log.lines]
+    if len(every) < 2:
+        return every[0] if every else EngineLog()
+    told = {name: _first(getattr(log, name) for log in every) for name in _TOLD}
+    return replace(
+        every[0],
+        **told,
+        lines=sum(log.lines for log in every),
+        ranks=tuple(rank for log in every for rank in log.ranks)[:_MOST_RANKS],
+        started=True if any(log.started for log in every) else told["started"],
+        dropped=sum(log.dropped for log in every),
+    )
+
+
+def _first(values: Iterable[object]) -> object:
+    return next((value for value in values if value is not None), None)

@@ -1,7 +1,9 @@
 """Whole lines of a log to its readers: only the wanted ones, known ones the short way."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
+from distcheck.agent.logs.engines import EngineReader
 from distcheck.agent.logs.framing import LONGEST_LINE, Framing
 from distcheck.agent.logs.nccl import NcclReader
 from distcheck.agent.logs.search import Hits, Search
@@ -16,16 +18,26 @@ _DENSE = 800
 _LONGEST_KNOWN = 1024
 """Bytes of a line of which the like is worth knowing."""
 
-_OTHER_NEEDLES = tuple(dict.fromkeys((*VllmReader.WANTED, *NcclReader.WANTED[1:], *_CRI_PART)))
+_ENGINES = (*VllmReader.WANTED, *EngineReader.WANTED)
+_OTHER_NEEDLES = tuple(dict.fromkeys((*_ENGINES, *NcclReader.WANTED[1:], *_CRI_PART)))
 _OTHERS = Search(_OTHER_NEEDLES)
 _EVERY = Search((*NcclReader.WANTED[:1], *_OTHER_NEEDLES))
+
+
+class Readers(NamedTuple):
+    """Who takes the lines of one log."""
+
+    nccl: NcclReader
+    vllm: VllmReader
+    engine: EngineReader
 
 
 class Lines:
     """Gives lines to the readers, `read` of them so far."""
 
-    def __init__(self, nccl: NcclReader, vllm: VllmReader, framing: Framing, read: int) -> None:
-        self._nccl, self._vllm, self._framing = nccl, vllm, framing
+    def __init__(self, readers: Readers, framing: Framing, read: int) -> None:
+        self._nccl, self._engines = readers.nccl, (readers.vllm, readers.engine)
+        self._framing = framing
         self.read = read
 
     def block(self, block: bytes) -> None:
@@ -117,7 +129,8 @@ class Lines:
     def _give(self, number: int, stamp: str | None, text: str) -> None:
         self._nccl.line(number, stamp, text)
         if _MESSAGE not in text:
-            self._vllm.line(number, stamp, text)
+            for engine in self._engines:
+                engine.line(number, stamp, text)
 
 
 def _special(block: bytes) -> list[int]:

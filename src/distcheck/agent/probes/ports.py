@@ -5,7 +5,6 @@ error queue; an ICMP rejection leaves its type and its sender on the error queue
 packet ends in a time-out.
 """
 
-import ctypes
 import errno
 import os
 import socket
@@ -17,15 +16,14 @@ from pathlib import Path
 from msgspec import Struct
 
 from distcheck.agent.icmp_errors import icmp_error, watch
+from distcheck.agent.netns import entered
 from distcheck.agent.peer_address import why_not
-from distcheck.agent.probes.probe import ProbeError
 from distcheck.checks.evidence import PortProbe
 from distcheck.checks.evidence.node import PortOutcome
 
 MAX_TARGETS = 64
 _TOO_MANY = f"at most {MAX_TARGETS} ports a pod"
 TIMEOUT = 2.0
-_CLONE_NEWNET = 0x40000000
 _UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
@@ -46,8 +44,7 @@ def look(namespace: Path, source: str | None, targets: Sequence[PortTarget]) -> 
     addresses that no pod can have, are not tried, and each says so.
 
     Raises:
-        ProbeError: the namespace cannot be entered.
-        OSError: the process is gone.
+        OSError: the process is gone, or its namespace cannot be entered.
     """
     tried, left = targets[:MAX_TARGETS], targets[MAX_TARGETS:]
     with ThreadPoolExecutor(max_workers=MAX_TARGETS) as pool:
@@ -74,30 +71,8 @@ def _enter_and_try(namespace: Path, source: str | None, target: PortTarget) -> P
     refused = why_not(target.address)
     if refused is not None:
         return _not_tried(target, refused)
-    own = Path("/proc/thread-self/ns/net")
-    if is_own(namespace):
+    with entered(namespace):
         return attempt(source, target)
-    home = os.open(own, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        _set_namespace(namespace)
-        try:
-            return attempt(source, target)
-        finally:
-            _set_namespace(Path(f"/proc/self/fd/{home}"))
-    finally:
-        os.close(home)
-
-
-def _set_namespace(path: Path) -> None:
-    """Python has os.setns only from 3.12 on."""
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(handle, _CLONE_NEWNET) != 0:
-            code = ctypes.get_errno()
-            raise ProbeError(f"cannot enter the pod's network namespace: {os.strerror(code)}")
-    finally:
-        os.close(handle)
 
 
 def attempt(source: str | None, target: PortTarget) -> PortProbe:

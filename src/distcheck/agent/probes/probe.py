@@ -100,6 +100,11 @@ def _total(name: str, look: Callable[[], T]) -> T | Missing:
     try:
         return look()
     except (ProbeError, OSError) as error:
-        return Missing(f"{name}: {error}")
+        return Missing(_writable(f"{name}: {error}"))
     except Exception as error:  # noqa: BLE001 - a probe must never end the agent
-        return Missing(f"{name}: internal error: {type(error).__name__}: {error}")
+        return Missing(_writable(f"{name}: internal error: {type(error).__name__}: {error}"))
+
+
+def _writable(text: str) -> str:
+    """`text` as UTF-8 can hold it: an error may name a file whose name is no text."""
+    return text.encode("utf-8", "replace").decode()

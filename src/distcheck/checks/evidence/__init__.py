@@ -7,6 +7,8 @@ from distcheck.checks.evidence.document import (
     decode_evidence,
     encode_evidence,
 )
+from distcheck.checks.evidence.engine import EngineLog
+from distcheck.checks.evidence.gpu import MigSlice
 from distcheck.checks.evidence.group import Conflict, Intent, Pod, ShmDeclared, Target
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.node import (
@@ -25,6 +27,7 @@ from distcheck.checks.evidence.node import (
 )
 from distcheck.checks.evidence.ray import RayCluster
 from distcheck.checks.evidence.seen import Cite, Missing, Seen
+from distcheck.checks.evidence.serving import EngineArguments, EngineFolder, EngineHttp
 from distcheck.checks.evidence.vllm import VllmLog
 
 __all__ = [
@@ -32,12 +35,17 @@ __all__ = [
     "Cite",
     "Conflict",
     "Connection",
+    "EngineArguments",
+    "EngineFolder",
+    "EngineHttp",
+    "EngineLog",
     "Evidence",
     "EvidenceError",
     "GpuDevice",
     "GpuProcess",
     "Gpus",
     "Intent",
+    "MigSlice",
     "Missing",
     "ModelConfig",
     "NcclLog",

@@ -4,6 +4,7 @@ from typing import Literal
 
 from msgspec import Struct, field, structs
 
+from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.gpu import GpuDevice, GpuProcess, Gpus
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.process import Process, Processes, host_pid
@@ -107,6 +108,7 @@ class PodLook(Struct, frozen=True):
     arguments: EngineArguments | Missing = Missing("no engine's command line was read")
     draft: ModelConfig | Missing = Missing("no draft model was looked for")
     engine_folder: EngineFolder | Missing = Missing("no TensorRT-LLM engine was looked for")
+    engine: EngineLog | Missing = Missing("no log was read for other engines than vLLM")
 
     @classmethod
     def unseen(cls, pod: str, reason: str) -> "PodLook":
@@ -114,7 +116,7 @@ class PodLook(Struct, frozen=True):
         gone = Missing(reason)
         look = cls(pod, gone, gone, gone, gone, gone, gone)
         return structs.replace(
-            look, engine_http=gone, arguments=gone, draft=gone, engine_folder=gone
+            look, engine_http=gone, arguments=gone, draft=gone, engine_folder=gone, engine=gone
         )
 
     def host_pid(self, container_pid: int, container: str | None = None) -> int | Missing:
