@@ -28,6 +28,8 @@ ODD = (
     "NCCL version 2.20.5+cuda12.4",
     "RuntimeError: NCCL error: unhandled system error (run with NCCL_DEBUG=INFO for details)",
     f"{head('a', 1, 0)} Channel 00/0 : 0[0] -> 1[1] via SHM/direct [repeated 3x across cluster]",
+    f"{head('a', 1, 0)} Channel {head('b', 2, 0)} Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM",
+    f"{head('a', 1, 0)} Channel x : 0[0] -> 1[1] via P2P/CUMEM",
     f"[repeated 3x across cluster] {head('a', 1, 0)} Using network IB",
     f"{head('a', 1, 0)} transport/net.cc:324 (f) Channel 00/0 : 1[1] -> 8[0] [send] via NET/IB/0",
     "INFO 01-02 03:04:05 [gpu_model_runner.py:2007] Model loading took 8.2305 GiB and 3.1 seconds",

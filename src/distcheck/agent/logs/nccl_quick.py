@@ -14,6 +14,8 @@ INFO = b" NCCL INFO "
 _CHANNEL = b"Channel "
 _WORD, _DEVICE = len(INFO), 5
 """` NCCL INFO ` is so long; so far before it, or farther, stands the space before the head."""
+_LONGEST_NUMBER = 24
+"""`Channel 00/0 : ` is shorter."""
 _TREES = b"Trees "
 MAX_KNOWN = 65_536
 _MAX_STILL = 256
@@ -50,6 +52,7 @@ class Quick:
         self._heads: dict[bytes, Tally] = {}
         self._tails: dict[bytes, int] = {}
         self._links: list[Link] = []
+        self._channels: set[bytes] = set()
         self._dull: set[bytes] = set()
         self._prefixes: set[bytes] = set()
         self._still: dict[ProcessKey, set[bytes]] = {}
@@ -62,7 +65,7 @@ class Quick:
         `numbers` are those of `lines` in their log. With `every`, lines without `NCCL` are
         passed over.
         """
-        heads, tails = self._heads, self._tails
+        heads, tails, channels = self._heads, self._tails, self._channels
         for index in range(at, stop):
             raw = lines[index]
             mark = raw.find(INFO)
@@ -73,14 +76,19 @@ class Quick:
             tally = heads.get(raw[raw.rfind(b" ", 0, mark - _DEVICE) + 1 : mark])
             if tally is None or raw.find(b"NCCL", 0, mark) >= 0:
                 return index
-            if raw[mark + _WORD : mark + _WORD + 8] != _CHANNEL:
-                message = raw[mark + _WORD :]
+            start = mark + _WORD
+            if raw[start : start + 8] != _CHANNEL:
+                message = raw[start:]
                 if self._is_old(message, tally):
                     tally.others += 1
                     continue
                 if not self._is_channel(message):
                     return index
-            link = tails.get(raw[raw.find(b" : ", mark) + 3 :])
+                start += message.find(_CHANNEL)
+            colon = raw.find(b" : ", start, start + _LONGEST_NUMBER)
+            if raw[start + 8 : colon] not in channels:
+                return index
+            link = tails.get(raw[colon + 3 :])
             try:
                 tally[link] += 1
             except KeyError:
@@ -121,7 +129,9 @@ class Quick:
 
     def know_link(self, message: bytes, at: int, link: Link) -> None:
         """This message, which begins at `at`, is of this link, whoever writes it."""
-        tail = message[message.find(b" : ") + 3 :]
+        number, _, tail = message[at + len(_CHANNEL) :].partition(b" : ")
+        if len(self._channels) < MAX_KNOWN and len(number) < _LONGEST_NUMBER:
+            self._channels.add(number)
         if tail not in self._tails:
             self._tails[tail] = len(self._links)
             self._links.append(link)
