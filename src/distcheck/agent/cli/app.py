@@ -14,9 +14,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "collect": (f"{_HERE}.collect", "gather evidence into a file, to be judged later or elsewhere"),
     "logs": (f"{_HERE}.logs", "what NCCL and engine logs prove, on their own"),
     "ray": (f"{_HERE}.ray", "Ray membership on its own: nodes, GPUs, placement groups"),
+    "plan": (f"{_HERE}.plan", "weights per rank, layouts that fit, /dev/shm need, before a deploy"),
     "list": (f"{_HERE}.list", "the checks"),
     "explain": (f"{_HERE}.explain", "what one check proves, its causes, what to do"),
-    "schema": (f"{_HERE}.schema", "JSON Schema of a report, of evidence, of logs"),
+    "schema": (f"{_HERE}.schema", "JSON Schema of a report, of evidence, of logs, of a plan"),
     "lab": (f"{_HERE}.lab", "a two-node cluster on this machine, with a fault of your choice"),
     "agent": (f"{_HERE}.agent", "the DaemonSet's process"),
 }
