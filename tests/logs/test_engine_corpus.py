@@ -62,3 +62,35 @@ def test_every_failure_is_in_the_line_that_it_cites(path: Path) -> None:
     lines = path.read_text(errors="replace").split("\n")
     for one in engine_part(path)["failures"]:
         assert one["says"][:40] in lines[one["line"] - 1]
+
+
+ROOTS: dict[str, tuple[str, int]] = {
+    "deepseek-r1-tp16-ray-2node": ("ray_channel_timeout", 375),
+    "fail-heads-not-divisible": ("heads_not_divisible", 52),
+    "fail-kv-too-small": ("kv_too_small", 76),
+    "fail-port-in-use": ("port_in_use", 38),
+    "fail-ray-on-cpu": ("ray_unsupported", 51),
+    "gemma3-27b-tp4-mp-v0": ("exception", 203),
+    "llama405b-awq-tp4-ray-crash": ("exception", 399),
+    "llama8b-dp2-externallb-pod": ("dp_coordinator_died", 8),
+    "moe-dp2-ep": ("exception", 333),
+    "moe-tp2-ep": ("process_crashed", 123),
+    "powermoe-dp2-rayactors": ("exception", 182),
+    "pp2": ("exception", 150),
+    "qwen3-32b-awq-tp1": ("exception", 230),
+    "tp16-mp-2node-v026-zmq": ("bind_failed", 8),
+}
+"""What a person finds to be the first cause, and its line; the other logs hold no failure."""
+
+
+@pytest.mark.parametrize("path", REAL_LOGS, ids=lambda p: p.stem)
+def test_the_first_cause_is_the_one_that_a_reader_finds(path: Path) -> None:
+    root = engine_part(path)["root"]
+    found = None if root is None else (root["id"], root["line"])
+    assert found == ROOTS.get(path.stem)
+
+
+@pytest.mark.parametrize("path", REAL_LOGS, ids=lambda p: p.stem)
+def test_only_the_log_that_hangs_has_a_rank_that_waits(path: Path) -> None:
+    waits = [f for f in engine_part(path)["failures"] if f["id"] == "waiting_for_ranks"]
+    assert bool(waits) == (path.stem == "hang-waiting-for-node1")

@@ -70,9 +70,9 @@ def test_a_small_file_that_unpacks_to_much_comes_in_small_parts() -> None:
 
 @given(st.lists(st.binary(max_size=60), max_size=8), st.booleans())
 def test_any_chunks_are_given_whole_or_are_damaged(chunks: list[bytes], packed: bool) -> None:
-    data = [b"\x1f\x8b", *chunks] if packed else chunks
-    if not packed and not b"".join(chunks).startswith(b"\x1f\x8b"):
-        assert b"".join(unpacked(data)) == b"".join(chunks)
+    data = [b"\x1f\x8b", *chunks] if packed else [b"-", *chunks]
+    if not packed:
+        assert b"".join(unpacked(data)) == b"".join(data)
     with contextlib.suppress(DamagedError):
         assert isinstance(b"".join(unpacked(data)), bytes)
 
@@ -173,3 +173,11 @@ def test_more_files_than_are_read_are_counted(tmp_path: Path) -> None:
     found = log_files(str(tmp_path))
     assert len(found.files) == MAX_FILES
     assert found.skipped == (f"3 log files after the first {MAX_FILES}",)
+
+
+@pytest.mark.parametrize(
+    ("start", "name"), [(b"\xfd7zXZ\x00", "xz"), (b"(\xb5/\xfd", "zstd"), (b"BZh9", "bzip2")]
+)
+def test_a_file_packed_otherwise_is_refused_by_its_first_bytes(start: bytes, name: str) -> None:
+    with pytest.raises(OSError, match=f"is packed with {name}: unpack it first"):
+        list(unpacked([start + b"x" * 9]))

@@ -30,6 +30,12 @@ ODD = (
     f"{head('a', 1, 0)} Channel 00/0 : 0[0] -> 1[1] via SHM/direct [repeated 3x across cluster]",
     f"{head('a', 1, 0)} Channel {head('b', 2, 0)} Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM",
     f"{head('a', 1, 0)} Channel x : 0[0] -> 1[1] via P2P/CUMEM",
+    f"{head('a', 1, 0)} Trees [0] 1/-1/-1->0->-1\rBus error (core dumped)",
+    f"{head('a', 1, 0)} Trees [0] 1/-1/-1->0->-1 [repeated 7x across cluster]",
+    f"{head('a', 1, 0)} Using network IB",
+    f"{head('a', 1, 0)} Using network Socket",
+    f"{head('a', 1, 0)} Connected all trees",
+    f"{head('a', 1, 0)} Channel 00/0 : 1[1] -> 8[0] [send] via NET/IB/0",
     f"[repeated 3x across cluster] {head('a', 1, 0)} Using network IB",
     f"{head('a', 1, 0)} transport/net.cc:324 (f) Channel 00/0 : 1[1] -> 8[0] [send] via NET/IB/0",
     "INFO 01-02 03:04:05 [gpu_model_runner.py:2007] Model loading took 8.2305 GiB and 3.1 seconds",
@@ -75,7 +81,7 @@ def test_the_short_way_says_what_the_long_way_says(
 def test_most_lines_of_a_dense_log_go_the_short_way() -> None:
     with mock.patch.object(NcclReader, "line", autospec=True, side_effect=NcclReader.line) as line:
         found = read(serving_logs.pure().decode().splitlines(), 1 << 18)
-    assert line.call_count < found.nccl.lines / 10
+    assert line.call_count < found.nccl.lines / 8
 
 
 @given(st.lists(st.sampled_from(LINES), max_size=40), st.integers(0, 6000), st.integers(1, 500))

@@ -65,6 +65,15 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     ),
     (
         re.compile(
+            r"(--?[\w-]{0,64}(?:key|token|secret|passw\w{0,8}|pwd|credentials?)(?![\w-]))\s+(?!-)\S+",
+            re.IGNORECASE,
+        ),
+        rf"\1 {HIDDEN}",
+    ),
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]{0,4096})?"), HIDDEN),
+    (re.compile(r"\b(authorization\s+\w+)\s+\S+", re.IGNORECASE), rf"\1 {HIDDEN}"),
+    (
+        re.compile(
             r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{8,}|nvapi-[\w-]{8,}|A(?:KI|SI)A[0-9A-Z]{12,}"
             r"|gh[pousr]_\w{8,}|github_pat_\w{8,})"
         ),

@@ -43,6 +43,7 @@ class DistillerState(Struct):
     rest: bytes
     bytes: int
     lines: int
+    cut: int = 0
 
 
 _STATE = msgspec.msgpack.Decoder(DistillerState)
@@ -60,6 +61,7 @@ class Distiller:
         self._framing = Framing({} if state is None else state.parts)
         read = 0 if state is None else state.lines
         self._lines = Lines(self._readers, self._framing, read)
+        self._framing.lost = 0 if state is None else state.cut
         self._rest = b"" if state is None else state.rest
         self._bytes = 0 if state is None else state.bytes
 
@@ -82,6 +84,7 @@ class Distiller:
             rest=self._rest,
             bytes=self._bytes,
             lines=self._lines.read,
+            cut=self._framing.lost,
         )
         return msgspec.msgpack.encode(state)
 
@@ -101,8 +104,16 @@ class Distiller:
         self._keep(chunk[end:])
 
     def _keep(self, part: bytes) -> None:
-        """Hold an unfinished line, but no more of it than is ever read."""
-        self._rest = (self._rest + part)[:LONGEST_LINE]
+        """Hold an unfinished line, but no more of it than is ever read.
+
+        A progress bar writes one line for ever: what it has overwritten is read at once.
+        """
+        rest = self._rest + part
+        if len(rest) > LONGEST_LINE and (at := rest.rfind(b"\r") + 1):
+            self._lines.begin(rest[:at])
+            rest = rest[at:]
+        self._lines.cut(rest[LONGEST_LINE:])
+        self._rest = rest[:LONGEST_LINE]
 
     def finish(self, cut: str | None = None) -> Distilled:
         """The end of the log; `cut` where it is not the true end."""
@@ -112,7 +123,7 @@ class Distiller:
         self._lines.end()
         return Distilled(
             self._source,
-            _scrubbed_nccl(self._readers.nccl.result()),
+            _scrubbed_nccl(self._lines.nccl()),
             _scrubbed_vllm(vllm_merge.merge([self._readers.vllm.result()])),
             self._bytes,
             self._lines.read,

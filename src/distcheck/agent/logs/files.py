@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from distcheck.agent.logs.distil import Distilled, Distiller, combine
+from distcheck.agent.logs.folders import printable
 from distcheck.agent.logs.stopping import Stopped, Stopping, Told
 
 STDIN = "-"
@@ -14,6 +15,7 @@ STOPPED = "stopped by a signal"
 _CHUNK = 256 * 1024
 _GZIP = b"\x1f\x8b"
 _GZIP_BITS = 31
+_PACKED = {b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd", b"BZh": "bzip2", b"PK\x03\x04": "zip"}
 _FLAGS = os.O_RDONLY | os.O_NOCTTY | os.O_CLOEXEC
 
 
@@ -23,7 +25,7 @@ class DamagedError(Exception):
 
 def name_of(path: str) -> str:
     """How lines of `path` are cited."""
-    return "<stdin>" if path == STDIN else path
+    return "<stdin>" if path == STDIN else printable(path)
 
 
 def distil_file(
@@ -108,6 +110,9 @@ def unpacked(chunks: Iterable[bytes]) -> Iterator[bytes]:
     if head.startswith(_GZIP):
         yield from _inflated(head, rest)
         return
+    packed = next((name for magic, name in _PACKED.items() if head.startswith(magic)), None)
+    if packed is not None:
+        raise OSError(0, f"is packed with {packed}: unpack it first")
     if head:
         yield head
     yield from rest

@@ -11,8 +11,15 @@ MAX_FILES = 512
 MAX_ENTRIES = 65_536
 _LOG = re.compile(r"(?P<stem>.*)\.(?:log|out|err)(?P<rotated>\.[\w.:-]{1,64})?\Z", re.DOTALL)
 _RESTART = re.compile(r"\d{1,9}\Z")
+_POD = re.compile(r"[^_]{1,63}_[^_]{1,253}_[0-9a-f-]{4,64}\Z")
+_PACKED = (".xz", ".zst", ".bz2", ".zip", ".lz4", ".7z", ".tgz", ".tar")
 _UNFINISHED = (".tmp", ".swp")
 _NAMED = 4
+
+
+def printable(name: str) -> str:
+    """A file's name as text: one that is not UTF-8 with its odd bytes written out."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 class Folder(Struct, frozen=True):
@@ -55,7 +62,7 @@ def _walked(root: str, lost: list[str]) -> Iterator[Path]:
     """Regular files; what cannot be looked into is said in `lost`."""
 
     def below(path: str | Path) -> str:
-        return os.path.relpath(path, root)
+        return printable(os.path.relpath(path, root))
 
     def on_error(error: OSError) -> None:
         lost.append(f"{below(error.filename)}: {error.strerror}")
@@ -72,7 +79,7 @@ def _walked(root: str, lost: list[str]) -> Iterator[Path]:
 
 def _is_log(path: Path) -> bool:
     found = _LOG.match(path.name) or path.suffix == ".gz"
-    return bool(found) and path.suffix not in _UNFINISHED
+    return bool(found) and path.suffix not in (*_UNFINISHED, *_PACKED)
 
 
 def _once(files: list[Path]) -> list[Path]:
@@ -93,8 +100,11 @@ def _latest(files: list[Path]) -> list[Path]:
 
 
 def _restart(path: Path) -> int:
-    """The kubelet's number of a container's start; -1 for a file that is named otherwise."""
-    found = _LOG.match(path.name)
+    """The kubelet's number of a container's start; -1 for a file that is named otherwise.
+
+    Only below `<namespace>_<pod>_<uid>/<container>/`: elsewhere `0.log` may be that of rank 0.
+    """
+    found = _LOG.match(path.name) if _POD.match(path.parent.parent.name) else None
     return int(found["stem"]) if found and _RESTART.match(found["stem"]) else -1
 
 
@@ -109,6 +119,6 @@ def _age(path: Path) -> tuple[Path, str, bool, str]:
 
 def _counted(names: list[str], one: str, many: str) -> Iterator[str]:
     if names:
-        shown = ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
+        shown = ", ".join(map(printable, names[:_NAMED])) + (", ..." if len(names) > _NAMED else "")
         what = f"1 file {one}" if len(names) == 1 else f"{len(names)} files {many}"
         yield f"{what}: {shown}"

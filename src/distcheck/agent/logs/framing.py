@@ -15,6 +15,7 @@ LONGEST_LINE = 64 * 1024
 DOCKER_PART = 16 * 1024
 """Docker's json-file cuts a line into parts of this size; only the last ends with a newline."""
 
+_STREAMS = ("stdout", "stderr")
 _STAMPED = re.compile(
     rb"(\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[.\d]*(?:Z|[+-]\d\d:?\d\d)) ?"
     rb"(?:(stdout|stderr) ([PF])(?::\S*)? )?"
@@ -80,11 +81,13 @@ def _in_json(raw: bytes) -> Frame | None:
 class Framing:
     """Joins parts of long lines, per stream; `pending` while one is open.
 
-    `parts` holds, for each stream, what was read of a line whose end has not come.
+    `parts` holds, for each stream, what was read of a line whose end has not come; `lost`
+    counts lines with NCCL's name in what was cut of them.
     """
 
     def __init__(self, parts: dict[str, bytes] | None = None) -> None:
         self.parts: dict[str, bytes] = parts or {}
+        self.lost = 0
 
     @property
     def pending(self) -> bool:
@@ -94,9 +97,12 @@ class Framing:
     def push(self, raw: bytes) -> list[tuple[str | None, str]]:
         """`(stamp, text)` of every line that this raw line completes: none, one or more."""
         frame = unframe(raw)
-        whole = (self.parts.pop(frame.stream, b"") + frame.payload)[:LONGEST_LINE]
+        stream = frame.stream if frame.stream in _STREAMS else ""
+        joined = self.parts.pop(stream, b"") + frame.payload
+        whole = joined[:LONGEST_LINE]
+        self.lost += b"NCCL" in joined[LONGEST_LINE:]
         if frame.partial:
-            self.parts[frame.stream] = whole
+            self.parts[stream] = whole
             return []
         return [(frame.stamp, text) for text in texts(whole)]
 

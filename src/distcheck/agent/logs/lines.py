@@ -3,11 +3,14 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from distcheck.agent.logs.engines import EngineReader
 from distcheck.agent.logs.framing import LONGEST_LINE, Framing
 from distcheck.agent.logs.nccl import NcclReader
 from distcheck.agent.logs.search import Hits, Search
 from distcheck.agent.logs.vllm import VllmReader
+from distcheck.checks.evidence.nccl import NcclLog
 
 _CRI_PART = (b"stdout P ", b"stderr P ")
 _MESSAGE = " NCCL INFO "
@@ -47,6 +50,21 @@ class Lines:
             self._dense(block)
         else:
             self._sparse(block, hits)
+
+    def begin(self, start: bytes) -> None:
+        """The start of a line whose end is still to come, up to a carriage return."""
+        self._line(self.read + 1, start)
+
+    def cut(self, rest: bytes) -> None:
+        """What of a line is not read, for its length: it is said where NCCL is in it."""
+        self._framing.lost += b"NCCL" in rest
+
+    def nccl(self) -> NcclLog:
+        """What the NCCL reader found, and how much of NCCL's was cut."""
+        log = self._nccl.result()
+        lost = self._framing.lost
+        said = (f"{lost} lines with NCCL's name in them, cut after 64 KiB",) * bool(lost)
+        return replace(log, dropped=(*log.dropped, *said))
 
     def end(self) -> None:
         """The log has ended: give what was left of lines whose end never came."""
@@ -121,8 +139,10 @@ class Lines:
     def _line(self, number: int, raw: bytes) -> None:
         """Take a line the long way."""
         whole = not self._greedy and len(raw) <= _LONGEST_KNOWN
-        for stamp, text in self._framing.push(raw[:LONGEST_LINE]):
-            self._give(number, stamp, text)
+        for part in (raw,) if len(raw) <= LONGEST_LINE else raw.split(b"\r"):
+            self.cut(part[LONGEST_LINE:])
+            for stamp, text in self._framing.push(part[:LONGEST_LINE]):
+                self._give(number, stamp, text)
         if whole and not self._framing.pending:
             self._nccl.learn(raw)
 

@@ -24,6 +24,7 @@ _CALLERS = (
     *(b"ncclSystemError", b"ncclRemoteError", b"ncclInternalError", b"ncclUnhandledCudaError"),
     *(b"ncclInvalidUsage", b"ncclInvalidArgument", b"NVRM: Xid", b"uncorrectable ECC"),
 )
+_REQUEST = ("Received request ", "prompt: '", 'prompt: "', '"prompt"', '"messages"', '"content"')
 _HEAD = 512
 
 
@@ -78,6 +79,8 @@ class NcclReader:
         carried, state.wants_next = state.wants_next, False
         self._number, self._stamp, self._last = number, stamp, None
         at, times = text.find(_MARKER), 1
+        if _is_of_a_request(text[:at] if at >= 0 else text):
+            return
         if at >= 0:
             tail, times = grammar.unfold(text[at:])
             text = text[:at] + tail
@@ -176,6 +179,8 @@ class NcclReader:
             return None
         if here.process.again:
             self._count(self._quick.flush())
+        if text.startswith("Connected "):
+            self._count(self._quick.flush_process(here.thread))
         kinds = _take(here, text, grammar.FORMS)
         if "version" in kinds:
             self._quick.forget(here.thread)
@@ -189,8 +194,7 @@ class NcclReader:
         if link is None:
             self._state.sheared += 1
         else:
-            where = here.source, here.process.settled
-            self._state.channels.add(here.thread, link, where)
+            self._add(here.thread, link, here.source)
         return link
 
     def _bare(self, text: str, *, carried: bool) -> None:
@@ -226,8 +230,13 @@ class NcclReader:
             process.lines += lines
             process.busy = process.busy or bool(links)
             for link, times, number in links:
-                where = f"{self._source}:{number}", process.settled
-                self._state.channels.add(thread, link, where, times)
+                self._add(thread, link, f"{self._source}:{number}", times)
+
+    def _add(self, thread: Thread, link: Link, source: str, times: int = 1) -> None:
+        process = self._state.processes.of(thread)
+        self._state.channels.add(thread, link, (source, process.settled), times)
+        if process.settled and thread.communicator is None and link.via.is_between_nodes:
+            process.pending = True
 
     def state(self) -> NcclState:
         """What was read so far, to be kept; the reader goes on with it."""
@@ -249,6 +258,11 @@ def _take(here: Here, text: str, forms: Iterable[grammar.Form]) -> set[str]:
             taker(here, found)
             kinds.add(form.kind)
     return kinds
+
+
+def _is_of_a_request(text: str) -> bool:
+    """Whether a server logs here what a client sent: its words are no evidence, and private."""
+    return any(words in text for words in _REQUEST)
 
 
 def _two_words(text: str, end: int) -> int:

@@ -23,6 +23,11 @@ class Via(Struct, frozen=True):
     scope: Scope
     pointer: str | None
 
+    @property
+    def is_between_nodes(self) -> bool:
+        """Over a network, and not for send and receive, which NCCL never says are connected."""
+        return self.transport.startswith("NET/") and "/Shared" not in self.transport
+
 
 class Link(Struct, frozen=True):
     """One channel line without its number: direction, `(own rank, other rank)`, transport."""

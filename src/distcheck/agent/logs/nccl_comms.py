@@ -32,6 +32,7 @@ class Seat(Struct):
     bus_id: str = ""
     device: int | None = None
     closed: bool = False
+    aborted: bool = False
 
     def seen(self) -> SeenRank:
         """The rank as evidence."""
@@ -46,6 +47,7 @@ class Seat(Struct):
             device=self.device,
             stamp=self.where.stamp,
             closed=self.closed,
+            aborted=self.aborted,
         )
 
 
@@ -78,13 +80,15 @@ class CommTable(Struct):
     """All communicators of one log.
 
     `pointers` is where each process keeps a communicator; `open` counts, for each process,
-    those whose end has not been seen; `waiting` holds nNodes lines that came first.
+    those whose end has not been seen; `waiting` holds nNodes lines that came first; `numbers`
+    where the search among communicators of one name ended, for each rank.
     """
 
     comms: dict[str, Comm] = field(default_factory=dict)
     pointers: dict[Pointer, tuple[str, int]] = field(default_factory=dict)
     waiting: dict[Pointer, tuple[int, bool]] = field(default_factory=dict)
     open: dict[ProcessKey, int] = field(default_factory=dict)
+    numbers: dict[tuple[str, int], int] = field(default_factory=dict)
     ranks: int = 0
     left_out: int = 0
 
@@ -148,17 +152,24 @@ class CommTable(Struct):
 
     def _instance(self, name: str, pointer: Pointer, rank: int) -> str:
         """Until 2.22 two splits of one colour have the same id: the pointer tells them apart."""
-        number, comm = 1, self.comms.get(name)
-        while comm is not None and _other(comm.ranks.get(rank), pointer):
+        number = self.numbers.get((name, rank), 1)
+        while (comm := self.comms.get(_numbered(name, number))) is not None and _other(
+            comm.ranks.get(rank), pointer
+        ):
             number += 1
-            comm = self.comms.get(f"{name}#{number}")
-        return name if number == 1 else f"{name}#{number}"
+        return self._at(name, rank, number, _numbered(name, number))
 
     def _free(self, stem: str, rank: int) -> str:
-        number = 0
+        number = self.numbers.get((stem, rank), 0)
         while (c := self.comms.get(f"{stem}#{number}")) is not None and rank in c.ranks:
             number += 1
-        return f"{stem}#{number}"
+        return self._at(stem, rank, number, f"{stem}#{number}")
+
+    def _at(self, name: str, rank: int, number: int, found: str) -> str:
+        """`found`; the next search for this rank begins where this one ended."""
+        if len(self.numbers) < MAX_RANKS:
+            self.numbers[name, rank] = number
+        return found
 
     def _sit(self, comm: Comm, found: re.Match[str], where: Where, rank: int) -> None:
         pointer = (*where.process, found["ptr"])
@@ -203,12 +214,13 @@ class CommTable(Struct):
         comm.nodes = max(comm.nodes or 0, seen[0])
         comm.mnnvl = comm.mnnvl or seen[1]
 
-    def closed(self, found: re.Match[str], process: ProcessKey) -> None:
+    def closed(self, found: re.Match[str], process: ProcessKey, *, aborted: bool) -> None:
         """Take a Destroy or Abort line."""
         held = self._held((*process, found["ptr"]))
         if held is not None:
             self.open[process] = self.open.get(process, 0) - (not held[1].closed)
             held[1].closed = True
+            held[1].aborted = aborted and held[1].state == "started"
             held[0].lines += 1
 
     def completed(self, name: str, rank: int, nranks: int, where: Where) -> None:
@@ -236,6 +248,10 @@ class CommTable(Struct):
         """The communicators that trusted processes name."""
         built = (c.seen(trusted) for c in self.comms.values())
         return tuple(c for c in built if c.ranks)
+
+
+def _numbered(name: str, number: int) -> str:
+    return name if number == 1 else f"{name}#{number}"
 
 
 def _other(seat: Seat | None, pointer: Pointer) -> bool:

@@ -52,16 +52,25 @@ class FailureTable(Struct):
     def _put(self, table: dict[_Key, Failure], new: Failure) -> None:
         key = _key(new)
         old = table.get(key)
+        most = MAX_FAILURES if new.fatal else MAX_FAILURES // 2
         if old is not None:
             table[key] = replace(old, count=old.count + 1)
-        elif len(table) < MAX_FAILURES:
+        elif len(table) < most:
             table[key] = new
         else:
-            self.left_out += 1
+            self.left_out += new.fatal
 
     def restarted(self, process: tuple[str, int]) -> None:
         """The process of this host and pid started again: what it said before is past."""
         self._past(process, "before the process started again", None)
+
+    def called_before(self) -> None:
+        """What callers said before a process started again is past too: they name no process."""
+        past = list(self.called.values())
+        self.called.clear()
+        for one in past:
+            says = f"{one.says} (before a process started again)"
+            self._put(self.called, replace(one, fatal=False, symptom=False, says=says))
 
     def forgiven(self, name: str, process: tuple[str, int]) -> None:
         """NCCL itself says that it goes on without what failed: failure `name` ended nothing."""

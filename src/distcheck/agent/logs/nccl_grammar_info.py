@@ -90,7 +90,7 @@ FORMS: tuple[Form, ...] = (
         " COMPLETE",
         re.compile(
             r"comm (?P<ptr>0x[0-9a-f]{1,16}) rank (?P<rank>\d{1,9}) .{0,300}?"
-            r"- (?:Destroy|Abort) COMPLETE"
+            r"- (?P<end>Destroy|Abort) COMPLETE"
         ),
         "2.12+; not at plain INFO from 2.30.3",
         "the communicator was initialised and is gone; Abort is a normal end too",

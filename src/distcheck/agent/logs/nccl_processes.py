@@ -34,6 +34,7 @@ class Process(Struct):
     start_seen: bool = False
     busy: bool = False
     settled: bool = False
+    pending: bool = False
     ras: str | None = None
     versions: list[str] = field(default_factory=list)
     again: bool = False
@@ -51,12 +52,14 @@ class Process(Struct):
             trees=self.trees,
             start_seen=self.start_seen,
             ras=self.ras,
+            pending=self.pending,
+            again=self.again,
         )
 
     def renewed(self) -> None:
         """The process is another one now, with the same pid."""
         self.network = self.provider = self.ras = None
-        self.rings = self.trees = self.busy = self.settled = False
+        self.rings = self.trees = self.busy = self.settled = self.pending = False
         self.start_seen = True
 
 

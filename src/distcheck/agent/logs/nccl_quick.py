@@ -4,6 +4,7 @@ Nothing is understood here. A line is counted if the long way has understood one
 only in its time stamp, its channel number or its launcher's prefix; all others go back.
 """
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
@@ -16,7 +17,9 @@ _WORD, _DEVICE = len(INFO), 5
 """` NCCL INFO ` is so long; so far before it, or farther, stands the space before the head."""
 _LONGEST_NUMBER = 24
 """`Channel 00/0 : ` is shorter."""
-_TREES = b"Trees "
+TREES = re.compile(
+    rb"Trees(?: \[\d{1,4}\] [-\d]{1,9}(?:/[-\d]{1,9}){2}->\d{1,9}->[-\d]{1,9}){1,64}\Z"
+)
 MAX_KNOWN = 65_536
 _MAX_STILL = 256
 
@@ -49,6 +52,7 @@ class Quick:
 
     def __init__(self) -> None:
         self._tallies: dict[tuple[str, int, str], Tally] = {}
+        self._of_process: dict[ProcessKey, list[Tally]] = {}
         self._heads: dict[bytes, Tally] = {}
         self._tails: dict[bytes, int] = {}
         self._links: list[Link] = []
@@ -101,7 +105,7 @@ class Quick:
         """Whether this message shows nothing new."""
         if message in self._dull or message in tally.still:
             return True
-        return message.startswith(_TREES) and b"NCCL" not in message
+        return message.startswith(b"Trees ") and TREES.match(message) is not None
 
     def _is_channel(self, message: bytes) -> bool:
         """Whether a known `file.cc:LINE (func) ` stands before a channel's message."""
@@ -121,6 +125,7 @@ class Quick:
         if key not in self._tallies:
             still = self._still.setdefault(thread.key, set())
             self._tallies[key] = Tally(thread, still)
+            self._of_process.setdefault(thread.key, []).append(self._tallies[key])
         self._heads[head] = self._tallies[key]
 
     def knows(self, head: bytes) -> bool:
@@ -165,6 +170,11 @@ class Quick:
         """What one thread wrote; then its counting begins anew."""
         tally = self._tallies.get(_key(thread))
         if tally is not None:
+            yield from self._flushed(tally)
+
+    def flush_process(self, thread: Thread) -> Iterator[Counted]:
+        """What all threads of a thread's process wrote; then their counting begins anew."""
+        for tally in self._of_process.get(thread.key, ()):
             yield from self._flushed(tally)
 
     def _flushed(self, tally: Tally) -> Iterator[Counted]:

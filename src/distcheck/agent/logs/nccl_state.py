@@ -44,6 +44,7 @@ class NcclState(Struct):
                 if thread.key == key:
                     thread.communicator, thread.counters = None, {}
             process.renewed()
+            self.failures.called_before()
 
     def log(self) -> NcclLog:
         """What was read so far, as evidence."""

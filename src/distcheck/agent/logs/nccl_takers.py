@@ -40,6 +40,7 @@ def _init(here: Here, found: re.Match[str]) -> None:
     begun = found["state"] == "START"
     process.start_seen = process.start_seen or begun
     process.settled = process.settled or not begun
+    process.again = False
     if not begun and not started:
         here.state.channels.belong(thread, name)
     thread.communicator, thread.counters = name if begun else None, {}
@@ -50,7 +51,7 @@ def _nodes(here: Here, found: re.Match[str]) -> None:
 
 
 def _closed(here: Here, found: re.Match[str]) -> None:
-    here.state.comms.closed(found, here.thread.key)
+    here.state.comms.closed(found, here.thread.key, aborted=found["end"] == "Abort")
 
 
 def _network(here: Here, found: re.Match[str]) -> None:
@@ -65,6 +66,7 @@ def _provider(here: Here, found: re.Match[str]) -> None:
 
 def _connected(here: Here, found: re.Match[str]) -> None:
     process = here.process
+    process.pending = False
     process.rings |= found["what"] == "rings"
     process.trees |= found["what"] != "rings"
 
@@ -124,5 +126,5 @@ TAKERS: dict[str, Callable[[Here, re.Match[str]], None]] = {
 }
 """By kind of form. A kind that is not here shows nothing that is kept."""
 
-SAME = frozenset({"network", "provider", "connected", "echo", "plugin-chosen", "ras-at"})
+SAME = frozenset({"echo", "plugin-chosen"})
 """Kinds of which a second equal message from the same process says nothing new."""

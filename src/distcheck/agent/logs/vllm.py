@@ -106,6 +106,9 @@ class VllmReader:
         self._tables.keep_rank(assigned_line(one, self._pid_of(one)))
 
     def _read_world(self, one: Said) -> None:
+        found = words.WORLD.search(one.text)
+        if found is not None and found[4]:
+            self._log = replace(self._log, backend=found[4])
         self._tables.keep_rank(world_line(one, self._pid_of(one)))
 
     def _read_kv(self, one: Said) -> None:
@@ -118,6 +121,9 @@ class VllmReader:
         if found is None:
             return
         self._log = configured(self._log, found, one.source)
+        device = words.DEVICE.search(one.text)
+        if device is not None and self._log.backend is None:
+            self._log = replace(self._log, backend=words.BACKENDS.get(device[1]))
         self._elided |= found.kind == NON_DEFAULT
         self._headless |= found.kind == "headless"
 
@@ -150,6 +156,8 @@ class VllmReader:
         log = self._log
         if log.engine is None and words.is_v1(one.text, one.label):
             log = replace(log, engine="V1")
+        if log.backend is None and words.ASCEND in one.text:
+            log = replace(log, backend="hccl")
         executor = words.executor_of(one.text, one.label)
         if executor is not None and executor != log.executor:
             log = replace(log, executor=words.stronger(executor, log.executor))

@@ -49,7 +49,10 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase("Watchdog caught collective operation timeout", "collective_timeout"),
     Phrase("No available shared memory broadcast block found", "worker_hangs", fatal=False),
     Phrase("No available block found in 60 second", "worker_hangs", fatal=False),
+    Phrase("Segfault encountered", "process_crashed"),
+    Phrase("Fatal Python error: ", "process_crashed"),
     Phrase("died unexpectedly, shutting down executor", "worker_died"),
+    Phrase("died unexpectedly (exit code", "worker_died"),
     Phrase("WorkerProc initialization failed", "worker_init"),
     Phrase("WorkerProc failed to start", "worker_init"),
     Phrase("WorkerProc hit an exception", "worker_exception"),
@@ -59,6 +62,7 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase("Engine core initialization failed", "engine_init"),
     Phrase("EngineCore encountered a", "engine_dead"),
     Phrase("EngineDeadError", "engine_dead"),
+    Phrase("Got fatal signal from worker processes", "engine_dead"),
     Phrase("Timed out waiting for engine core processes", "engine_cores_missing"),
     Phrase("Did not receive response from front-end process", "engine_cores_missing"),
     Phrase("RayChannelTimeoutError", "ray_channel_timeout"),
@@ -67,11 +71,13 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase("A worker died or was killed while executing a task", "ray_actor_died"),
     Phrase("Address already in use", "port_in_use"),
     Phrase("address already in use", "port_in_use"),
-    Phrase("self.remote_socket.bind(socket_addr)", "port_in_use"),
+    Phrase("self.remote_socket.bind(socket_addr)", "bind_failed"),
     Phrase("Process VLLM_DP_Coordinator:", "dp_coordinator_died"),
 )
 
 _EXCEPTION = re.compile(r"(?:^|[\s\]])([A-Za-z_][\w.]{0,80}(?:Error|Exception)): \S.*")
+_BARE = re.compile(r"(?:^|[\])] )((?:AssertionError|NotImplementedError))\s{0,8}$")
+"""Those that are most often raised without a word; the frame that raises one is indented."""
 _HEADER = re.compile(r"\.py:\d{1,7}\] ")
 
 
@@ -85,12 +91,17 @@ def failure(
     for phrase in PHRASES:
         if phrase.words in text:
             return EngineFailure(phrase.id, _says(text, phrase), source, phrase.fatal, stamp)
-    named = exceptions and ("Error: " in text or "Exception: " in text)
-    found = _EXCEPTION.search(text) if named else None
+    found = _exception(text) if exceptions else None
     if found is None:
         return None
     says = _clean(text[found.start(1) : found.start(1) + _WINDOW])[:_LONGEST]
     return EngineFailure("exception", says, source, False, stamp)
+
+
+def _exception(text: str) -> re.Match[str] | None:
+    if "Error: " in text or "Exception: " in text:
+        return _EXCEPTION.search(text)
+    return _BARE.search(text) if text.rstrip().endswith("Error") else None
 
 
 def _says(text: str, phrase: Phrase) -> str:

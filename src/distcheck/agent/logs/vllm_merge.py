@@ -9,7 +9,7 @@ from distcheck.checks.evidence.vllm import KvCache, RankLine, VllmLog, WeightsLi
 
 _SCALARS = (
     *("version", "engine", "model", "tp", "pp", "dp", "ep", "dtype", "quantization"),
-    "expert_ranks",
+    *("expert_ranks", "backend"),
 )
 
 _ENGINES = ("EngineCore", "DPEngineCoreActor")

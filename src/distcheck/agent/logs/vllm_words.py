@@ -47,6 +47,11 @@ NEEDLES: tuple[tuple[str, Kind], ...] = (
     ("remote_socket.bind", "failure"),
     ("Watchdog caught", "failure"),
     ("No existing RAY", "failure"),
+    ("Got fatal signal", "failure"),
+    ("Segfault encountered", "failure"),
+    ("Fatal Python error", "failure"),
+    ("AssertionError", "failure"),
+    ("NotImplementedError", "failure"),
 )
 """What is searched for, and which lines it leads to.
 
@@ -79,8 +84,11 @@ ASSIGNED = re.compile(r"\brank (\d{1,6}) in world size (\d{1,6}) is assigned as 
 INDEX = re.compile(r"\b([A-Z]+) rank (\d{1,6})")
 WORLD = re.compile(
     r"world_size=(\d{1,6}) rank=(\d{1,6}) (?:local_rank=-?\d{1,6} )?"
-    r"distributed_init_method=(\S{1,200})"
+    r"distributed_init_method=(\S{1,200})(?: backend=([a-z]{1,20}))?"
 )
+DEVICE = re.compile(r"\bdevice_config=([a-z]{1,20})\b")
+BACKENDS = {"cpu": "gloo", "npu": "hccl"}
+"""What carries the collectives on devices that are no GPU (vLLM's and vllm-ascend's platforms)."""
 KV_TOKENS = re.compile(r"KV cache size: (\d[\d,]{0,20}) tokens")
 KV_BLOCKS = re.compile(r"# \w{1,20} blocks: (\d{1,12})")
 KV_GIB = re.compile(r"Available KV cache memory: (-?\d{1,6}(?:\.\d{1,9})?) GiB")
@@ -93,6 +101,8 @@ _STARTED = (
     *("Application startup complete", "init engine (profile", "Graph capturing finished"),
     *("Starting vLLM API server", "Starting vLLM server on"),
 )
+ASCEND = "[model_runner_v1.py:"
+"""Only vllm-ascend's workers have this file: their collectives go over HCCL."""
 _V1_LABELS = ("EngineCore", "Worker_", "DPEngineCoreActor", "VLLM_DP_Coordinator")
 _V1_WORDS = ("EngineCore", "DP_Coordinator", "DP Coordinator", "model_runner_v1")
 _RAY = ("use_ray_spmd_worker", "ray for distributed", "No current placement group found")

@@ -21,7 +21,8 @@ class SeenRank(Struct, frozen=True, omit_defaults=True):
     `device` is the GPU's index on the host as NVML counts it (None before NCCL 2.18.3),
     `bus_id` the PCI address in NCCL's short hex. `source` is `file:line` of the last line
     that set the state; `stamp` is that line's RFC 3339 time, where the log carries one.
-    `closed` says that the log shows the end of this communicator on this rank.
+    `closed` says that the log shows the end of this communicator on this rank, `aborted` that
+    it was given up before it was complete.
     """
 
     rank: int
@@ -33,6 +34,7 @@ class SeenRank(Struct, frozen=True, omit_defaults=True):
     device: int | None = None
     stamp: str | None = None
     closed: bool = False
+    aborted: bool = False
 
 
 class Communicator(Struct, frozen=True, omit_defaults=True):
@@ -67,7 +69,9 @@ class NcclProcess(Struct, frozen=True, omit_defaults=True):
 
     `provider` is libfabric's provider where aws-ofi-nccl names it. `source` is the line that
     names the network, or else the first line of the process. `ras` is where it answers NCCL's
-    RAS queries, `address<port>` (2.24 and newer).
+    RAS queries, `address<port>` (2.24 and newer). `pending`: it planned channels to another node
+    late, and has not said since that it connected any. `again`: NCCL started once more in it,
+    and no line shows how far that came.
     """
 
     host: str
@@ -80,6 +84,8 @@ class NcclProcess(Struct, frozen=True, omit_defaults=True):
     trees: bool = False
     start_seen: bool = False
     ras: str | None = None
+    pending: bool = False
+    again: bool = False
 
 
 class Channels(Struct, frozen=True, omit_defaults=True):

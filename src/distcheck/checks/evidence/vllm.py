@@ -119,7 +119,8 @@ class VllmLog(Seen, frozen=True, omit_defaults=True, tag="vllm-log"):
     `tp`, `pp`, `dp` and `ep` are what the engine's configuration line or its printed
     arguments say, cited by `config_source`. `started` is False only where a line shows that
     the start failed. `dropped` counts lines that the bounds of this record left out.
-    `expert_ranks` is over how many ranks the engine says that it split the experts.
+    `expert_ranks` is over how many ranks the engine says that it split the experts. `backend`
+    carries the collectives: as the rendezvous line names it, else what the device calls for.
     """
 
     lines: int = 0
@@ -145,6 +146,7 @@ class VllmLog(Seen, frozen=True, omit_defaults=True, tag="vllm-log"):
     workers: tuple[WorkerName, ...] = ()
     expert_ranks: int | None = None
     memory: tuple[MemoryUse, ...] = ()
+    backend: str | None = None
 
     @property
     def world_size(self) -> int | None:

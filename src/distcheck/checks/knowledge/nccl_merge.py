@@ -67,6 +67,8 @@ def _joined_process(old: NcclProcess, new: NcclProcess) -> NcclProcess:
         trees=old.trees or new.trees,
         start_seen=old.start_seen or new.start_seen,
         ras=new.ras or old.ras,
+        pending=new.pending,
+        again=new.again,
     )
 
 

@@ -12,6 +12,7 @@ from distcheck.checks.knowledge.networks import class_of, is_gdr
 TransportVerdict = Literal["rdma", "rdma-no-gdr", "socket", "mnnvl", "single-node", "inconclusive"]
 Verdict = Literal["rdma", "rdma-no-gdr", "socket", "mnnvl", "single-node", "failed", "inconclusive"]
 
+_GOOD = ("rdma", "rdma-no-gdr", "mnnvl", "single-node")
 _WORST: tuple[TransportVerdict, ...] = (
     "socket",
     "inconclusive",
@@ -84,7 +85,8 @@ def transport_verdict(log: NcclLog) -> TransportVerdict:
     if found:
         return min(found.values(), key=_WORST.index)
     world = world_of(log.communicators)
-    return "single-node" if world is not None and one_node(world) else "inconclusive"
+    alone = world is not None and one_node(world) and not any(map(spans_nodes, log.communicators))
+    return "single-node" if alone else "inconclusive"
 
 
 def _of_channels(leaving: Iterable[Channels], providers: tuple[str, ...]) -> TransportVerdict:
@@ -105,6 +107,11 @@ def _of_networks(found: Iterable[Channels], providers: tuple[str, ...]) -> Trans
     return "rdma" if all(is_gdr(t) for t in used) else "rdma-no-gdr"
 
 
+def spans_nodes(one: Communicator) -> bool:
+    """Its ranks are on several nodes, as NCCL counts nodes or as its ranks' hosts show."""
+    return (one.nodes or 1) > 1 or len(one.hosts) > 1
+
+
 def one_node(one: Communicator) -> bool:
     """All ranks are on one node, as NCCL counts nodes or as every rank's host shows."""
     if one.nodes is not None:
@@ -117,8 +124,15 @@ def verdict(log: NcclLog) -> Verdict:
     if any(f.fatal for f in log.failures) or initialisation.never_initialised(log):
         return "failed"
     found = transport_verdict(log)
-    if initialisation.half_initialised(log) or (
-        found in ("rdma", "rdma-no-gdr") and initialisation.unconnected(log)
-    ):
-        return "inconclusive"
-    return found
+    return "inconclusive" if found in _GOOD and doubts(log) else found
+
+
+def doubts(log: NcclLog) -> bool:
+    """Something that was started is not seen to work, or was not read."""
+    return (
+        bool(log.dropped)
+        or (bool(log.communicators) and not initialisation.works(log))
+        or initialisation.half_initialised(log)
+        or initialisation.unconnected(log)
+        or bool(initialisation.unplaced(log))
+    )
