@@ -50,5 +50,5 @@ def _weight(weight: str) -> str:
     return {
         "fatal": "a failure",
         "symptom": "a failure that follows from another one",
-        "noise": "nothing: it stands in healthy logs too",
+        "noise": "not fatal; healthy logs have it too",
     }[weight]

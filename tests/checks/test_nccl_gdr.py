@@ -68,7 +68,9 @@ def test_one_direction_of_one_node_is_a_difference_between_nodes() -> None:
 
 def test_one_channel_of_many_without_gpudirect_is_counted() -> None:
     one = f"{head(HOSTS[0], 207, 7)} Channel 01/0 : 7[7] -> 8[0] [send] via NET/IB/1"
-    verdict = judge(gdr_between_nodes, [*job(), one])
+    lines = job()
+    lines.insert(next(i for i, x in enumerate(lines) if ":207:" in x and "Connected" in x), one)
+    verdict = judge(gdr_between_nodes, lines)
     assert verdict.outcome == "warn"
     assert "send: 1 of 2 channel lines have it" in verdict.says
 

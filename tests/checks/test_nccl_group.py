@@ -195,3 +195,21 @@ def test_a_process_in_a_file_of_its_own_is_not_folded() -> None:
     one = NcclProcess(HOSTS[0], 200, "worker.out:1", 9)
     log = replace(read(job(), "head"), folded=1, processes=(one,))
     assert group_of(in_head(log)).folded_hosts == ()
+
+
+def test_a_second_start_that_came_no_further_keeps_the_checks_from_passing() -> None:
+    """Until 2.21 a rank that waits for others says only which network it chose."""
+    first = [x for x in job() if "NCCL version" not in x]
+    for offset in ("20", "30"):
+        begun = [x for x in first if "Bootstrap" in x or "Using network" in x]
+        again = [x.replace(":20", f":{offset}") for x in begun]
+        for one in EVERY:
+            assert judge(one, [*first, *again]).outcome == "unknown"
+
+
+def test_channels_planned_after_the_last_connection_are_not_connected() -> None:
+    local = [x.replace(COMM, "0xaa") for x in job(transport=None)]
+    world = [x for x in job() if "Connected" not in x]
+    by_time = sorted(world, key=lambda x: " Channel " in x)
+    for one in EVERY[:3]:
+        assert judge(one, [*local, *by_time]).outcome == "unknown"

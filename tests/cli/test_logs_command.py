@@ -16,7 +16,7 @@ from typing import IO
 
 import pytest
 from tests.cli.process import Run
-from tests.logs.nccl_lines import job, text
+from tests.logs.nccl_lines import COMM, job, text
 
 LOGS = [sys.executable, "-W", "error", "-m", "distcheck", "logs"]
 
@@ -62,7 +62,8 @@ def test_bytes_that_are_no_text_are_unknown(distcheck: Run) -> None:
 def test_a_truncated_gzip_is_reported_and_is_an_input_error(
     distcheck: Run, log: Path, tmp_path: Path
 ) -> None:
-    data = gzip.compress(log.read_bytes() * 20)
+    served = b"".join(b"INFO: request %d served\n" % number for number in range(2000))
+    data = gzip.compress(log.read_bytes() + served)
     (tmp_path / "cut.log.gz").write_bytes(data[:-40])
     done = distcheck("logs", "cut.log.gz", "-o", "json")
     assert done.returncode == 2
@@ -124,6 +125,87 @@ def test_json_has_pairs_unseen_ranks_and_the_lines_of_the_verdict(
     assert part["pairs"][0]["to_host"] is None
     assert part["communicators"][0]["unseen"] == [[8, 15]]
     assert all(source.startswith("a.log:") for _, source in part["summary"]["why"])
+
+
+def test_half_a_group_passes_but_not_with_strict(distcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(text(job(shown=range(8))))
+    done = distcheck("logs", "a.log")
+    assert done.returncode == 0
+    assert b"as far as seen: 8 of 16 ranks" in done.stdout
+    strict = distcheck("logs", "a.log", "--strict")
+    assert strict.returncode == 3
+    assert b"8 of 16 ranks are seen; with --strict that is unknown" in strict.stderr
+    assert distcheck("logs", "a.log", "--strict", "--inconclusive", "fail").returncode == 1
+
+
+def test_several_jobs_at_once_do_not_pass_with_strict(distcheck: Run, tmp_path: Path) -> None:
+    for name, host in (("a.log", "a"), ("b.log", "b")):
+        lines = job(hosts=[host], per_host=2)
+        (tmp_path / name).write_bytes(text(x.replace(COMM, f"0x{host}") for x in lines))
+    assert distcheck("logs", "a.log", "b.log").returncode == 0
+    strict = distcheck("logs", "a.log", "b.log", "--strict")
+    assert strict.returncode == 3
+    assert b"2 separate jobs (a.log; b.log)" in strict.stdout
+
+
+def test_json_says_what_the_text_says(distcheck: Run, log: Path) -> None:
+    told = json.loads(distcheck("logs", str(log), "-o", "json").stdout)
+    first = distcheck("logs", str(log)).stdout.decode().split("\n")[0]
+    assert first.split(None, 1) == [told["status"].upper(), told["headline"]]
+
+
+def test_a_pipe_has_whole_lines_and_a_width_that_is_set_is_kept(
+    distcheck: Run, tmp_path: Path
+) -> None:
+    for number in range(2):
+        name = f"{'long-name-of-a-pod-' * 5}{number}.log"
+        (tmp_path / name).write_bytes(text(job(shown=range(8 * number, 8 * number + 4))))
+    files = sorted(p.name for p in tmp_path.glob("*.log"))
+    page = distcheck("logs", *files).stdout.decode()
+    assert page.startswith("  PASS ")
+    assert "as far as seen: 8 of 16 ranks" in page.split("\n")[0]
+    assert all(name in page for name in files)
+    narrow = distcheck("logs", *files, COLUMNS="60").stdout.decode().split("\n")
+    assert max(len(line) for line in narrow if "long-name" not in line) <= 60
+    done = distcheck("logs", *files, "-o", "text=page.txt")
+    assert (done.stdout, (tmp_path / "page.txt").read_text()) == (b"", page)
+
+
+@pytest.mark.parametrize("second", ["text", "json", "json=-"])
+def test_two_results_for_standard_output_are_refused(
+    distcheck: Run, log: Path, second: str
+) -> None:
+    for command in (("logs", str(log)), ("verify", "x")):
+        done = distcheck(*command, "-o", "json", "-o", second)
+        assert (done.returncode, done.stdout) == (2, b"")
+        assert b"give one of them a file, such as -o json=FILE" in done.stderr
+    assert distcheck("logs", str(log), "-o", "text", "-o", "json=a.json").returncode == 0
+
+
+@pytest.mark.parametrize("data", [bytes(range(256)) * 40, gzip.compress(b"\0\1\n" * 40)])
+def test_a_file_that_is_no_text_is_said_to_be_none(
+    distcheck: Run, tmp_path: Path, data: bytes
+) -> None:
+    (tmp_path / "core").write_bytes(data)
+    done = distcheck("logs", "core")
+    assert done.returncode == 3
+    assert b"This is not a text log" in done.stdout
+    assert b"NCCL_DEBUG" not in done.stdout
+
+
+def test_a_pipe_without_line_ends_is_said_to_be_no_text(distcheck: Run) -> None:
+    done = distcheck("logs", "-", stdin=b"x" * (2 << 20))
+    assert (done.returncode, b"This is not a text log" in done.stdout) == (3, True)
+
+
+def test_a_progress_bar_is_a_text(distcheck: Run) -> None:
+    done = distcheck("logs", "-", stdin=b"loading\r" * 20_000)
+    assert b"not a text" not in done.stdout
+
+
+def test_stray_zeros_do_not_hide_what_a_log_says(distcheck: Run, tmp_path: Path) -> None:
+    (tmp_path / "a.log").write_bytes(b"\0" * 100 + b"\n" + text(job()))
+    assert json.loads(distcheck("logs", "a.log", "-o", "json").stdout)["status"] == "pass"
 
 
 @pytest.fixture

@@ -5,20 +5,26 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from tests.logs import corpus
-from tests.logs.nccl_lines import head, job, text
+from tests.logs.nccl_lines import COMM, head, job, text
 
 from distcheck.agent.logs.describe import report
 from distcheck.agent.logs.distil import Distiller
 from distcheck.agent.logs.nccl_grammar import FAILURES, WRAPPED
+from distcheck.checks.evidence.nccl import Communicator, NcclLog, NcclProcess
+from distcheck.checks.evidence.vllm import VllmLog
 from distcheck.checks.knowledge.nccl_remedies import FAILURES as REMEDIES
 from distcheck.checks.knowledge.rank_ranges import gaps, ranges, spans
+from distcheck.checks.logs_jobs import JobFile, separate_jobs
 from distcheck.checks.logs_pairs import HostPair
 from distcheck.checks.logs_report import LogsReport, nccl_part
+from distcheck.exporters.logs_files import ENDLESS
 from distcheck.exporters.logs_text import render_text
 from distcheck.exporters.logs_traffic import traffic
 from distcheck.exporters.typography import columns
 
+VLLM = VllmLog()
 FOUR = ("a", "b", "c", "d")
 
 
@@ -180,6 +186,184 @@ def test_a_real_log_is_told_in_few_lines_that_fit(label: Path, width: int) -> No
     lines = page.strip("\n").split("\n")
     assert len(lines) <= (18 if width == 80 else 13)
     assert max(map(columns, lines)) <= width
+
+
+def test_ranks_that_only_started_may_be_stuck_or_starting(tmp_path: Path) -> None:
+    page = shown(tmp_path, [x for x in job(complete=[], transport=None) if "rings" not in x])
+    words = " ".join(page.split())
+    assert "FAIL None of 16 ranks completed" in words
+    assert "stuck, or this log ends while it starts: read it again in a minute" in words
+    assert "Where it has more lines by then, the ranks were starting" in words
+    assert "Where it has not, they are stuck: look which ranks are missing" in words
+
+
+IN_ITS_START = [path for path in corpus.labels() if path.stem == "re-vllm-v1-lws-ib-gdr"]
+
+
+@pytest.mark.parametrize("label", IN_ITS_START, ids=lambda p: p.stem)
+def test_a_log_that_ends_in_the_start_is_not_said_to_be_stuck_for_sure(label: Path) -> None:
+    distiller = Distiller("x")
+    distiller.feed(b"".join(label.with_suffix(".log").read_bytes().splitlines(True)[:300]))
+    part = nccl_part(distiller.finish().nccl)
+    assert part.verdict == "failed"
+    assert "or this log ends while it starts" in part.summary.says
+
+
+def test_copies_through_host_memory_are_noted_beside_rdma(tmp_path: Path) -> None:
+    lines = [x.replace("P2P/CUMEM", "SHM/direct/direct") for x in job()]
+    page = shown(tmp_path, lines)
+    assert "PASS" in page
+    assert "within hosts: copies through host memory (SHM), not peer-to-peer: NCCL005" in page
+    assert "copies through" not in shown(tmp_path, job())
+
+
+def test_copies_of_a_part_are_counted(tmp_path: Path) -> None:
+    lines = job()
+    first = next(n for n, line in enumerate(lines) if "P2P/CUMEM" in line)
+    lines[first] = lines[first].replace("P2P/CUMEM", "SHM/direct/direct")
+    page = " ".join(shown(tmp_path, lines).split())
+    assert "not peer-to-peer, on 1 of 14 channel lines: NCCL005" in page
+
+
+def test_a_pass_on_half_a_group_says_how_much_was_seen(tmp_path: Path) -> None:
+    half = told(tmp_path, job(shown=range(8)))
+    assert half.status == "pass"
+    assert half.headline.endswith("as far as seen: 8 of 16 ranks")
+    assert "as far as seen" not in told(tmp_path, job()).headline
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        job(),
+        job(shown=range(8)),
+        job(network="Socket", transport="NET/Socket/0"),
+        job(transport="NET/IB/0"),
+        job(complete=[], transport=None),
+        [],
+        ["hello"],
+        [*job(), "(EngineCore_0 pid=9) ERROR 08-10 [core.py:700] EngineCore failed to start."],
+    ],
+)
+def test_status_and_headline_are_what_the_text_says(tmp_path: Path, lines: list[str]) -> None:
+    found = told(tmp_path, lines)
+    first = render_text(found, ENDLESS).split("\n", 1)[0]
+    assert first.split(None, 1) == [found.status.upper(), found.headline]
+
+
+def test_an_engine_that_failed_has_the_status_and_the_headline(tmp_path: Path) -> None:
+    line = "(EngineCore_0 pid=9) ERROR 08-10 [core.py:700] EngineCore failed to start."
+    found = told(tmp_path, [*job(), line])
+    assert found.status == "fail"
+    assert found.headline.startswith("The engine failed: ")
+
+
+def _job_of(host: str, comm: str) -> list[str]:
+    return [line.replace(COMM, comm) for line in job(hosts=[host], per_host=2)]
+
+
+def test_files_of_several_jobs_are_told_apart(tmp_path: Path) -> None:
+    found = told(tmp_path, _job_of("a", "0x1"), _job_of("b", "0x2"), _job_of("a", "0x3"))
+    page = render_text(found, ENDLESS)
+    assert found.headline.startswith("2 separate jobs are mixed here; ")
+    assert "hold 2 separate jobs (pod-0.log, pod-2.log; pod-1.log): give each job's files" in page
+    assert [len(files) for files in found.jobs] == [2, 1]
+
+
+def test_files_of_one_communicator_are_one_job(tmp_path: Path) -> None:
+    found = told(tmp_path, job(shown=range(8)), job(shown=range(8, 16)), ["ray started"])
+    assert found.jobs == ()
+    assert "separate jobs" not in render_text(found)
+
+
+def test_a_pods_restarts_and_communicators_without_id_are_one_job() -> None:
+    def file(name: str, host: str, one: Communicator) -> JobFile:
+        return JobFile(name, NcclLog(processes=(process(host),), communicators=(one,)), VLLM)
+
+    def process(host: str) -> NcclProcess:
+        return NcclProcess(host, 1, "x:1", 1)
+
+    pod = "ns_vllm-0_0d3a/vllm"
+    restarts = [file(f"{pod}/{n}.log", f"h{n}", Communicator(f"{n}", 8, ())) for n in (0, 1)]
+    assert separate_jobs(restarts) == ()
+    nameless = [
+        file(f"{n}.log", f"h{n}", Communicator(f"made-up#{n}", 16, (), inferred=True))
+        for n in (2, 3)
+    ]
+    assert separate_jobs(nameless) == ()
+    assert len(separate_jobs([restarts[0], nameless[0]])) == 2
+
+
+def test_copies_of_a_dense_model_are_one_job() -> None:
+    files = [
+        JobFile(
+            f"{n}.log",
+            NcclLog(communicators=(Communicator(f"{n}", 8, ()),)),
+            replace(VLLM, dp=2, model="m"),
+        )
+        for n in (0, 1)
+    ]
+    assert separate_jobs(files) == ()
+
+
+def test_gpudirect_on_a_part_of_a_ranks_channels_is_told_by_size(tmp_path: Path) -> None:
+    small = [
+        line.replace(COMM, "0x99").replace("0x55a0", "0x66b0")
+        for line in job(per_host=4, transport="NET/IB/{nic}")
+        if not any(words in line for words in ("Bootstrap", "NCCL version", "NET/IB : Using"))
+    ]
+    page = shown(tmp_path, [*job(), *small])
+    assert "GPUDirect on channel lines of communicators of 16 ranks: 4 of 4" in page
+    assert "on vllm-head-0: NET/IB without GPUDirect" not in page
+
+
+@pytest.mark.parametrize("label", corpus.labels(), ids=lambda p: p.stem)
+def test_real_sizes_add_up_to_all_channel_lines(label: Path) -> None:
+    part = report([str(label.with_suffix(".log"))]).nccl
+    shares = {s.nranks: (s.direct, s.lines) for s in part.gdr_by_size}
+    assert all(direct <= lines for direct, lines in shares.values())
+    if label.stem == "real-mango-rccl-2node":
+        assert shares == {16: (708, 708), 8: (64, 256)}
+        assert "of 16 ranks: 708 of 708; of 8 ranks: 64 of 256" in render_text(
+            report([str(label.with_suffix(".log"))]), 120
+        )
+
+
+def test_a_page_without_edge_has_whole_lines_and_begins_with_its_headline(tmp_path: Path) -> None:
+    deep = tmp_path / ("folder" * 20)
+    deep.mkdir()
+    paths = [deep / f"{'x' * 90}{n}.log" for n in range(40)]
+    for number, path in enumerate(paths):
+        path.write_bytes(text(_job_of(f"h{number}", f"0x{number + 1}")))
+    lines = render_text(report([str(p) for p in paths]), ENDLESS).split("\n")
+    assert lines[0].startswith("  PASS      40 separate jobs")
+    assert all(any(path.name in line for line in lines[-41:]) for path in paths)
+
+
+def test_noise_is_called_not_fatal(tmp_path: Path) -> None:
+    warn = f"{head('a', 1, 0, 'WARN')} NET/IB : Unable to open device mlx5_9"
+    page = shown(tmp_path, [warn])
+    assert "not fatal " in page
+    assert "harmless" not in page
+
+
+def test_the_pages_word_for_noise_does_not_call_it_nothing() -> None:
+    page = (Path(__file__).parents[2] / "docs/nccl-logs.md").read_text(encoding="utf-8")
+    assert "not fatal; healthy logs have it too" in page
+    assert "nothing: it" not in page
+
+
+def test_logs_without_nccl_lines_get_the_engines_advice(tmp_path: Path) -> None:
+    line = "INFO 08-10 [parallel_state.py:1009] world_size=1 rank=0 local_rank=0 "
+    page = shown(tmp_path, [line + "distributed_init_method=tcp://10.0.0.1:5000 backend=nccl"])
+    assert "One rank: NCCL has nothing to say." in page
+
+
+def test_a_process_that_began_and_holds_no_rank_is_named(tmp_path: Path) -> None:
+    late = [line for line in job(shown=[15], complete=[]) if "Using" in line or "version" in line]
+    found = told(tmp_path, job(shown=range(15)), late)
+    assert found.status == "unknown"
+    assert found.headline.startswith("1 process on vllm-worker-0 started NCCL, and no line")
 
 
 @given(st.lists(st.integers(0, 40)), st.integers(0, 50))

@@ -186,6 +186,7 @@ ENGINE_LINE = (
     ("line", "says"),
     [
         (RAY, "/tmp/ray/session_latest/logs/worker-*.out"),
+        (RAY.replace("RayWorkerWrapper", "DPEngineCoreActor"), "/tmp/ray/session_latest"),
         (ENGINE_LINE.format(1, "cuda"), "One rank"),
         (ENGINE_LINE.format(2, "cpu"), "backend=gloo"),
         (MEETS.format(0).replace("nccl", "gloo"), "backend=gloo"),

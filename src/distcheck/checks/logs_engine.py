@@ -1,25 +1,15 @@
 """The engine's part of `distcheck.logs/v1`: the type, and the fold from what was read."""
 
-from typing import TypeVar
-
 from msgspec import Struct
 
-from distcheck.checks.evidence.vllm import KvCache, VllmLog, WeightsLine
-from distcheck.checks.logs_layout import Layout, layout, rank_of_label
+from distcheck.checks.evidence.engine import EngineLog
+from distcheck.checks.evidence.vllm import KvCache, RankLine, VllmLog, WeightsLine
+from distcheck.checks.logs_engine_failure import EngineCause, LoggedEngineFailure, LoggedFailure
+from distcheck.checks.logs_engine_failures import engine_failures, engine_root
+from distcheck.checks.logs_engine_weights import one_or_all, weights_by_rank
+from distcheck.checks.logs_layout import layout
 
-_N = TypeVar("_N", int, float)
-_MOST_RANKS = 1 << 14
-
-
-class LoggedFailure(Struct, frozen=True):
-    """A failure: `line` counts from 1 in its file, `source` is `file:line`."""
-
-    id: str
-    fatal: bool
-    says: str
-    line: int | None
-    source: str
-    count: int = 1
+__all__ = ["LoggedFailure", "VllmPart", "nccl_advice", "vllm_part"]
 
 
 class VllmPart(Struct, frozen=True):
@@ -29,6 +19,9 @@ class VllmPart(Struct, frozen=True):
     give one value it is that value, or else the list of distinct values. `kv_cache_tokens`
     is a list where the workers' values differ, those that fewest workers give first. `ep` and
     `block_size` are what the engine says that it made of its arguments, not the arguments.
+    `root` is the first cause of the failures, with what to do; None where none is fatal.
+    `backend` is what carries the collectives: `nccl`, `gloo`, `hccl`. `ray` says that the
+    ranks are processes of Ray, whichever executor runs them.
     """
 
     version: str | None
@@ -45,12 +38,15 @@ class VllmPart(Struct, frozen=True):
     gpu_blocks: int | None
     block_size: int | None
     started: bool | None
-    failures: tuple[LoggedFailure, ...]
+    failures: tuple[LoggedEngineFailure, ...]
+    root: EngineCause | None = None
+    backend: str | None = None
+    ray: bool = False
 
 
 def vllm_part(log: VllmLog) -> VllmPart:
     """What one engine log shows."""
-    kv, shape = log.kv_cache, layout(log)
+    kv, shape, failures = log.kv_cache, layout(log), engine_failures(log)
     return VllmPart(
         version=log.version,
         engine=log.engine,
@@ -61,15 +57,24 @@ def vllm_part(log: VllmLog) -> VllmPart:
         ep=_expert_parallel(log),
         world_size=log.world_size,
         executor=log.executor,
-        weights_gib_by_rank=_weights(log, shape),
-        kv_cache_tokens=_one_or_all(_tokens(kv) if kv else ()),
+        weights_gib_by_rank=weights_by_rank(log, shape),
+        kv_cache_tokens=one_or_all(_tokens(kv) if kv else ()),
         gpu_blocks=kv.gpu_blocks if kv else None,
         block_size=kv.block_size if kv else None,
         started=log.started,
-        failures=tuple(
-            LoggedFailure(f.id, f.fatal, f.says, _line_of(f.source), f.source) for f in log.failures
-        ),
+        failures=failures,
+        root=engine_root(failures),
+        backend=log.backend,
+        ray=log.executor == "ray" or any(w.label.startswith(_ACTORS) for w in _named(log)),
     )
+
+
+_ACTORS = ("RayWorker", "DPEngineCoreActor")
+"""How the labels of Ray's processes begin: workers, and engines of data parallelism."""
+
+
+def _named(log: VllmLog) -> tuple[RankLine | WeightsLine, ...]:
+    return (*log.ranks, *log.weights)
 
 
 def _expert_parallel(log: VllmLog) -> bool | None:
@@ -78,60 +83,32 @@ def _expert_parallel(log: VllmLog) -> bool | None:
     return True if named or (log.expert_ranks or 0) > 1 else None
 
 
-def _weights(log: VllmLog, shape: Layout) -> dict[str, float] | float | list[float] | None:
-    values = tuple(w.gib for w in log.weights)
-    alike = len(set(values)) == 1
-    named = _by_rank(log.weights, shape)
-    if named is not None and (not alike or all(_names_rank(w) for w in log.weights)):
-        return named
-    if len(values) == 1 and not log.weights[0].repeated and _alone(log):
-        return {"0": values[0]}
-    return (None if log.ranks else _counted(log)) or _one_or_all(values)
-
-
-def _by_rank(lines: tuple[WeightsLine, ...], shape: Layout) -> dict[str, float] | None:
-    """Every line by its rank; None where one has none, stands for others, or two share one."""
-    ranks = [_rank_of(w, shape.tp) for w in lines if not w.repeated]
-    known = [r for r in ranks if r is not None]
-    if not known or len(set(known)) < len(lines):
-        return None
-    return {str(r): w.gib for r, w in sorted(zip(known, lines, strict=True), key=lambda p: p[0])}
-
-
-def _rank_of(line: WeightsLine, tp: int | None) -> int | None:
-    if line.rank is not None or tp is None or line.tp is None or "DP" in line.label:
-        return line.rank
-    return (line.pp or 0) * tp + line.tp
-
-
-def _names_rank(line: WeightsLine) -> bool:
-    """Whether the line itself says whose it is (`VllmWorker rank=1`, `Worker_TP1`)."""
-    return line.label == "VllmWorker" or bool(rank_of_label(line.label))
-
-
-def _alone(log: VllmLog) -> bool:
-    """Whether the one process that speaks is all of its world."""
-    return log.world_size == 1 or (log.world_size is None and log.executor == "uni")
-
-
-def _counted(log: VllmLog) -> dict[str, float] | None:
-    """Every rank, where equal values of as many processes as there are ranks say so."""
-    values, count = {w.gib for w in log.weights}, sum(1 + w.repeated for w in log.weights)
-    if log.tp is None or len(values) != 1 or count != log.tp * (log.pp or 1):
-        return None
-    return {str(rank): gib for gib in values for rank in range(min(count, _MOST_RANKS))}
-
-
 def _tokens(kv: KvCache) -> tuple[int, ...]:
     counts = dict(zip(kv.tokens, kv.token_lines, strict=False))
     return tuple(sorted(kv.tokens, key=lambda tokens: (counts.get(tokens, 0), -tokens)))
 
 
-def _one_or_all(values: tuple[_N, ...]) -> _N | list[_N] | None:
-    distinct = list(dict.fromkeys(values))
-    return distinct if len(distinct) > 1 else next(iter(distinct), None)
+_ONE_RANK = "One rank: NCCL has nothing to say."
+_RAY = (
+    "With Ray, NCCL's lines are in /tmp/ray/session_latest/logs/worker-*.out of each pod: give"
+    " those files. They have them if NCCL_DEBUG=INFO is set in every pod before `ray start`."
+)
 
 
-def _line_of(source: str) -> int | None:
-    number = source.rpartition(":")[2]
-    return int(number) if number.isascii() and number.isdigit() and len(number) < 19 else None
+def nccl_advice(vllm: VllmPart, engine: EngineLog | None) -> str | None:
+    """What to do about logs without NCCL lines, as the engine's own lines tell; None if nothing.
+
+    Workers of Ray write to files of their own, so NCCL's lines need not be in a pod's log.
+    """
+    if vllm.backend not in (None, "nccl"):
+        return f"This engine does not use NCCL (backend={vllm.backend})."
+    if _one_rank(vllm) or (engine is not None and _one_rank(engine)):
+        return _ONE_RANK
+    return _RAY if vllm.ray else None
+
+
+def _one_rank(told: VllmPart | EngineLog) -> bool:
+    """The world is one rank: as its lines say, or as every degree that is asked for says."""
+    if told.world_size is not None:
+        return told.world_size == 1
+    return told.tp == 1 and told.pp == 1 and told.dp in (None, 1)

@@ -1,11 +1,11 @@
-"""NCCL's failures as `distcheck.logs/v1` has them."""
+"""NCCL's failures, and the engine's, as `distcheck.logs/v1` has them."""
 
 from collections.abc import Iterable
 
 from msgspec import Struct
 
 from distcheck.checks.evidence.nccl import Failure
-from distcheck.checks.logs_engine import LoggedFailure
+from distcheck.checks.logs_engine import LoggedFailure, VllmPart
 
 
 class RootFailure(Struct, frozen=True):
@@ -33,3 +33,8 @@ def logged_failures(failures: Iterable[Failure]) -> tuple[LoggedFailure, ...]:
 def root_failure(one: Failure | None) -> RootFailure | None:
     """The failure to look at first, as the report names it."""
     return None if one is None else RootFailure(one.id, one.says, one.host, one.line, one.source)
+
+
+def fatal_of(part: VllmPart) -> tuple[LoggedFailure, ...]:
+    """What the engine says of itself that ends it."""
+    return tuple(f for f in part.failures if f.fatal)

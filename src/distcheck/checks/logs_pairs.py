@@ -9,6 +9,7 @@ from distcheck.checks.evidence.nccl import Channels, Direction, NcclLog
 from distcheck.checks.knowledge import networks
 from distcheck.checks.knowledge.communicators import world_of
 from distcheck.checks.knowledge.rank_ranges import Ranges, ranges
+from distcheck.checks.logs_gdr import both_ways, end_of
 
 MAX_PAIRS = 4096
 _MAX_ODD = 64
@@ -36,6 +37,7 @@ class OddChannels(Struct, frozen=True):
     """Ranks of one host with a transport that is not the one of most channels.
 
     `ranks` are those of the largest communicator where it has the process, else its own.
+    `partly`: these processes have channels with and without GPUDirect RDMA in one direction.
     """
 
     host: str
@@ -43,6 +45,7 @@ class OddChannels(Struct, frozen=True):
     transport: str
     directions: tuple[Direction, ...]
     source: str
+    partly: bool = False
 
 
 class _End(Struct, frozen=True):
@@ -119,10 +122,12 @@ def odd_channels(log: NcclLog, pairs: Iterable[HostPair]) -> tuple[OddChannels, 
     for one in leaving(log):
         used[one.transport] += 0
     usual = min(used, key=lambda t: (-used[t], not networks.is_gdr(t), t), default=None)
-    found: dict[tuple[str, str], list[Channels]] = {}
+    found: dict[tuple[str, str, bool], list[Channels]] = {}
+    both = both_ways(log)
     for one in leaving(log):
+        key = (one.host, one.transport, end_of(one) in both)
         if one.transport != usual:
-            found.setdefault((one.host, one.transport), []).append(one)
+            found.setdefault(key, []).append(one)
     named = _world_ranks(log)
     return tuple(_odd(*key, found[key], named) for key in sorted(found)[:_MAX_ODD])
 
@@ -136,8 +141,12 @@ def _world_ranks(log: NcclLog) -> dict[tuple[str, int], int]:
 
 
 def _odd(
-    host: str, transport: str, same: list[Channels], named: dict[tuple[str, int], int]
+    host: str,
+    transport: str,
+    partly: bool,
+    same: list[Channels],
+    named: dict[tuple[str, int], int],
 ) -> OddChannels:
     own = (named.get((host, c.pid), rank) for c in same for rank, _ in c.peers)
     directions = tuple(sorted({c.direction for c in same}))
-    return OddChannels(host, ranges(own), transport, directions, same[0].source)
+    return OddChannels(host, ranges(own), transport, directions, same[0].source, partly)

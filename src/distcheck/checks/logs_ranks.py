@@ -3,6 +3,7 @@
 from msgspec import Struct
 
 from distcheck.checks.evidence.nccl import Communicator, NcclLog
+from distcheck.checks.knowledge import initialisation
 from distcheck.checks.knowledge.rank_ranges import Ranges, gaps, ranges
 
 
@@ -38,7 +39,7 @@ def _logged(one: Communicator, used: dict[str, int]) -> LoggedCommunicator:
     hosts: dict[str, list[int]] = {}
     for rank in one.ranks:
         hosts.setdefault(rank.host, []).append(rank.rank)
-    waiting = (r.rank for r in one.ranks if r.state == "started" and not r.closed)
+    waiting = (r.rank for r in one.ranks if initialisation.waits(r))
     return LoggedCommunicator(
         id=one.id,
         nranks=one.nranks,

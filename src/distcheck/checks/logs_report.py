@@ -9,12 +9,13 @@ from distcheck.checks.knowledge.communicators import world_of
 from distcheck.checks.knowledge.nccl_failures import first_failure
 from distcheck.checks.logs_devices import devices
 from distcheck.checks.logs_engine import LoggedFailure, VllmPart
-from distcheck.checks.logs_failures import RootFailure, logged_failures, root_failure
+from distcheck.checks.logs_failures import RootFailure, fatal_of, logged_failures, root_failure
+from distcheck.checks.logs_gdr import GdrShare, gdr_shares
 from distcheck.checks.logs_notes import notes
 from distcheck.checks.logs_pairs import HostPair, OddChannels, host_pairs, odd_channels
 from distcheck.checks.logs_ranks import LoggedCommunicator, logged_communicators
 from distcheck.checks.logs_summary import summary
-from distcheck.checks.logs_verdict import OUTCOMES, Summary, verdict
+from distcheck.checks.logs_verdict import Summary, verdict
 from distcheck.checks.verdict import Outcome
 
 LOGS_SCHEMA = "distcheck.logs/v1"
@@ -25,7 +26,8 @@ class NcclPart(Struct, frozen=True):
 
     `summary` is the verdict in words, with the lines that show it and what to do. `evidence`
     is `(words, file:line)`, the first line of each kind. `world` is the id of the largest
-    communicator. `providers` are libfabric's, `devices` the network's by host.
+    communicator. `providers` are libfabric's, `devices` the network's by host. `gdr_by_size`
+    counts channel lines by the size of their communicator.
     """
 
     versions: tuple[str, ...]
@@ -46,6 +48,7 @@ class NcclPart(Struct, frozen=True):
     root_failure: RootFailure | None = None
     pairs: tuple[HostPair, ...] = ()
     odd: tuple[OddChannels, ...] = ()
+    gdr_by_size: tuple[GdrShare, ...] = ()
     devices: dict[str, tuple[str, ...]] = {}
     providers: tuple[str, ...] = ()
     marks: tuple[Mark, ...] = ()
@@ -55,14 +58,23 @@ class NcclPart(Struct, frozen=True):
     evidence: tuple[tuple[str, str], ...] = ()
     notes: tuple[str, ...] = ()
 
+    @property
+    def largest(self) -> LoggedCommunicator | None:
+        """The largest communicator."""
+        return next((c for c in self.communicators if c.id == self.world), None)
+
 
 class LogsReport(Struct, frozen=True):
     """The whole answer; `by_file` only where several files were given.
 
+    `status` and `headline` are the verdict as the text tells it. `jobs` has the files of each
+    job where they are of several. `binary`: it is no text, and nothing was found in it.
     `cut` says why reading stopped early, `skipped` what was not read at all, and why. `engine`
     is what SGLang, TensorRT-LLM or NIM say; None where none of them wrote a line.
     """
 
+    status: Outcome
+    headline: str
     bytes: int
     lines: int
     nccl: NcclPart
@@ -72,21 +84,21 @@ class LogsReport(Struct, frozen=True):
     cut: str | None = None
     skipped: tuple[str, ...] = ()
     engine: EngineLog | None = None
+    jobs: tuple[tuple[str, ...], ...] = ()
+    binary: bool = False
     by_file: "tuple[LogsReport, ...] | UnsetType" = UNSET
 
     @property
     def engine_failures(self) -> tuple[LoggedFailure, ...]:
         """What the engine says of itself that ends it."""
-        return tuple(f for f in self.vllm.failures if f.fatal)
-
-    @property
-    def outcome(self) -> Outcome:
-        """NCCL's verdict as an outcome; an engine that failed fails."""
-        return "fail" if self.engine_failures else OUTCOMES[self.nccl.verdict]
+        return fatal_of(self.vllm)
 
 
-def nccl_part(log: NcclLog, *, ended: bool = True) -> NcclPart:
-    """What one NCCL log proves; `ended` says that it was read to its end."""
+def nccl_part(log: NcclLog, *, ended: bool = True, advice: str | None = None) -> NcclPart:
+    """What one NCCL log proves; `ended`: it was read to its end.
+
+    `advice` is what to do about a log without NCCL lines, where the engine's lines tell it.
+    """
     world = world_of(log.communicators)
     leaving = transports.inter_node(log)
     cause = transport_causes.socket_fallback_cause(log)
@@ -105,11 +117,12 @@ def nccl_part(log: NcclLog, *, ended: bool = True) -> NcclPart:
         verdict=verdict(log, ended=ended),
         transport_verdict=transports.transport_verdict(log),
         communicators=logged_communicators(log),
-        summary=summary(log, ended=ended),
+        summary=summary(log, ended=ended, advice=advice),
         world=None if world is None else world.id,
         root_failure=root_failure(first_failure(log.failures)),
         pairs=pairs,
         odd=odd_channels(log, pairs),
+        gdr_by_size=gdr_shares(log),
         devices=devices(log),
         providers=transports.providers_of(log),
         marks=log.marks,

@@ -14,14 +14,28 @@ from distcheck.checks.logs_verdict import Summary, verdict
 
 _BETWEEN = "ranks on different nodes talk over"
 _NOT_THE_END = "Read the log to its end: what comes later may show that they complete."
+_PROVEN = ("rdma", "mnnvl", "single-node", "rdma-no-gdr")
 _SAY_WHY = "Set NCCL_DEBUG_SUBSYS=INIT,NET,ENV: NCCL then says why GPUDirect is off."
 
 
-def summary(log: NcclLog, *, ended: bool = True) -> Summary:
-    """The verdict of one log, or of several as one; `ended`: they were read to the end."""
+def summary(log: NcclLog, *, ended: bool = True, advice: str | None = None) -> Summary:
+    """The verdict of one log, or of several as one; `ended` and `advice` as in `nccl_part`."""
     found = transports.verdict(log)
+    told = _told(log, found, ended=ended, advice=advice)
+    return replace(told, says=told.says + _as_far_as_seen(log)) if found in _PROVEN else told
+
+
+def _as_far_as_seen(log: NcclLog) -> str:
+    """How many ranks the words hold for, where it is not all of them."""
+    world = world_of(log.communicators)
+    if world is None or len(world.ranks) >= world.nranks:
+        return ""
+    return f"; as far as seen: {len(world.ranks)} of {world.nranks} ranks"
+
+
+def _told(log: NcclLog, found: transports.Verdict, *, ended: bool, advice: str | None) -> Summary:
     if found == "failed" and verdict(log, ended=ended) != "failed":
-        return replace(stuck(log), do=_NOT_THE_END)
+        return replace(stuck(log, ended=False), do=_NOT_THE_END)
     if found == "failed":
         return _failed(log)
     if found == "socket":
@@ -29,7 +43,7 @@ def summary(log: NcclLog, *, ended: bool = True) -> Summary:
     if found == "rdma-no-gdr":
         return _no_gdr(log)
     if found == "inconclusive":
-        return undecided(log)
+        return undecided(log, advice=advice)
     return _one_node(log) if found == "single-node" else _fine(log, found)
 
 

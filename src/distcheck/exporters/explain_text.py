@@ -42,10 +42,10 @@ def render_page(check: Check, width: int, ink: Ink) -> str:
     page, room = check.page, min(width, _MEASURE) - 2
     parts = [
         [f"{ink.paint(check.id, 'bold')}  {ink.clean(page.title)}"],
-        _section("Proves", page.proves, room, ink),
-        _section("Judged from", needs_text(check), room, ink),
+        section("Proves", page.proves, room, ink),
+        section("Judged from", needs_text(check), room, ink),
         _causes(page.causes, room, ink),
-        _section("What to do", page.remedy, room, ink),
+        section("What to do", page.remedy, room, ink),
     ]
     return "\n\n".join("\n".join(p) for p in parts if p) + "\n"
 
@@ -57,7 +57,8 @@ def needs_text(check: Check) -> str:
     return f"{needs}. The group's verdict {weight}."
 
 
-def _section(heading: str, text: str, room: int, ink: Ink) -> list[str]:
+def section(heading: str, text: str, room: int, ink: Ink) -> list[str]:
+    """A heading and its wrapped paragraphs, indented; nothing for no text."""
     paragraphs = [p for p in text.split("\n\n") if p]
     lines = [line for p in paragraphs for line in wrap(ink.clean(p), room)]
     return [ink.paint(heading, "bold"), *(f"  {line}" for line in lines)] if lines else []

@@ -9,8 +9,13 @@ from distcheck.exporters.text_finding import Sheet
 from distcheck.exporters.typography import columns, pad, shorten
 
 _MOST = 32
+_MOST_NAMED = 4
 _POD = re.compile(r"[^_/]{1,253}_(?P<pod>[^_/]{1,253})_[^_/]{1,64}/")
 _UNITS = ((1 << 30, "GiB"), (1 << 20, "MiB"), (1 << 10, "KiB"))
+
+
+ENDLESS = 1 << 16
+"""Columns from which on nothing is wrapped or cut: lines are for programs that search them."""
 
 
 class Names:
@@ -29,6 +34,17 @@ class Names:
         name, colon, line = source.rpartition(":")
         return f"{self.short(name)}{colon}{line}"
 
+    def jobs(self, obj: LogsReport) -> str:
+        """Which files are of which job, where they are of several; else nothing."""
+        if not obj.jobs:
+            return ""
+        named = [_few([self.short(name) for name in job]) for job in obj.jobs[:_MOST_NAMED]]
+        rest = len(obj.jobs) - _MOST_NAMED
+        every = "; ".join([*named, *([f"and {rest} more"] if rest > 0 else [])])
+        return (
+            f"these files hold {len(obj.jobs)} separate jobs ({every}): give each job's files alone"
+        )
+
     def what_was_read(self, obj: LogsReport) -> str:
         """How much, of what, and whether to the end."""
         count = len(self._short)
@@ -37,6 +53,11 @@ class Names:
         return (
             f"{what}: {obj.lines} {'line' if obj.lines == 1 else 'lines'}, {_size(obj.bytes)}{cut}"
         )
+
+
+def _few(names: list[str]) -> str:
+    more = f" and {len(names) - _MOST_NAMED} more" if len(names) > _MOST_NAMED else ""
+    return ", ".join(names[:_MOST_NAMED]) + more
 
 
 def _shortest(names: list[str]) -> dict[str, str]:
@@ -63,16 +84,17 @@ def file_lines(obj: LogsReport, sheet: Sheet, names: Names) -> Iterator[str]:
         return
     yield ""
     yield "  " + sheet.ink.paint("Files", "bold")
-    shown = files if len(files) <= _MOST else sorted(files, key=lambda f: f.outcome == "pass")
+    most = len(files) if sheet.width >= ENDLESS else _MOST
+    shown = files if len(files) <= most else sorted(files, key=lambda f: f.status == "pass")
     room = max(sheet.width, 40) // 2
     wide = min(room, max(columns(sheet.ink.clean(names.short(f.name))) for f in files))
     more = sheet.ink.symbol("more")
-    for one in shown[:_MOST]:
+    for one in shown[:most]:
         name = pad(shorten(sheet.ink.clean(names.short(one.name)), wide, more), wide)
         says = shorten(sheet.ink.clean(_brief(one)), sheet.width - wide - 7, more)
-        yield f"  {sheet.ink.symbol(one.outcome)} {name}   {says}"
-    if len(files) > _MOST:
-        yield f"    and {len(files) - _MOST} more (-o json has all)"
+        yield f"  {sheet.ink.symbol(one.status)} {name}   {says}"
+    if len(files) > most:
+        yield f"    and {len(files) - most} more (-o json has all)"
 
 
 def _brief(one: LogsReport) -> str:
@@ -80,14 +102,15 @@ def _brief(one: LogsReport) -> str:
     part = one.nccl
     failed = part.root_failure or next(iter(one.engine_failures), None)
     at = "" if failed is None else f"{failed.id} (line {failed.source.rpartition(':')[2]})"
-    verdict = part.verdict if part.lines else "no NCCL lines"
+    nothing = "not a text log" if one.binary else "no NCCL lines"
+    verdict = part.verdict if part.lines else nothing
     return "; ".join(filter(None, (verdict, at, _held(one), one.cut and f"cut: {one.cut}")))
 
 
 def _held(one: LogsReport) -> str:
     """Which ranks of the largest communicator this file shows."""
     part = one.nccl
-    world = next((c for c in part.communicators if c.id == part.world), None)
+    world = part.largest
     if world is None:
         return ""
     held = sorted(span for found in world.by_host.values() for span in found)

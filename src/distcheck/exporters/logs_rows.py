@@ -6,58 +6,64 @@ from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.knowledge.rank_ranges import Ranges, spans
 from distcheck.checks.logs_devices import CUT
 from distcheck.checks.logs_engine import VllmPart
+from distcheck.checks.logs_headline import engine_alone
 from distcheck.checks.logs_ranks import LoggedCommunicator
 from distcheck.checks.logs_report import LogsReport, NcclPart
 from distcheck.exporters.typography import shorten
 
 _LONGEST = 240
 _HOSTS = 4
-_OUTCOMES_OF_NCCL = ("failed", "socket")
+_WAITING = "waiting_for_ranks"
+_DOUBTFUL = ("worker_hangs", "waiting_for_gpus", "ray_not_found")
+_NOT_TEXT = (
+    "Give the log that the container wrote, as UTF-8 text or gzip: kubectl logs, or a file below"
+    " /var/log/pods on its node."
+)
 
 Cited = tuple[str, str]
 _ENGINES = {"sglang": "SGLang", "trtllm": "TensorRT-LLM", "nim": "NIM"}
 _STATE = {True: "started", False: "did not start", None: ""}
 
 
-def headline(obj: LogsReport) -> str:
-    """The verdict in words: NCCL's, unless only the engine failed."""
-    if _engine_alone(obj):
-        first = obj.engine_failures[0]
-        return f"the engine failed ({first.id}); {_aside(obj)}"
-    if not obj.lines:
-        return "there is nothing to read: no lines at all"
-    return obj.nccl.summary.says
-
-
-def _aside(obj: LogsReport) -> str:
-    return (
-        obj.nccl.summary.says if obj.nccl.lines or obj.nccl.failures else "there are no NCCL lines"
-    )
-
-
-def _engine_alone(obj: LogsReport) -> bool:
-    return bool(obj.engine_failures) and obj.nccl.verdict not in _OUTCOMES_OF_NCCL
-
-
 def failures(obj: LogsReport) -> tuple[list[Cited], str]:
     """The lines to look at first, and what to do."""
-    why = [] if _engine_alone(obj) else list(obj.nccl.summary.why)
+    alone = engine_alone(obj.nccl, obj.vllm)
+    why = [] if alone else list(obj.nccl.summary.why)
     if obj.nccl.verdict != "failed":
-        why += [(f.says, f.source) for f in obj.engine_failures[:1]]
+        why += _of_engine(obj)
+    waiting = [f for f in obj.vllm.failures if f.id == _WAITING]
+    why += [(f.means, f.source) for f in waiting]
     why = why or list(obj.nccl.evidence[:2])
     shown = [(shorten(words, _LONGEST, "..."), source) for words, source in why]
-    return shown, _remedy(obj)
+    if alone:
+        return shown, obj.vllm.root.remedy if obj.vllm.root else ""
+    return shown, waiting[0].remedy if waiting and not obj.nccl.lines else _remedy(obj)
+
+
+def _of_engine(obj: LogsReport) -> list[Cited]:
+    """The engine's first cause, and the line by which it gave up."""
+    root = obj.vllm.root
+    lines = [(root.says, root.source)] if root else []
+    return lines + [
+        (f.says, f.source) for f in obj.engine_failures[:1] if (f.says, f.source) not in lines
+    ]
+
+
+def doubtful(part: VllmPart) -> list[tuple[str, str]]:
+    """What the engine says that is no failure by itself, and may become one."""
+    found = [f for f in part.failures if f.id in _DOUBTFUL]
+    return [("note", f"{f.means}   {f.source}") for f in found[:3]]
 
 
 def _remedy(obj: LogsReport) -> str:
     if not obj.lines:
         return "Look whether this is the container's log, and whether it has started at all."
-    return "" if _engine_alone(obj) else obj.nccl.summary.do
+    return _NOT_TEXT if obj.binary else obj.nccl.summary.do
 
 
 def ranks(part: NcclPart) -> Iterator[tuple[str, str]]:
     """How many ranks are complete, which are not, and where they are."""
-    world = next((c for c in part.communicators if c.id == part.world), None)
+    world = part.largest
     if world is None:
         hosts = f"; {_many(len(part.hosts), 'host')}: {_few(part.hosts)}" if part.hosts else ""
         yield "ranks", f"no communicator is shown{hosts}"

@@ -1,34 +1,50 @@
 """What logs prove, in about ten lines of text: the verdict, why, then who talks over what."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from distcheck.checks.logs_report import LogsReport
-from distcheck.exporters.logs_files import Names, file_lines
-from distcheck.exporters.logs_rows import engine, failures, headline, network, ranks
+from distcheck.exporters.logs_files import ENDLESS, Names, file_lines
+from distcheck.exporters.logs_rows import (
+    doubtful,
+    engine,
+    failures,
+    network,
+    ranks,
+)
 from distcheck.exporters.logs_traffic import traffic
-from distcheck.exporters.text_finding import Sheet
+from distcheck.exporters.text_finding import MEASURE, Sheet
 from distcheck.exporters.typography import Ink, columns, wrap
 
 _EDGE = 12
 _BADGE = {"fail": "red", "unknown": "yellow", "warn": "yellow", "pass": "green"}
 
 
+class _Paper(Sheet, frozen=True):
+    """A sheet that may have no right edge."""
+
+    @property
+    def measure(self) -> int:
+        return self.width if self.width >= ENDLESS else min(self.width, MEASURE)
+
+
 def render_text(obj: LogsReport, width: int = 80, ink: Ink | None = None) -> str:
-    """The report of the whole group, then one line for each of several files."""
-    sheet = Sheet(width, ink or Ink(), _EDGE)
+    """The report of the whole group, then one line for each of several files.
+
+    From a width of `ENDLESS` on each thing is one whole line, and the first is the headline.
+    """
+    sheet = _Paper(width, ink or Ink(), _EDGE)
     names = Names(obj)
     lines = [*_headline(obj, sheet), *_why(obj, sheet, names), ""]
     for label, text in _rows(obj, names):
         lines += sheet.row(label, text, indent=2)
-    return "\n".join(["", *lines, *file_lines(obj, sheet, names)]) + "\n\n"
+    page = "\n".join([*lines, *file_lines(obj, sheet, names)])
+    return f"{page}\n" if width >= ENDLESS else f"\n{page}\n\n"
 
 
 def _headline(obj: LogsReport, sheet: Sheet) -> list[str]:
-    badge = f" {obj.outcome.upper()} "
-    painted = sheet.ink.paint(badge, "bold", "reverse", _BADGE.get(obj.outcome, "yellow"))
-    says = headline(obj)
-    says = says[:1].upper() + says[1:] if says.split(" ", 1)[0].islower() else says
-    first, *rest = wrap(sheet.ink.clean(says), sheet.measure - sheet.edge)
+    badge = f" {obj.status.upper()} "
+    painted = sheet.ink.paint(badge, "bold", "reverse", _BADGE.get(obj.status, "yellow"))
+    first, *rest = wrap(sheet.ink.clean(obj.headline), sheet.measure - sheet.edge)
     lines = [sheet.ink.paint(line, "bold") for line in rest]
     room = " " * (sheet.edge - 1 - len(badge))
     return [f" {painted}{room}{sheet.ink.paint(first, 'bold')}", *sheet.hang(lines)]
@@ -57,18 +73,25 @@ def _cited(sheet: Sheet, label: str, words: str, source: str) -> Iterator[str]:
 def _rows(obj: LogsReport, names: Names) -> Iterator[tuple[str, str]]:
     part = obj.nccl
     if part.lines:
-        for number, text in enumerate(traffic(part.pairs, part.odd, part.inter_node_transports)):
-            yield "" if number else "traffic", text
+        told = traffic(part.pairs, part.odd, part.inter_node_transports, part.gdr_by_size)
+        yield from _labelled("traffic", told)
         yield from ranks(part)
         yield "network", network(part)
     yield from engine(obj)
+    yield from doubtful(obj.vllm)
     noise = [f"{f.id} ({f.count} lines)" for f in part.failures if not f.fatal]
     if noise:
-        yield "harmless", ", ".join(noise[:6])
-    for number, note in enumerate(part.notes):
-        yield "" if number else "note", note
+        yield "not fatal", ", ".join(noise[:6])
+    jobs = names.jobs(obj)
+    yield from _labelled("note", [*([jobs] if jobs else []), *part.notes])
     yield "read", names.what_was_read(obj)
     for skipped in obj.skipped[:4]:
         yield "not read", skipped
     if len(obj.skipped) > 4:
         yield "", f"and {len(obj.skipped) - 4} more (-o json has all)"
+
+
+def _labelled(label: str, texts: Iterable[str]) -> Iterator[tuple[str, str]]:
+    """Texts below each other, the first beside the label."""
+    for number, text in enumerate(texts):
+        yield "" if number else label, text

@@ -4,15 +4,20 @@ from collections.abc import Sequence
 
 from distcheck.checks.knowledge.networks import is_gdr, network_of
 from distcheck.checks.knowledge.rank_ranges import Ranges, spans
+from distcheck.checks.logs_gdr import GdrShare
 from distcheck.checks.logs_pairs import HostPair, OddChannels
 
 _ELSEWHERE = "a host whose log is not here"
 _MOST_ODD = 4
+_MOST_SIZES = 6
 _SUFFIXES = ("/GDRDMA(PCI)", "/GDRDMA", "/Shared")
 
 
 def traffic(
-    pairs: Sequence[HostPair], odd: Sequence[OddChannels], between: Sequence[str] = ()
+    pairs: Sequence[HostPair],
+    odd: Sequence[OddChannels],
+    between: Sequence[str] = (),
+    shares: Sequence[GdrShare] = (),
 ) -> list[str]:
     """One sentence where all pairs of hosts are alike; else most of them, then the odd ones."""
     kinds: dict[str, list[HostPair]] = {}
@@ -21,15 +26,16 @@ def traffic(
     if not kinds:
         return _unplaced(between)
     if len(pairs) <= 2 and len(kinds) > 1:
-        return [f"{_host(p.from_host)} to {_host(p.to_host)}: {_over(p)}" for p in pairs]
+        each = [f"{_host(p.from_host)} to {_host(p.to_host)}: {_over(p)}" for p in pairs]
+        return each + _by_size(odd, shares)
     over, most = max(kinds.items(), key=lambda kind: len(kind[1]))
     total = _links(pairs)
     if len(kinds) == 1:
-        return [f"{_who(most, total)}: {over}", *([] if not odd else _odd(odd))]
+        return [f"{_who(most, total)}: {over}", *_odd(odd, shares)]
     rest = [p for p in pairs if _over(p) != over]
     odd = [one for one in odd if _named(one.transport) != over]
     first = f"{len(pairs) - len(rest)} of {len(pairs)} directions between hosts: {over}"
-    return [first, *(_odd(odd) or _differing(rest))]
+    return [first, *(_odd(odd, shares) or _differing(rest))]
 
 
 def _unplaced(between: Sequence[str]) -> list[str]:
@@ -43,12 +49,28 @@ def _differing(rest: Sequence[HostPair]) -> list[str]:
     return shown + _more(len(rest))
 
 
-def _odd(odd: Sequence[OddChannels]) -> list[str]:
+def _odd(odd: Sequence[OddChannels], shares: Sequence[GdrShare]) -> list[str]:
+    """What is true of ranks by rank; what is true of a part of their channels by size."""
+    whole = [one for one in odd if not (one.partly and shares)]
     shown = [
         f"{_ranks(one.ranks)} on {one.host}: {_named(one.transport)}{_way(one)}"
-        for one in odd[:_MOST_ODD]
+        for one in whole[:_MOST_ODD]
     ]
-    return shown + _more(len(odd))
+    return shown + _more(len(whole)) + _by_size(odd, shares)
+
+
+def _by_size(odd: Sequence[OddChannels], shares: Sequence[GdrShare]) -> list[str]:
+    """How much has GPUDirect in communicators of each size, where one rank has both."""
+    if not shares or not any(one.partly for one in odd):
+        return []
+    counts = [f"of {_size(s)}: {s.direct} of {s.lines}" for s in shares[:_MOST_SIZES]]
+    rest = len(shares) - _MOST_SIZES
+    more = f"; and {rest} more sizes" if rest > 0 else ""
+    return [f"GPUDirect on channel lines of communicators {'; '.join(counts)}{more}"]
+
+
+def _size(share: GdrShare) -> str:
+    return "unknown size" if share.nranks is None else f"{share.nranks} ranks"
 
 
 def _more(count: int) -> list[str]:

@@ -1,23 +1,66 @@
-"""`distcheck explain`: what a check proves."""
+"""`distcheck explain`: what a check proves, and what a word of an answer means."""
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated
 
 from distcheck.agent.cli.command import Program, argument
+from distcheck.agent.cli.exit import did_you_mean, usage
 from distcheck.agent.cli.output import ink, say, stdout_page
-from distcheck.agent.cli.select import check_named
 from distcheck.checks.catalog import catalog
+from distcheck.checks.check import Check
+from distcheck.exporters.explain_terms import Term, render_term, terms
 from distcheck.exporters.explain_text import render_page
 
-Id = Annotated[str, argument("Id of a check, or `all`.", "ID|all")]
+Id = Annotated[
+    str,
+    argument("Id of a check, cause, failure or mark; a verdict's word; or `all` checks.", "ID|all"),
+]
 
 
 def explain(check_id: Id) -> int:
-    """What a check proves and does not, what it is judged from, its causes, what to do."""
-    every = check_id.lower() == "all"
-    chosen = catalog() if every else (check_named("explain", check_id),)
+    """What a check proves and does not, or what a cause, failure or verdict means; what to do."""
+    checks = {c.id: c for c in catalog()}
     page = stdout_page()
+    if check_id.lower() == "all":
+        chosen = tuple(checks.values())
+    elif check_id.upper() in checks:
+        chosen = (checks[check_id.upper()],)
+    else:
+        say(render_term(_meanings(check_id, checks), page.width, ink(page)))
+        return 0
     say("\n\n".join(render_page(c, page.width, ink(page)) for c in chosen))
     return 0
 
+
+def _meanings(word: str, checks: Mapping[str, Check]) -> tuple[Term, ...]:
+    """What `word` means, in any case and with `-` or `_`.
+
+    Raises:
+        Stop: nothing has that id (exit code 2).
+    """
+    known = terms(checks.values(), _marks())
+    found = known.get(word) or {_folded(k): v for k, v in known.items()}.get(_folded(word))
+    if found is not None:
+        return found
+    hint = did_you_mean(word, (*checks, *known)) or "; `distcheck list` names all checks"
+    raise usage(f"explain: no check, cause, failure or verdict {word!r}{hint}")
+
+
+def _folded(word: str) -> str:
+    return word.casefold().replace("_", "-")
+
+
+def _marks() -> Iterator[Term]:
+    """Lines of NCCL's log that explain a choice, and those that mean nothing."""
+    from distcheck.agent.logs.nccl_grammar import FAILURES, MARK_FORMS  # noqa: PLC0415 - slow
+
+    for mark in MARK_FORMS:
+        yield Term(mark.id, "a mark in NCCL's log", mark.proves, "")
+    for one in FAILURES:
+        if one.weight == "noise":
+            yield Term(one.id, "a harmless line in NCCL's log", _HARMLESS, "Nothing.")
+
+
+_HARMLESS = "a warning that stands in healthy logs too: it proves no failure"
 
 PROGRAM = Program(explain)

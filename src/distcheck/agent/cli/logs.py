@@ -19,6 +19,7 @@ from distcheck.agent.logs.folders import log_files
 from distcheck.agent.logs.stopping import Stopping, Told
 from distcheck.checks.logs_report import LogsReport
 from distcheck.exporters.formats import Page
+from distcheck.exporters.logs_files import ENDLESS
 from distcheck.exporters.logs_text import render_text
 
 Files = Annotated[
@@ -42,8 +43,9 @@ def logs(
     """What NCCL and engine logs prove, on their own: one group's files, in any order.
 
     Exit 0 for RDMA, NVLink or one node; 1 for sockets or a failure; 3 where they do not show
-    it; 2 for a file that cannot be read to its end. A folder is read with all below it. Of a
-    log that does not end (kubectl logs -f), Ctrl-C or SIGTERM gives the report so far.
+    it; 2 for a file that cannot be read to its end. With --strict a warning is 1, and a pass on
+    a part of the ranks, or on several jobs at once, is 3. A folder is read with all below it.
+    Of a log that does not end (kubectl logs -f), Ctrl-C or SIGTERM gives the report so far.
     """
     wanted = outputs(output)
     unknown = _UNKNOWN[opt.one_of("--inconclusive", inconclusive, ("fail", "pass"))]
@@ -52,7 +54,7 @@ def logs(
         if STDIN in named and sys.stdin is not None and sys.stdin.isatty():
             progress("reading standard input; Ctrl-D or Ctrl-C ends it")
         told = _read(named, skipped, _telling(progress))
-    show_on(wanted, lambda name, page: _show(told, name, page))
+    show_on(wanted, lambda name, page: _show(told, name, page), unsized=ENDLESS)
     return _code(told, unknown, strict=strict)
 
 
@@ -121,12 +123,26 @@ def _show(told: LogsReport, name: str, page: Page) -> str:
 
 def _code(told: LogsReport, unknown: int, *, strict: bool) -> int:
     """The verdict's code; a damaged file is an input error, unless what was read fails."""
-    if told.outcome == "fail" or (told.outcome == "warn" and strict):
+    if told.status == "fail" or (told.status == "warn" and strict):
         return codes.FAIL
     if told.cut not in (None, STOPPED):
         sys.stderr.write(f"distcheck: logs: {told.cut}\n")
         return codes.USAGE
-    return _CODES.get(told.outcome, unknown)
+    lacks = _lacks(told) if strict and told.status == "pass" else ""
+    if lacks:
+        sys.stderr.write(f"distcheck: logs: {lacks}; with --strict that is unknown\n")
+        return unknown
+    return _CODES.get(told.status, unknown)
+
+
+def _lacks(told: LogsReport) -> str:
+    """What keeps a pass from being one of all ranks of one job."""
+    world = told.nccl.largest
+    if told.jobs:
+        return f"the files are of {len(told.jobs)} jobs"
+    if world is None or not world.unseen:
+        return ""
+    return f"{world.ranks_seen} of {world.nranks} ranks are seen"
 
 
 PROGRAM = Program(logs)

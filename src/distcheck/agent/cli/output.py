@@ -26,9 +26,17 @@ def outputs(given: list[str] | None) -> tuple[Output, ...]:
     """What `-o` asks for; text on standard output where nothing does.
 
     Raises:
-        Stop: an unknown format, or a file that cannot be written (exit code 2).
+        Stop: an unknown format, a file that cannot be written, or two results for standard
+            output (exit code 2).
     """
-    return tuple(_output(word) for word in given or ("text",))
+    wanted = tuple(_output(word) for word in given or ("text",))
+    printed = [output.format for output in wanted if output.path is None]
+    if len(printed) > 1:
+        raise usage(
+            f"-o: {' and '.join(printed)} would both go to standard output:"
+            f" give one of them a file, such as -o {printed[0]}=FILE"
+        )
+    return wanted
 
 
 def write(reports: Sequence[Report], wanted: Iterable[Output]) -> None:
@@ -45,13 +53,16 @@ def write(reports: Sequence[Report], wanted: Iterable[Output]) -> None:
     show_on(wanted, show)
 
 
-def show_on(wanted: Iterable[Output], show: Callable[[str, Page], str]) -> None:
-    """What `show` makes of each format, to its output; raises as `write` does."""
+def show_on(wanted: Iterable[Output], show: Callable[[str, Page], str], unsized: int = 80) -> None:
+    """What `show` makes of each format, to its output; raises as `write` does.
+
+    `unsized` is the width of a page that is no terminal, where COLUMNS says none.
+    """
     for output in wanted:
         if output.path is None:
-            say(show(output.format, stdout_page()))
+            say(show(output.format, stdout_page(unsized)))
         else:
-            _save(output.path, show(output.format, Page()))
+            _save(output.path, show(output.format, Page(unsized)))
 
 
 def say(text: str) -> None:
@@ -62,9 +73,9 @@ def say(text: str) -> None:
     sys.stdout.write(text)
 
 
-def stdout_page() -> Page:
+def stdout_page(unsized: int = 80) -> Page:
     """Width, colour and symbols that standard output can show."""
-    width = shutil.get_terminal_size((80, 24)).columns
+    width = shutil.get_terminal_size((unsized, 24)).columns
     encoding = (sys.stdout.encoding or "ascii").lower().replace("-", "")
     return Page(max(width, 40), _coloured(), encoding in ("utf8", "utf16", "utf32"))
 

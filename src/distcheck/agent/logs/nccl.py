@@ -17,8 +17,15 @@ __all__ = ["NcclReader", "NcclState", "merge"]
 
 _MARKER = " NCCL "
 _CHANNEL = ("Channel ", "CollNet ")
-_COMM = ("comm 0x", "ncclComm", "[Rank ")
-_COMM_FORMS = tuple(f for f in grammar.FORMS if f.kind in ("init", "nodes", "closed"))
+_DULL = ("Channel ", "Trees ")
+_FORMS = {form.kind: form for form in grammar.FORMS}
+_OF_COMM = tuple(_FORMS[kind] for kind in ("init", "nodes", "closed"))
+_DIRECT = (
+    (("comm 0x", "ncclComm", "[Rank "), _OF_COMM),
+    (("Connected all ", "Connected NVLS "), (_FORMS["connected"],)),
+    (("Using network ",), (_FORMS["network"],)),
+)
+"""Frequent messages that say one thing each: by their first words, the forms to try."""
 _CALLERS = (
     *(b"Last error:", b"Bus error", b"RCCL version", b"nccl=="),
     *(b"ncclSystemError", b"ncclRemoteError", b"ncclInternalError", b"ncclUnhandledCudaError"),
@@ -164,13 +171,15 @@ class NcclReader:
         if text.startswith(_CHANNEL) and " via " in text:
             link = self._channel(here, text)
             return _Last(here.thread, message, start, link, dull=False) if link else None
-        if text.startswith(_COMM):
-            self._count(self._quick.flush_thread(here.thread))
-            _take(here, text, _COMM_FORMS)
+        if text.startswith(_DULL):
             return None
-        if text.startswith(("Channel ", "Trees ")):
-            return None
-        return self._note(here, message, text)
+        direct = next((forms for words, forms in _DIRECT if text.startswith(words)), None)
+        if direct is None:
+            return self._note(here, message, text)
+        if " nNodes " not in text:
+            self._count(self._quick.flush_process(here.thread))
+        _take(here, text, direct)
+        return None
 
     def _note(self, here: Here, message: str, text: str) -> _Last | None:
         self._state.notes.mark(text, here.thread.host, here.source)
@@ -179,8 +188,6 @@ class NcclReader:
             return None
         if here.process.again:
             self._count(self._quick.flush())
-        if text.startswith("Connected "):
-            self._count(self._quick.flush_process(here.thread))
         kinds = _take(here, text, grammar.FORMS)
         if "version" in kinds:
             self._quick.forget(here.thread)
@@ -194,7 +201,7 @@ class NcclReader:
         if link is None:
             self._state.sheared += 1
         else:
-            self._add(here.thread, link, here.source)
+            self._add(here.thread, link, self._number)
         return link
 
     def _bare(self, text: str, *, carried: bool) -> None:
@@ -230,11 +237,11 @@ class NcclReader:
             process.lines += lines
             process.busy = process.busy or bool(links)
             for link, times, number in links:
-                self._add(thread, link, f"{self._source}:{number}", times)
+                self._add(thread, link, number, times)
 
-    def _add(self, thread: Thread, link: Link, source: str, times: int = 1) -> None:
+    def _add(self, thread: Thread, link: Link, line: int, times: int = 1) -> None:
         process = self._state.processes.of(thread)
-        self._state.channels.add(thread, link, (source, process.settled), times)
+        self._state.channels.add(thread, link, line, times, settled=process.settled)
         if process.settled and thread.communicator is None and link.via.is_between_nodes:
             process.pending = True
 
@@ -245,7 +252,7 @@ class NcclReader:
 
     def result(self) -> NcclLog:
         """What was read so far, as evidence."""
-        return self.state().log()
+        return self.state().log(self._source)
 
 
 def _take(here: Here, text: str, forms: Iterable[grammar.Form]) -> set[str]:

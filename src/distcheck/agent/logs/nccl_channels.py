@@ -43,7 +43,7 @@ class Counter(Struct):
     process: ProcessKey
     direction: Direction
     via: Via
-    source: str
+    line: int
     communicator: str | None
     late: bool = False
     count: int = 0
@@ -94,10 +94,10 @@ class ChannelTable(Struct):
     counters: list[Counter] = field(default_factory=list)
     left_out: int = 0
 
-    def add(self, thread: Thread, link: Link, where: tuple[str, bool], times: int = 1) -> bool:
-        """Count lines of `thread`; False where the table is full.
+    def add(self, thread: Thread, link: Link, line: int, times: int = 1, *, settled: bool) -> bool:
+        """Count lines of `thread`, of which `line` is the first; False where the table is full.
 
-        `where` is the first line, and whether its process has a communicator that is complete.
+        `settled`: its process has a communicator that is complete.
         """
         key = link.direction, link.via.transport, link.via.pointer or ""
         place = thread.counters.get(key)
@@ -106,11 +106,12 @@ class ChannelTable(Struct):
                 self.left_out += times
                 return False
             place = thread.counters[key] = len(self.counters)
-            source, settled = where
             of, late = thread.communicator, settled and thread.communicator is None
-            new = Counter(thread.key, link.direction, link.via, source, of, late)
+            new = Counter(thread.key, link.direction, link.via, line, of, late)
             self.counters.append(new)
-        self.counters[place].add(link.pair, times)
+        counter = self.counters[place]
+        counter.line = min(counter.line, line)
+        counter.add(link.pair, times)
         return True
 
     def forget(self, process: ProcessKey) -> None:
@@ -127,12 +128,19 @@ class ChannelTable(Struct):
             counter.late = False
 
     def result(
-        self, resolve: Callable[[Counter], str], world: Mapping[str, Communicator]
+        self,
+        resolve: Callable[[Counter], str],
+        world: Mapping[str, Communicator],
+        name: str = "",
     ) -> tuple[Channels, ...]:
-        """Counters folded by process, direction, transport, scope and communicator."""
+        """Counters folded by process, direction, transport, scope and communicator.
+
+        `name` is that of the file whose lines they are.
+        """
         folded: dict[object, Channels] = {}
-        for counter in (c for c in self.counters if c.count):
-            for one in _spread(counter, resolve(counter), world):
+        counted = sorted((c for c in self.counters if c.count), key=lambda c: c.line)
+        for counter in counted:
+            for one in _spread(name, counter, resolve(counter), world):
                 key = (one.host, one.pid, one.direction, one.transport, one.scope)
                 whole = (*key, one.communicator, one.late)
                 folded[whole] = _joined(folded.get(whole), one)
@@ -140,7 +148,7 @@ class ChannelTable(Struct):
 
 
 def _spread(
-    counter: Counter, communicator: str, world: Mapping[str, Communicator]
+    name: str, counter: Counter, communicator: str, world: Mapping[str, Communicator]
 ) -> Iterator[Channels]:
     """The counter as evidence; `P2P/MNNVL` split by whether both ranks are on one host.
 
@@ -154,7 +162,7 @@ def _spread(
         transport=counter.via.transport,
         scope=counter.via.scope,
         count=counter.count,
-        source=counter.source,
+        source=f"{name}:{counter.line}",
         communicator=communicator,
         peers=tuple(counter.pairs)[:MOST_PEERS],
         late=counter.late,

@@ -166,16 +166,11 @@ class Quick:
         if self.full:
             self._tails, self._links = {}, []
 
-    def flush_thread(self, thread: Thread) -> Iterator[Counted]:
-        """What one thread wrote; then its counting begins anew."""
-        tally = self._tallies.get(_key(thread))
-        if tally is not None:
-            yield from self._flushed(tally)
-
     def flush_process(self, thread: Thread) -> Iterator[Counted]:
         """What all threads of a thread's process wrote; then their counting begins anew."""
         for tally in self._of_process.get(thread.key, ()):
-            yield from self._flushed(tally)
+            if tally or tally.others:
+                yield from self._flushed(tally)
 
     def _flushed(self, tally: Tally) -> Iterator[Counted]:
         links = [(self._links[i], n, tally.first[i]) for i, n in tally.items() if i is not None]

@@ -46,14 +46,15 @@ class NcclState(Struct):
             process.renewed()
             self.failures.called_before()
 
-    def log(self) -> NcclLog:
-        """What was read so far, as evidence."""
+    def log(self, name: str) -> NcclLog:
+        """What was read so far of file `name`, as evidence."""
         trusted = self.processes.trusted(whole=not self.info)
         comms = self.comms.result(frozenset(trusted))
         held = held_by_process(comms)
         channels = self.channels.result(
             lambda c: owner(c, held.get(c.process, ()), self.comms.id_at),
             {c.id: c for c in comms},
+            name,
         )
         hosts = {p.host for p in trusted.values()}
         busy = [p for p in trusted.values() if p.busy]

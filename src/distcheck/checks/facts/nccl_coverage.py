@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, Pod
 from distcheck.checks.evidence.nccl import Communicator
 from distcheck.checks.facts.nccl_group import hosts_of
+from distcheck.checks.knowledge import initialisation
 from distcheck.checks.knowledge.rank_ranges import gaps, spans
 
 
@@ -18,7 +19,7 @@ def coverage_gaps(evidence: Evidence, log: NcclLog) -> tuple[str, ...]:
     """Where the ranks that the logs show, and the pods with GPUs, do not match."""
     counted = live(log.communicators) or log.communicators
     silent = (_silence(evidence, pod) for pod in unheard(evidence, held_by_host(counted)))
-    return (*silent, *misplaced(evidence, counted))
+    return (*silent, *misplaced(evidence, counted), *unsettled(log))
 
 
 def unheard(evidence: Evidence, hosts: Iterable[str]) -> Iterator[Pod]:
@@ -33,6 +34,18 @@ def unheard(evidence: Evidence, hosts: Iterable[str]) -> Iterator[Pod]:
 def _silence(evidence: Evidence, pod: Pod) -> str:
     look = evidence.look(pod).nccl
     return look.reason if isinstance(look, Missing) else f"no NCCL ranks of {pod.name}"
+
+
+def unsettled(log: NcclLog) -> Iterator[str]:
+    """Processes that began, of which nothing shows that they came through."""
+    again = {p.host for p in log.processes if p.again}
+    alone = {p.host for p in initialisation.without_rank(log)} - again
+    planned = {c.host for c in initialisation.planned_only(log)}
+    yield from (f"how far the last start of NCCL on {host} came" for host in sorted(again))
+    yield from (f"a rank of every process on {host} that chose a network" for host in sorted(alone))
+    yield from (
+        f"that {host} has connected what it planned to other nodes" for host in sorted(planned)
+    )
 
 
 def misplaced(evidence: Evidence, communicators: Iterable[Communicator]) -> tuple[str, ...]:

@@ -74,6 +74,13 @@ def unplaced(log: NcclLog) -> tuple[NcclProcess, ...]:
     return (*again, *(p for p in late if not p.again))
 
 
+def without_rank(log: NcclLog) -> tuple[NcclProcess, ...]:
+    """Processes that began, chose a network, and hold no rank, whatever the others do."""
+    placed = {(r.host, r.pid) for c in log.communicators for r in c.ranks}
+    begun = (p for p in log.processes if p.network and p.start_seen and not log.folded)
+    return tuple(p for p in begun if (p.host, p.pid) not in placed)
+
+
 def _many(some: list[NcclProcess], of: int) -> list[NcclProcess]:
     """`some` if they are too many to be a matter of lines that were sheared."""
     return some if len(some) * _SHEARED >= of else []

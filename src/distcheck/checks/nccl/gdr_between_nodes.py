@@ -101,9 +101,7 @@ def _without_support(
 ) -> Verdict | None:
     """EFA of some instance types has no GPUDirect: then there is nothing to lose."""
     names = {networks.network_of(c.transport) for c in rdma}
-    if not names <= set(networks.OFI_NETWORKS) or any(
-        networks.is_gdr(c.transport) for c in rdma
-    ):
+    if not names <= set(networks.OFI_NETWORKS) or any(networks.is_gdr(c.transport) for c in rdma):
         return None
     if isinstance(gpus, Missing):
         return unknown(

@@ -22,7 +22,7 @@ def no_failure(nccl: Failures) -> Verdict:
         Every pod with GPUs writes NCCL lines, or its ranks' lines are in another pod's log,
         and none of them is a failure that ends a communicator. Warnings that NCCL survives
         do not count, nor do failures from before a process started again. It does not prove
-        that NCCL works at this moment: a hang writes nothing (NCCL006).
+        that NCCL works at this moment: a hang writes nothing.
 
     Causes:
         {failures}

@@ -30,7 +30,7 @@ def ranks_initialised(nccl: Communicators) -> Verdict:
     Remedy:
         Look at NCCL004 first, which cites the failure that does not follow from another one.
         Where ranks are missing, look at the pods that should run them, then at the
-        reachability of the rendezvous address (NET001, NET002). Set NCCL_DEBUG=INFO to see
+        reachability of the rendezvous address (NET001). Set NCCL_DEBUG=INFO to see
         more, and RAY_DEDUP_LOGS=0 where Ray folds lines.
     """
     steps = (_failure, _no_communicator, _waiting, _left, _short, _split, _few)

@@ -82,12 +82,20 @@ def _rdma(nccl: Transports) -> Verdict:
         hosts = ", ".join(nccl.on_sockets)
         says = f"processes on {hosts} chose sockets; the channels that were seen use RDMA"
         return unknown(says, network_cites(nccl.log))
-    used = ", ".join(transports.transports(nccl.channels, "inter_node"))
     lines = sum(c.count for c in nccl.channels)
-    gdr = " without GPUDirect RDMA on all channels (see NCCL003)"
-    note = gdr if nccl.verdict == "rdma-no-gdr" else ""
-    says = f"{lines} channels between nodes use {used}{note}"
+    says = f"{lines} channels between nodes use {_used(nccl)}"
     return passed(says, channel_cites(nccl.channels), sorted({c.host for c in nccl.channels}))
+
+
+def _used(nccl: Transports) -> str:
+    """The transports; where GPUDirect RDMA is not on all of them, on how many it is."""
+    every = transports.transports(nccl.channels, "inter_node")
+    if nccl.verdict != "rdma-no-gdr":
+        return ", ".join(every)
+    if not any(map(networks.is_gdr, every)):
+        return f"{', '.join(every)}; none of them has GPUDirect (NCCL003)"
+    kinds = dict.fromkeys(transport.partition("/GDRDMA")[0] for transport in every)
+    return f"{', '.join(kinds)}; GPUDirect on a part of them only (NCCL003)"
 
 
 def _failure(nccl: Transports) -> tuple[Cite, ...]:

@@ -15,7 +15,7 @@ def large_enough(mounts: ShmMounts) -> Verdict:
     Proves:
         The tmpfs at /dev/shm in the container of every pod's ranks is larger than what NCCL
         allocates there up front for the local ranks and their communicators, and vLLM's ring.
-        It does not prove that it stays so: segments of dead ranks may fill it (SHM002).
+        It does not prove that it stays so: segments of dead ranks may fill it.
 
     Causes:
         shm_default: nothing is mounted there, so it has the container runtime's 64 MiB

@@ -1,0 +1,72 @@
+"""`distcheck explain` knows every word that an answer can hold."""
+
+from collections.abc import Callable, Iterator
+from subprocess import CompletedProcess
+from typing import get_args
+
+import pytest
+
+from distcheck.agent.cli.explain import _marks, _meanings
+from distcheck.agent.logs.nccl_grammar import FAILURES, MARK_FORMS
+from distcheck.agent.logs.vllm_failures import PHRASES
+from distcheck.checks.catalog import catalog
+from distcheck.checks.knowledge import transports
+from distcheck.checks.verdict import Outcome
+from distcheck.exporters.explain_terms import Term, render_term, terms
+from distcheck.exporters.typography import Ink
+
+Run = Callable[..., CompletedProcess[bytes]]
+CHECKS = {c.id: c for c in catalog()}
+
+
+def words() -> Iterator[str]:
+    for one in CHECKS.values():
+        yield from one.page.causes
+    yield from (f.id for f in FAILURES)
+    yield from (m.id for m in MARK_FORMS)
+    yield from (p.id for p in PHRASES)
+    yield from (*get_args(transports.Verdict), *get_args(Outcome), "waiting_for_ranks")
+
+
+@pytest.mark.parametrize("word", sorted(set(words())))
+def test_every_word_of_an_answer_is_explained(word: str) -> None:
+    for one in _meanings(word, CHECKS):
+        assert one.means
+        assert one.given_by
+        assert one.remedy or one.kind == "a mark in NCCL's log"
+
+
+def test_a_word_may_be_in_any_case_and_with_either_dash() -> None:
+    assert _meanings("NO-PEERMEM", CHECKS) == _meanings("no_peermem", CHECKS)
+    assert _meanings("env-nccl-ib-disable", CHECKS)[0].id == "env-NCCL_IB_DISABLE"
+
+
+def test_a_cause_names_the_checks_that_give_it() -> None:
+    (sockets, *_) = _meanings("no-ib-device", CHECKS)
+    assert [g.split()[0] for g in sockets.given_by] == ["NCCL002"]
+    assert {g.split()[0] for g in _meanings("duplicate-gpu", CHECKS)[0].given_by} >= {"NCCL004"}
+
+
+def test_one_meaning_is_told_once_and_several_are_all_told() -> None:
+    known = terms(CHECKS.values(), _marks())
+    for every in known.values():
+        assert len({one.means for one in every}) == len(every)
+    assert len(known["no_peermem"]) > 1
+
+
+def test_a_page_has_the_meaning_who_gives_it_and_what_to_do() -> None:
+    page = render_term((Term("a-word", "a kind", "it is so", "Do that."),), 60, Ink())
+    assert page.split("\n\n") == [
+        "a-word  a kind",
+        "Means\n  It is so.",
+        "Given by\n  `distcheck logs`",
+        "What to do\n  Do that.\n",
+    ]
+
+
+def test_words_from_the_command_line(distcheck: Run) -> None:
+    assert b"host memory" in distcheck("explain", "rdma-no-gdr").stdout
+    assert distcheck("explain", "nccl002").stdout.startswith(b"NCCL002")
+    wrong = distcheck("explain", "engine_innit")
+    assert wrong.returncode == 2
+    assert b"did you mean engine_init?" in wrong.stderr
