@@ -16,7 +16,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "ray": (f"{_HERE}.ray", "Ray membership on its own: nodes, GPUs, placement groups"),
     "plan": (f"{_HERE}.plan", "weights per rank, layouts that fit, /dev/shm need, before a deploy"),
     "list": (f"{_HERE}.list", "the checks"),
-    "explain": (f"{_HERE}.explain", "what a check proves, or what a cause, failure or verdict means"),
+    "explain": (
+        f"{_HERE}.explain",
+        "what a check proves, or what a cause, failure or verdict means",
+    ),
     "schema": (f"{_HERE}.schema", "JSON Schema of a report, of evidence, of logs, of a plan"),
     "lab": (f"{_HERE}.lab", "a two-node cluster on this machine, with a fault of your choice"),
     "agent": (f"{_HERE}.agent", "the DaemonSet's process"),
