@@ -22,7 +22,18 @@ KINDS: dict[str, tuple[Callable[[], bytes], int]] = {
     "pure": (serving_logs.pure, 60_000_000),
 }
 AIMS = {"none": "aim 0.67", "mixed": "aim 0.33", "pure": "aim 100 MB/s"}
-XCL_LENS = ("uv", "tool", "run", "--quiet", "--from", "xcl-lens==0.3.0", "xcl-lens", "--verbose")
+XCL_LENS = (
+    sys.executable,
+    "-m",
+    "uv",
+    "tool",
+    "run",
+    "--quiet",
+    "--from",
+    "xcl-lens==0.3.0",
+    "xcl-lens",
+    "--verbose",
+)
 PEAK = """
 import re, sys
 from distcheck.agent.logs.describe import report

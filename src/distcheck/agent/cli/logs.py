@@ -128,6 +128,9 @@ def _code(told: LogsReport, unknown: int, *, strict: bool) -> int:
     if told.cut not in (None, STOPPED):
         sys.stderr.write(f"distcheck: logs: {told.cut}\n")
         return codes.USAGE
+    if told.cut == STOPPED and told.skipped and told.status in ("pass", "warn"):
+        sys.stderr.write("distcheck: logs: not all files were read\n")
+        return unknown
     lacks = _lacks(told) if strict and told.status == "pass" else ""
     if lacks:
         sys.stderr.write(f"distcheck: logs: {lacks}; with --strict that is unknown\n")
