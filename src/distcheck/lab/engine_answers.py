@@ -7,7 +7,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 from distcheck.lab.layout import MODEL_PATH, VLLM, Layout, Member
-from distcheck.lab.vllm_text import KV_TOKENS
+from distcheck.lab.scenario import Engine
+from distcheck.lab.vllm_text import kv_tokens
 
 FILE = "engine-http.json"
 _PORT = 8000
@@ -16,21 +17,22 @@ _BLOCK = 16
 
 def write_answers(layout: Layout, member: Member) -> None:
     """`engine-http.json` of the node where an engine has started its API server."""
-    serving = (e for e in layout.world.engines if e.nodes[0] == member.node)
-    if not any(e.progress == "serving" for e in serving):
+    here = (e for e in layout.world.engines if e.nodes[0] == member.node)
+    engine = next((e for e in here if e.progress == "serving"), None)
+    if engine is None or not layout.world.engine_answers:
         return
-    told = {"address": [member.ip, _PORT], "answers": _answers()}
+    told = {"address": [member.ip, _PORT], "answers": _answers(engine)}
     (member.folder / FILE).write_text(json.dumps(told))
 
 
-def _answers() -> dict[str, str]:
+def _answers(engine: Engine) -> dict[str, str]:
     model = {"id": MODEL_PATH, "root": MODEL_PATH, "parent": None, "max_model_len": 32768}
     labels = {
         "block_size": str(_BLOCK),
         "cache_dtype": "auto",
         "engine": "0",
         "gpu_memory_utilization": "0.92",
-        "num_gpu_blocks": str(KV_TOKENS // _BLOCK),
+        "num_gpu_blocks": str(kv_tokens(engine) // _BLOCK),
     }
     info = ",".join(f'{name}="{value}"' for name, value in labels.items())
     return {

@@ -4,17 +4,21 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator
+from datetime import timedelta
+from typing import Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from distcheck.lab import nccl_text, specs, vllm_text
 from distcheck.lab.engine_answers import write_answers
 from distcheck.lab.layout import GPU_MEMORY, GPUS, NAMESPACE, Layout, Member, Rank
 from distcheck.lab.model import write_model
+from distcheck.lab.scenario import Engine
 
 _BOOT = 1_700_000_000
 _SESSION = "tmp/ray/session_lab"
 GIB = 1 << 30
+_CONTEXT = GIB + GIB // 2
 
 
 class Proc(Struct, frozen=True):
@@ -117,8 +121,9 @@ def _write_session(layout: Layout, member: Member) -> None:
     logs = member.container_root / _SESSION / "logs"
     logs.mkdir(parents=True)
     (logs.parent.parent / "session_latest").symlink_to("/" + _SESSION)
+    layout = _logged(layout)
     comms = nccl_text.comms_of(layout)
-    for rank in _ranks(layout, member):
+    for rank in _ranks(layout, layout.member(member.node)):
         lines = [
             ":job_id:01000000",
             ":actor_name:RayWorkerWrapper",
@@ -127,8 +132,20 @@ def _write_session(layout: Layout, member: Member) -> None:
             *vllm_text.worker_tail(layout, rank),
         ]
         name = f"worker-{_worker_id(rank)}-01000000-{rank.pid}"
+        if layout.world.logs == "rotated":
+            lines = lines[:2]
         if layout.world.engines[rank.engine].progress != "waiting":
             (logs / f"{name}.out").write_text("\n".join(lines) + "\n")
+
+
+def _logged(layout: Layout) -> Layout:
+    """What the logs tell of: the group as it runs, or a healthy start of a week ago."""
+    if layout.world.logs != "last-week":
+        return layout
+    members = tuple(structs.replace(m, base_pid=m.base_pid + 5000) for m in layout.members)
+    world = structs.replace(layout.world, engines=(Engine(),))
+    week = timedelta(days=7)
+    return structs.replace(layout, world=world, members=members, started=layout.started - week)
 
 
 def _worker_id(rank: Rank) -> str:
@@ -145,15 +162,19 @@ def _write_container_log(layout: Layout, member: Member) -> None:
 def container_lines(layout: Layout, member: Member) -> list[str]:
     """What the pod's container prints on its standard output."""
     lines = ["ray start: runtime started" if member.leader else "ray start: waiting for the head"]
+    layout = _logged(layout)
+    if layout.world.logs == "rotated":
+        return ['INFO:     10.20.0.9:41234 - "GET /health HTTP/1.1" 200 OK']
     for engine in layout.world.engines:
         if engine.nodes[0] == member.node:
-            lines += vllm_text.server_lines(layout, engine, member.base_pid)
+            pid = layout.member(member.node).base_pid
+            lines += vllm_text.server_lines(layout, engine, pid)
     return lines
 
 
 def _cri(layout: Layout, lines: Iterable[str]) -> Iterator[str]:
     for number, line in enumerate(lines):
-        stamp = layout.at(2 + number / 10)
+        stamp = _logged(layout).at(2 + number / 10)
         yield f"{stamp:%Y-%m-%dT%H:%M:%S.%f}000Z stdout F {line}\n"
 
 
@@ -170,7 +191,9 @@ def _write_sys(layout: Layout, member: Member) -> None:
 
 def _write_gpus(layout: Layout, member: Member) -> None:
     busy = {r.gpu: r for r in _ranks(layout, member) if _loaded(layout, r)}
-    gpus = [_gpu(member, index, busy.get(index)) for index in range(GPUS)]
+    gpus = [_gpu(layout, member, index, busy.get(index)) for index in range(GPUS)]
+    if layout.world.tenant == member.node:
+        _add_tenant(member, gpus[0])
     (member.folder / "nvml.json").write_text(json.dumps({"driver": "570.133.20", "gpus": gpus}))
 
 
@@ -178,8 +201,8 @@ def _loaded(layout: Layout, rank: Rank) -> bool:
     return layout.world.engines[rank.engine].progress != "waiting"
 
 
-def _gpu(member: Member, index: int, rank: Rank | None) -> dict[str, object]:
-    used = int(0.92 * GPU_MEMORY) if rank else 0
+def _gpu(layout: Layout, member: Member, index: int, rank: Rank | None) -> dict[str, Any]:
+    used = _used(layout, rank) if rank else 0
     return {
         "uuid": member.gpu_uuid(index),
         "name": "NVIDIA H100 80GB HBM3",
@@ -187,6 +210,23 @@ def _gpu(member: Member, index: int, rank: Rank | None) -> dict[str, object]:
         "memory_used": used + GIB // 2,
         "processes": [{"pid": rank.pid, "memory_used": used}] if rank else [],
     }
+
+
+def _used(layout: Layout, rank: Rank) -> int:
+    """Bytes of one rank: all of its share of the GPU once it serves, a context before."""
+    engine = layout.world.engines[rank.engine]
+    serving = engine.progress == "serving"
+    return vllm_text.memory_used(engine, rank.pp_rank) if serving else _CONTEXT
+
+
+def _add_tenant(member: Member, gpu: dict[str, Any]) -> None:
+    """A process of the node itself that holds memory on `gpu`."""
+    pid = member.base_pid + 900
+    folder = member.folder / "proc" / str(pid)
+    folder.mkdir()
+    (folder / "cgroup").write_text("0::/system.slice/notebook.service\n")
+    gpu["processes"].append({"pid": pid, "memory_used": 4 * GIB})
+    gpu["memory_used"] += 4 * GIB
 
 
 _PORT = {

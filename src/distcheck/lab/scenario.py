@@ -38,7 +38,10 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     `declared_tp` and `declared_pp` are what the specs ask for; `engines` is what runs.
     `ray_nodes` have joined Ray; `agents` are the nodes with an agent; SYNs to `dropped`
     services are dropped. The NICs of `without_gdr` nodes do not reach GPU memory, and
-    `nccl_settings` are variables that NCCL finds set in every container.
+    `nccl_settings` are variables that NCCL finds set in every container. `logs` are kept,
+    rotated away but for their last lines, or those of an earlier start a week ago.
+    `engine_answers` is whether the engine's port answers; a `tenant` is a node where a process
+    of another pod holds memory on the first GPU.
     """
 
     declared_tp: int = 16
@@ -51,6 +54,9 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     dropped: tuple[Service, ...] = ()
     without_gdr: tuple[NodeName, ...] = ()
     nccl_settings: dict[str, str] = field(default_factory=dict)
+    logs: Literal["kept", "rotated", "last-week"] = "kept"
+    engine_answers: bool = True
+    tenant: NodeName | None = None
 
 
 class Expected(Struct, frozen=True, forbid_unknown_fields=True):

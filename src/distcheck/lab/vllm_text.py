@@ -2,14 +2,38 @@
 
 from collections.abc import Iterator
 
-from distcheck.lab.layout import MODEL_PATH, NCCL, VLLM, Layout, Rank
-from distcheck.lab.scenario import Engine
+from distcheck.lab.layout import GPU_MEMORY, MODEL_PATH, NCCL, VLLM, Layout, Rank
+from distcheck.lab.scenario import GIB, Engine
 
 WEIGHTS_GIB = {(16, 1, 0): 8.4048, (8, 1, 0): 16.4605, (8, 2, 0): 8.2458, (8, 2, 1): 8.2459}
 """(TP, PP, stage) -> GiB of weights on one rank of Llama-3.1-70B in bf16, worked out by hand."""
 
 LOAD_SECONDS = 42.318901
-KV_TOKENS = 305_216
+OTHERS_GIB = 2.36
+"""Context, NCCL's buffers, activations and graphs of a rank, once it serves."""
+
+_BLOCK = 16
+_KV_HEADS, _HEAD, _LAYERS, _BYTES = 8, 128, 80, 2
+_SHARE_OF_GPU = 0.92
+
+
+def kv_tokens(engine: Engine) -> int:
+    """Tokens that fit into what the weights and the rest leave of 92 % of a GPU."""
+    weights = max(gib for key, gib in WEIGHTS_GIB.items() if key[:2] == (engine.tp, engine.pp))
+    left = _SHARE_OF_GPU * GPU_MEMORY - (weights + OTHERS_GIB) * GIB
+    return int(left) // kv_token_bytes(engine) // _BLOCK * _BLOCK
+
+
+def kv_token_bytes(engine: Engine) -> int:
+    """Bytes of one token's keys and values on one rank."""
+    heads = max(1, _KV_HEADS // engine.tp)
+    return _LAYERS // engine.pp * 2 * heads * _HEAD * _BYTES
+
+
+def memory_used(engine: Engine, stage: int) -> int:
+    """Bytes that a rank that serves holds on its GPU."""
+    weights = WEIGHTS_GIB[(engine.tp, engine.pp, stage)]
+    return int((weights + OTHERS_GIB) * GIB) + kv_tokens(engine) * kv_token_bytes(engine)
 
 
 def worker_head(layout: Layout, rank: Rank) -> Iterator[str]:
@@ -60,7 +84,9 @@ def worker_tail(layout: Layout, rank: Rank) -> Iterator[str]:
         "gpu_model_runner.py:2392",
         (f"Model loading took {gib:.4f} GiB and {LOAD_SECONDS} seconds"),
     )
-    yield _line(layout, 85, "INFO", "gpu_worker.py:298", "Available KV cache memory: 58.31 GiB")
+    left = kv_tokens(engine) * kv_token_bytes(engine) / GIB
+    text = f"Available KV cache memory: {left:.2f} GiB"
+    yield _line(layout, 85, "INFO", "gpu_worker.py:298", text)
 
 
 def server_lines(layout: Layout, engine: Engine, pid: int) -> Iterator[str]:
@@ -89,7 +115,7 @@ def server_lines(layout: Layout, engine: Engine, pid: int) -> Iterator[str]:
             86,
             "INFO",
             "kv_cache_utils.py:864",
-            (f"GPU KV cache size: {KV_TOKENS:,} tokens"),
+            (f"GPU KV cache size: {kv_tokens(engine):,} tokens"),
         )
     yield core + _line(
         layout,

@@ -1,25 +1,20 @@
 """The engine's lines, each given to the pod whose process wrote it, and only of this run."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
-from distcheck.checks.evidence import (
-    Evidence,
-    GpuProcess,
-    Gpus,
-    Missing,
-    Pod,
-    Processes,
-    VllmLog,
-)
+from distcheck.checks.evidence import Evidence, GpuProcess, Missing, Pod, Processes, VllmLog
 from distcheck.checks.evidence.vllm import RankLine, WeightsLine
+from distcheck.checks.facts.sharding_process import gpu_processes, rank_numbers, started_at
 
 Line = TypeVar("Line", RankLine, WeightsLine)
 
 _CLOCK = re.compile(r"([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAY = 86400
+_START_JITTER = 5
+"""Seconds: `/proc` gives the start of a process by the node's own count of seconds since boot."""
 _RUN_GAP = 300
 """Seconds: the ranks of one start write the same line closer together than this."""
 
@@ -43,10 +38,10 @@ def lines_by_pod(
             if owner is not None:
                 _keep_newest(found[owner], line)
     return {
-        key: _of_this_run(
+        key: _running(
+            evidence,
             pods[key],
             _since(tuple(lines.values()), _rank_processes_start(evidence, pods[key])),
-            live_pids(evidence, pods[key]),
         )
         for key, lines in found.items()
     }
@@ -56,29 +51,37 @@ def live_pids(evidence: Evidence, pod: Pod) -> frozenset[int]:
     """Pids that the agent saw in this pod: its processes, and those that NVML names."""
     seen = evidence.look(pod).processes
     own = {p.pid for p in seen.processes} if isinstance(seen, Processes) else set()
-    return frozenset(own | {p.pid for p in _gpu_processes(evidence, pod)})
+    return frozenset(own | {p.pid for p in gpu_processes(evidence, pod)})
 
 
 def gpu_of(evidence: Evidence, pod: Pod, line: RankLine | WeightsLine) -> str | None:
-    """The UUID of the GPU of the process that wrote `line`: by pid, or by its title."""
-    processes = _gpu_processes(evidence, pod)
-    by_pid = {p.uuid for p in processes if p.pid == line.pid}
-    by_title = {p.uuid for p in processes if line.label and p.title.endswith(f"::{line.label}")}
+    """The UUID of the GPU of the process that wrote `line`: by pid, or by its title.
+
+    A line has its process's number in the container, NVML the node's.
+    """
+    processes = gpu_processes(evidence, pod)
+    numbers = rank_numbers(evidence, pod)
+    pid = line.pid if numbers is None or line.pid is None else numbers.get(line.pid)
+    by_pid = _homes(p for p in processes if p.pid == pid)
+    by_title = _homes(p for p in processes if line.label and p.title.endswith(f"::{line.label}"))
     found = by_pid or by_title
     return next(iter(found)) if len(found) == 1 else None
 
 
 def memory_of(evidence: Evidence, pod: Pod, uuid: str) -> int | None:
     """Bytes that this pod's processes hold on GPU `uuid`; None where NVML does not tell."""
-    held = [p.memory_used for p in _gpu_processes(evidence, pod) if p.uuid == uuid]
+    held = [p.memory_used for p in gpu_processes(evidence, pod) if p.uuid == uuid]
     known = [h for h in held if h is not None]
     return sum(known) if known and len(known) == len(held) else None
 
 
-def _gpu_processes(evidence: Evidence, pod: Pod) -> list[GpuProcess]:
-    node = None if pod.node is None else evidence.node(pod.node)
-    gpus = node.gpus if node else None
-    return [p for p in gpus.processes if p.pod == pod.key] if isinstance(gpus, Gpus) else []
+def _homes(processes: Iterable[GpuProcess]) -> set[str]:
+    """The GPU on which one process holds most: a rank leaves a context on GPU 0 as well."""
+    held = list(processes)
+    if any(p.memory_used is None for p in held):
+        return {p.uuid for p in held}
+    most = max((p.memory_used or 0 for p in held), default=0)
+    return {p.uuid for p in held if (p.memory_used or 0) == most}
 
 
 def _keep_newest(store: dict[object, Line], line: Line) -> None:
@@ -87,6 +90,27 @@ def _keep_newest(store: dict[object, Line], line: Line) -> None:
     old = store.get(key)
     if old is None or (line.clock or "") >= (old.clock or ""):
         store[key] = line
+
+
+def _running(evidence: Evidence, pod: Pod, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+    numbers = rank_numbers(evidence, pod)
+    if numbers is None:
+        return _of_this_run(pod, lines, live_pids(evidence, pod))
+    mine = (x for x in lines if x.pid is None or x.pid in numbers)
+    starts = {n: started_at(evidence, pod, pid) for n, pid in numbers.items()}
+    return tuple(x for x in mine if x.pid is None or not _before(x.seen_at, starts[x.pid]))
+
+
+def _before(stamp: str | None, start: str | None) -> bool:
+    """Whether a line was written before its process started: another had its number then."""
+    if stamp is None or start is None or not (_is_utc(stamp) and _is_utc(start)):
+        return False
+    written, began = (seconds_of(f"{s[5:10]} {s[11:19]}") for s in (stamp, start))
+    return stamp[:4] < start[:4] or (stamp[:4] == start[:4] and written + _START_JITTER < began)
+
+
+def _is_utc(stamp: str) -> bool:
+    return stamp.endswith(("Z", "+00:00"))
 
 
 def _of_this_run(pod: Pod, lines: tuple[Line, ...], live: frozenset[int]) -> tuple[Line, ...]:
@@ -122,11 +146,10 @@ def _from_last_repeat(lines: Sequence[Line]) -> tuple[Line, ...]:
 
 
 def _rank_processes_start(evidence: Evidence, pod: Pod) -> int | None:
-    """When the first of the pod's workers started, on the scale of `seconds_of`."""
+    """When the first of the pod's workers started, else its container; as `seconds_of`."""
     seen = evidence.look(pod).processes
-    if not isinstance(seen, Processes):
-        return None
-    starts = [p.started_at for p in seen.processes if "Worker" in p.title]
+    found = seen.processes if isinstance(seen, Processes) else ()
+    starts = [p.started_at for p in found if "Worker" in p.title] or [pod.started_at]
     known = [seconds_of(f"{s[5:10]} {s[11:19]}") for s in starts if s]
     return min(known) if known and len(known) == len(starts) and all(known) else None
 

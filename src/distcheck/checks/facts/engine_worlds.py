@@ -77,17 +77,22 @@ class EngineWorlds(Fact, frozen=True, kw_only=True):
         unseen = tuple(
             dict.fromkeys(_unseen(evidence, p) for p in evidence.pods if not lines[p.key])
         )
-        if not placed:
+        configured = _configured(evidence, placed)
+        if not placed and not configured:
             return Missing("; ".join(unseen) or "no pod of the group is known")
         return cls(
             worlds=_worlds(placed),
             unseen=unseen,
-            configured=_configured(evidence),
+            configured=configured,
             gaps=dropped_lines(evidence),
         )
 
 
-def _configured(evidence: Evidence) -> tuple[Configured, ...]:
+def _configured(
+    evidence: Evidence, placed: Iterable[tuple[Pod, RankLine]]
+) -> tuple[Configured, ...]:
+    """What engines say of themselves, but for logs whose ranks are all of an earlier start."""
+    current = {line for _, line in placed}
     looks = [(p, evidence.look(p).vllm) for p in evidence.pods]
     return tuple(
         Configured(
@@ -97,13 +102,19 @@ def _configured(evidence: Evidence) -> tuple[Configured, ...]:
             Cite(f"{p.name} is configured with TP={log.tp}, PP={log.pp}", log.config_source or ""),
         )
         for p, log in looks
-        if isinstance(log, VllmLog) and (log.tp, log.pp) != (None, None)
+        if isinstance(log, VllmLog)
+        and (log.tp, log.pp) != (None, None)
+        and (not log.ranks or current & {*log.ranks})
     )
 
 
 def _unseen(evidence: Evidence, pod: Pod) -> str:
     log = evidence.look(pod).vllm
-    return log.reason if isinstance(log, Missing) else f"no rank line in the logs of {pod.name}"
+    if isinstance(log, Missing):
+        return log.reason
+    if any(not r.host for r in log.ranks):
+        return f"the rank lines of {pod.name} are of processes that no longer run"
+    return f"no rank line in the logs of {pod.name}"
 
 
 def _worlds(placed: Iterable[tuple[Pod, RankLine]]) -> tuple[EngineWorld, ...]:

@@ -15,13 +15,19 @@ def gpus_against(evidence: Evidence, pod: Pod, shares: Sequence[Share]) -> list[
     node = None if pod.node is None else evidence.node(pod.node)
     if node is None or not isinstance(node.gpus, Gpus) or not shares:
         return gaps
-    seen, ranks = len(node.gpus.devices), sum(1 + s.covers for s in shares)
+    seen, ranks = _units(node.gpus), sum(1 + s.covers for s in shares)
     if seen < pod.gpus:
         gaps.append(f"{seen} GPUs are on {pod.node}, where {pod.name} has {pod.gpus}")
     used = len({p.uuid for p in node.gpus.processes if p.pod == pod.key})
     if used < ranks:
         gaps.append(f"processes of {pod.name} are on {used} GPUs, where {ranks} ranks spoke")
     return gaps
+
+
+def _units(gpus: Gpus) -> int:
+    """GPUs, and in place of one that MIG cuts, its slices."""
+    cut = {s.parent for s in gpus.slices}
+    return sum(d.uuid not in cut for d in gpus.devices) + len(gpus.slices)
 
 
 def counted_twice(shares: Iterable[Share], copies: int) -> list[str]:

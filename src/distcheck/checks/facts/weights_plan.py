@@ -1,38 +1,64 @@
 """What each rank should hold, computed from the model and the layout that is asked for."""
 
-from msgspec import Struct
-
 from distcheck.checks.evidence import Cite, Evidence, Missing, ModelConfig, VllmLog
+from distcheck.checks.evidence.serving import EngineHttp
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.knowledge.weights import GIB, Layout, stage_weights
+from distcheck.checks.facts.sharding_allowances import (
+    Allowances,
+    allowances_of,
+    quantisation_of,
+)
+from distcheck.checks.facts.sharding_held import HeldMemory
+from distcheck.checks.facts.sharding_layouts import Expected, candidates
+from distcheck.checks.facts.sharding_process import layer_partition
+from distcheck.checks.facts.sharding_sizes import loaded_smaller, sized
+from distcheck.checks.knowledge.weights import Engine, Layout
 
-_DEGREES = (1, 2, 4, 8, 16, 32, 64, 128)
-
-
-class Expected(Struct, frozen=True):
-    """GiB that one rank of each pipeline stage holds under TP x PP."""
-
-    tp: int
-    pp: int
-    stages: tuple[float, ...]
-
-    @property
-    def degree(self) -> int:
-        """Into how many parts one copy is cut."""
-        return self.tp * self.pp
+__all__ = ["Expected", "WeightsPlan"]
 
 
 class WeightsPlan(Fact, frozen=True, kw_only=True):
-    """What each rank should hold: under the layout asked for, and under the others."""
+    """What each rank should hold: under the layout asked for, and under the others.
+
+    `copies` are those that are asked for (data parallel), `one` is GiB of one copy on one
+    GPU. No layout of `others` that needs more than `most` GPUs can explain what was seen
+    where only bounds are known.
+    """
 
     wanted: Expected
     others: tuple[Expected, ...]
     cites: tuple[Cite, ...]
+    allowed: Allowances = Allowances()
+    copies: int = 1
+    one: float | None = None
+    most: int = 0
 
     @property
     def layouts(self) -> tuple[Expected, ...]:
         """All of them, the wanted one first."""
         return (self.wanted, *self.others)
+
+    def is_wanted(self, layout: Expected) -> bool:
+        """Whether it is the cut that is asked for, in whatever type it was loaded."""
+        want = self.wanted
+        return (layout.tp, layout.pp, layout.dp) == (want.tp, want.pp, want.dp)
+
+    def by_line(self, gib: float, stage: int | None) -> tuple[Expected, ...]:
+        """Every layout whose rank of `stage` prints `gib`.
+
+        Where the wanted one does, none that needs more GPUs than the group has is beside it.
+        """
+        fits = tuple(e for e in self.layouts if self._possible(e) and e.fits(gib, stage))
+        if not any(self.is_wanted(e) for e in fits):
+            return fits
+        return tuple(e for e in fits if e.degree <= self.most)
+
+    def by_memory(self, held: HeldMemory) -> tuple[Expected, ...]:
+        """Every layout whose rank may hold what NVML shows, as far as the group has GPUs for it."""
+        return tuple(e for e in self.layouts if e.degree <= self.most and held.fits(e))
+
+    def _possible(self, layout: Expected) -> bool:
+        return not layout.bounded or layout.degree <= self.most
 
     @classmethod
     def fold(cls, evidence: Evidence) -> "WeightsPlan | Missing":
@@ -40,44 +66,83 @@ class WeightsPlan(Fact, frozen=True, kw_only=True):
         intent = evidence.intent
         if intent.tp is None:
             return Missing("no command line or spec says into how many parts the model is cut")
-        looks = [evidence.look(p).model for p in evidence.pods]
-        models = [m for m in looks if isinstance(m, ModelConfig)]
-        model = models[0] if models else None
-        if model is None:
-            reasons = dict.fromkeys(m.reason for m in looks if isinstance(m, Missing))
-            return Missing("; ".join(reasons) or "the model's config.json was not seen")
-        tp, pp = intent.tp, intent.pp or 1
-        wanted = _expected(evidence, model, tp, pp)
+        found = _model(evidence)
+        if isinstance(found, Missing):
+            return found
+        model, gaps = found
+        allowed = allowances_of(evidence)
+        engine, heard = engine_of(evidence, allowed)
+        asked = Layout(intent.tp, intent.pp or 1, intent.dp or 1, _ep(evidence))
+        wanted = sized(model, asked, engine, allowed)
         if isinstance(wanted, Missing):
             return wanted
-        cut = {(d, p): None for p in (1, pp) for d in _DEGREES if (d, p) != (tp, pp)}
-        others = [_expected(evidence, model, *one) for one in cut]
-        differ = any(m.config != model.config for m in models)
+        layouts = candidates(asked, wanted)
+        others = [sized(model, one, engine, allowed) for one in layouts]
+        if not heard and "quantization_config" not in model.config:
+            others += loaded_smaller(model, (asked, *layouts), engine, allowed)
+        one = sized(model, Layout(1), engine, allowed)
         return cls(
-            gaps=("config.json differs between pods: which one is served",) if differ else (),
+            gaps=(*gaps, *_absent(evidence)),
             wanted=wanted,
             others=tuple(e for e in others if isinstance(e, Expected)),
-            cites=(
-                Cite(f"TP={tp} x PP={pp} is asked for", intent.sources.get("tp", "intent")),
-                Cite(f"{_gib(wanted)} GiB of weights a rank, computed", model.path),
-            ),
+            cites=_cites(evidence, model, wanted),
+            allowed=allowed,
+            copies=asked.dp if wanted.dp == 1 else 1,
+            one=one.stages[0][0][0] if isinstance(one, Expected) else None,
+            most=max(_asked(evidence), sum(p.gpus for p in evidence.pods)),
         )
 
 
-def _gib(wanted: Expected) -> str:
-    return " or ".join(dict.fromkeys(f"{g:.4f}" for g in wanted.stages))
+def _model(evidence: Evidence) -> tuple[ModelConfig, tuple[str, ...]] | Missing:
+    looks = [evidence.look(p).model for p in evidence.pods]
+    models = [m for m in looks if isinstance(m, ModelConfig)]
+    if not models:
+        reasons = dict.fromkeys(m.reason for m in looks if isinstance(m, Missing))
+        return Missing("; ".join(reasons) or "the model's config.json was not seen")
+    differ = any(m.config != models[0].config for m in models)
+    return models[0], ("config.json differs between pods: which one is served",) if differ else ()
 
 
-def _expected(evidence: Evidence, model: ModelConfig, tp: int, pp: int) -> Expected | Missing:
-    logs = [v for p in evidence.pods if isinstance(v := evidence.look(p).vllm, VllmLog)]
-    intent = evidence.intent
-    found = stage_weights(
-        model.config,
-        Layout(tp, pp, intent.dp or 1, intent.ep or any(log.ep for log in logs)),
-        version=next((log.version for log in logs if log.version), None),
+def engine_of(evidence: Evidence, allowed: Allowances) -> tuple[Engine, bool]:
+    """What the engine adds to the model's files, and whether its quantisation is known."""
+    looks = [evidence.look(p) for p in evidence.pods]
+    logs = [v for look in looks if isinstance(v := look.vllm, VllmLog)]
+    http = [h for look in looks if isinstance(h := look.engine_http, EngineHttp)]
+    versions = [*(log.version for log in logs), *(h.version for h in http)]
+    quantisation, heard = quantisation_of(evidence, allowed)
+    engine = Engine(
+        version=next((v for v in versions if v), None),
         dtype=next((log.dtype for log in logs if log.dtype), None),
-        quantisation=next((log.quantization for log in logs if log.quantization), None),
+        quantisation=quantisation,
+        layer_partition=layer_partition(evidence),
     )
-    if isinstance(found, Missing):
-        return found
-    return Expected(tp, pp, tuple(size / GIB for size in found))
+    return engine, heard
+
+
+def _ep(evidence: Evidence) -> bool:
+    looks = [evidence.look(p).vllm for p in evidence.pods]
+    return evidence.intent.ep or any(v.ep for v in looks if isinstance(v, VllmLog))
+
+
+def _asked(evidence: Evidence) -> int:
+    intent = evidence.intent
+    return max(intent.gpus or 0, (intent.world_size or 0) * (intent.dp or 1))
+
+
+def _absent(evidence: Evidence) -> tuple[str, ...]:
+    """GPUs that are asked for and that no known pod has."""
+    asked, gpus = _asked(evidence), sum(p.gpus for p in evidence.pods)
+    if gpus >= asked:
+        return () if gpus else ("how many GPUs the group has",)
+    return (f"{asked - gpus} GPUs that are asked for and that no pod of the group has",)
+
+
+def _cites(evidence: Evidence, model: ModelConfig, wanted: Expected) -> tuple[Cite, ...]:
+    sizes = " or ".join(
+        dict.fromkeys(f"{s:.4f}" for stage in wanted.stages for r in stage for s in r)
+    )
+    what = f"TP={wanted.tp} x PP={wanted.pp} is asked for"
+    return (
+        Cite(what, evidence.intent.sources.get("tp", "intent")),
+        Cite(f"{sizes} GiB of weights a rank, computed", model.path),
+    )

@@ -2,25 +2,34 @@
 
 import re
 
+from msgspec import field
+
 from distcheck.checks.evidence import Cite, Evidence, Missing, Pod, VllmLog
 from distcheck.checks.evidence.vllm import RankLine, WeightsLine
 from distcheck.checks.facts.engine_lines import gpu_of, lines_by_pod, memory_of
 from distcheck.checks.facts.engine_start import dropped_lines
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.sharding_process import gpu_processes
 from distcheck.checks.facts.share_doubts import counted_twice, gpus_against, nameless
 from distcheck.checks.facts.shares import Share
 from distcheck.checks.knowledge.weights import GIB
 
+_TP = re.compile(r"TP[0-9]{1,5}")
 _ONE_LINE_A_NODE = (0, 11, 1)
 """From this version on only local rank 0 of a node says what it loaded (`info_once`, local)."""
 
 
 class WeightsSeen(Fact, frozen=True, kw_only=True):
-    """What each rank says that it loaded; `gaps` names the GPUs for which nobody spoke."""
+    """What each rank says that it loaded.
+
+    `silent` has, by pod, why there is no line for each of its GPUs. That is no gap: another
+    witness may have seen them. `gaps` is what speaks against a line that is there.
+    """
 
     shares: tuple[Share, ...]
     gpus: int
     asked: int = 0
+    silent: dict[str, str] = field(default_factory=dict)
 
     @property
     def witnessed(self) -> int:
@@ -34,19 +43,23 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
         ranks = lines_by_pod(evidence, lambda log: log.ranks)
         shares: list[Share] = []
         gaps: list[str] = []
+        silent: dict[str, str] = {}
         habits = _habits(evidence)
         for pod in evidence.pods:
             own, odd = _shares(evidence, pod, lines[pod.key], ranks[pod.key], habits)
             shares += own
-            gaps += [*odd, *_unseen(evidence, pod, own), *gpus_against(evidence, pod, own)]
-            gaps += nameless(pod, lines[pod.key])
+            gaps += [*gpus_against(evidence, pod, own), *nameless(pod, lines[pod.key])]
+            gaps += _too_many(pod, own)
+            unseen = _unseen(evidence, pod, own)
+            if odd or unseen:
+                silent[pod.name] = "; ".join(odd) or unseen
         if not shares:
-            return Missing("; ".join(dict.fromkeys(gaps)) or "no pod of the group is known")
+            reasons = dict.fromkeys((*gaps, *silent.values()))
+            return Missing("; ".join(reasons) or "no pod of the group is known")
         gpus = sum(p.gpus for p in evidence.pods)
+        gaps += [*dropped_lines(evidence), *counted_twice(shares, evidence.intent.dp or 1)]
         asked = _asked(evidence)
-        gaps += [*_absent(asked, gpus), *dropped_lines(evidence)]
-        gaps += counted_twice(shares, evidence.intent.dp or 1)
-        return cls(shares=tuple(shares), gpus=gpus, asked=asked, gaps=tuple(gaps))
+        return cls(shares=tuple(shares), gpus=gpus, asked=asked, silent=silent, gaps=tuple(gaps))
 
 
 def _shares(
@@ -66,7 +79,8 @@ def _shares(
         if held is not None and held < line.gib * GIB:
             odd.append(f"{uuid} holds {held / GIB:.2f} GiB, less than {line.source} says")
             continue
-        covers = _covered(line, ranks, one_stage=one_stage) if silent else 0
+        named = _covered_by_title(evidence, pod, line)
+        covers = max(named, _covered(line, ranks, one_stage=one_stage)) if silent else 0
         shares.append(
             Share(pod.name, line.gib, _cite(pod, line), line.pp, line.tp, line.rank, uuid, covers)
         )
@@ -100,28 +114,44 @@ def _covered(line: WeightsLine, ranks: tuple[RankLine, ...], *, one_stage: bool)
     return sum(r.rank != own.rank and (one_stage or r.pp == own.pp) for r in alike)
 
 
-def _unseen(evidence: Evidence, pod: Pod, shares: list[Share]) -> list[str]:
+def _covered_by_title(evidence: Evidence, pod: Pod, line: WeightsLine) -> int:
+    """Other workers on the pod's GPUs that differ from the speaker in the TP rank alone.
+
+    From vLLM 0.19 on they have no rank line either, but their titles name their places. Ranks
+    with experts of their own may hold other numbers of them.
+    """
+    titles = {p.pid: p.title.rpartition("::")[2] for p in gpu_processes(evidence, pod)}
+    workers = [t for t in titles.values() if t.startswith("Worker_") and "EP" not in t]
+    if line.label not in workers or len(set(workers)) < len(workers):
+        return 0
+    return sum(_TP.sub("TP", t) == _TP.sub("TP", line.label) for t in workers) - 1
+
+
+def _too_many(pod: Pod, shares: list[Share]) -> list[str]:
+    spoken = sum(1 + s.covers for s in shares)
+    if spoken <= pod.gpus or not pod.gpus:
+        return []
+    return [f"{spoken} lines of {pod.name} for its {pod.gpus} GPUs: of which start is not told"]
+
+
+def _unseen(evidence: Evidence, pod: Pod, shares: list[Share]) -> str:
+    """Why no line gives the weights of some GPUs of the pod; empty where all have one."""
     spoken = sum(1 + s.covers for s in shares)
     log = evidence.look(pod).vllm
     if isinstance(log, Missing):
-        return [log.reason] if pod.gpus or not any(p.gpus for p in evidence.pods) else []
-    if spoken > pod.gpus > 0:
-        return [f"{spoken} lines of {pod.name} for its {pod.gpus} GPUs: of which start is not told"]
-    if spoken < pod.gpus:
-        folded = sum(w.repeated for w in log.weights)
-        more = f" (Ray folded {folded} lines: set RAY_DEDUP_LOGS=0)" if folded else ""
-        gpus = f"{pod.gpus - spoken} of {pod.gpus} GPUs of {pod.name}"
-        return [f"no line gives the weights of {gpus}{more}"]
-    return []
+        return log.reason if pod.gpus or not any(p.gpus for p in evidence.pods) else ""
+    if spoken >= pod.gpus:
+        return ""
+    folded = sum(w.repeated for w in log.weights)
+    more = f" (Ray folded {folded} lines: set RAY_DEDUP_LOGS=0)" if folded else ""
+    own = sum(not w.host for w in log.weights)
+    if own and not shares and not folded:
+        more = f" (the {own} in its logs are of processes that no longer run)"
+    return (
+        f"no line gives the weights of {pod.gpus - spoken} of {pod.gpus} GPUs of {pod.name}{more}"
+    )
 
 
 def _asked(evidence: Evidence) -> int:
     intent = evidence.intent
     return max(intent.gpus or 0, (intent.world_size or 0) * (intent.dp or 1))
-
-
-def _absent(asked: int, gpus: int) -> tuple[str, ...]:
-    """GPUs that are asked for and that no known pod has."""
-    if gpus >= asked:
-        return () if gpus else ("how many GPUs the group has",)
-    return (f"{asked - gpus} GPUs that are asked for and that no pod of the group has",)

@@ -9,6 +9,7 @@ from msgspec import Struct
 from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.facts.engine_worlds import EngineWorld, EngineWorlds
 from distcheck.checks.facts.nccl_worlds import NcclWorlds
+from distcheck.checks.facts.sharding_process import RunningRanks
 from distcheck.checks.facts.wanted_world import WantedWorld
 
 Opinion = Literal["as wanted", "otherwise", "in part", "silent"]
@@ -23,6 +24,7 @@ class Testimony(Struct, frozen=True):
     says: str
     cites: tuple[Cite, ...] = ()
     subjects: tuple[str, ...] = ()
+    worlds: int = 0
 
 
 def engine_testimony(engine: EngineWorlds | Missing, wanted: WantedWorld) -> Testimony:
@@ -41,9 +43,13 @@ def engine_testimony(engine: EngineWorlds | Missing, wanted: WantedWorld) -> Tes
     against = _against(engine, wanted)
     if against:
         return Testimony("otherwise", against, cites, pods)
-    if len(full) == len(sizes):
+    copies_unseen = engine.unseen and len(sizes) < wanted.dp
+    if not sizes:
+        return Testimony("silent", f"engine logs: {'; '.join(engine.unseen)}")
+    if len(full) == len(sizes) and not copies_unseen:
         says = f"the engine's ranks form {_worlds(sizes)}"
-        return Testimony("as wanted" if _fit(sizes, wanted) else "otherwise", says, cites, pods)
+        opinion: Opinion = "as wanted" if _fit(sizes, wanted) else "otherwise"
+        return Testimony(opinion, says, cites, pods, len(sizes))
     seen = sum(len(w.ranks) for w in engine.worlds)
     where = f" ({'; '.join(engine.unseen)})" if engine.unseen else ""
     meeting = "" if any(w.met for w in engine.worlds) else ", which have set out and not met yet"
@@ -51,21 +57,29 @@ def engine_testimony(engine: EngineWorlds | Missing, wanted: WantedWorld) -> Tes
     return Testimony("in part", says, cites, pods)
 
 
-def nccl_testimony(nccl: NcclWorlds | Missing, wanted: WantedWorld) -> Testimony:
+def nccl_testimony(
+    nccl: NcclWorlds | Missing, wanted: WantedWorld, running: RunningRanks
+) -> Testimony:
     """NCCL's communicators: they speak against it only where no line of theirs can be lost.
+
+    Communicators of processes that are on no GPU now are of an earlier start: silence.
 
     With pipeline stages a missing two-rank communicator would look like a split, so then
     they can only confirm.
     """
     if isinstance(nccl, Missing):
         return Testimony("silent", f"NCCL logs: {nccl.reason}")
+    gone = running.gone(p for w in nccl.worlds for p in w.processes)
+    if gone:
+        says = f"NCCL logs: lines on {', '.join(gone)} are of processes that no longer run"
+        return Testimony("silent", says)
     sizes = [len(w.processes) for w in nccl.worlds]
     cites = tuple(c for w in nccl.worlds for c in w.cites)
     hosts = tuple(dict.fromkeys(h for w in nccl.worlds for h in w.hosts))
     closed = all(w.closed for w in nccl.worlds)
     says = f"NCCL communicators bind {_worlds(sizes)}"
     if closed and _fit(sizes, wanted):
-        return Testimony("as wanted", says, cites, hosts)
+        return Testimony("as wanted", says, cites, hosts, len(sizes))
     if closed and nccl.whole and wanted.pp == 1:
         return Testimony("otherwise", says, cites, hosts)
     where = f" ({'; '.join(nccl.unseen)})" if nccl.unseen else ""

@@ -5,6 +5,7 @@ from distcheck.checks.evidence import Missing
 from distcheck.checks.facts.engine_start import EngineStart
 from distcheck.checks.facts.engine_worlds import EngineWorlds
 from distcheck.checks.facts.nccl_worlds import NcclWorlds
+from distcheck.checks.facts.sharding_process import RunningRanks
 from distcheck.checks.facts.wanted_world import WantedWorld
 from distcheck.checks.facts.world_witness import Testimony, engine_testimony, nccl_testimony
 from distcheck.checks.verdict import Verdict, failed, passed, unknown
@@ -16,6 +17,7 @@ def one_world(
     start: EngineStart,
     engine: EngineWorlds | Missing,
     nccl: NcclWorlds | Missing,
+    running: RunningRanks,
 ) -> Verdict:
     """The group is one world: communicators and engine agree on TP x PP (x DP) ranks.
 
@@ -23,7 +25,7 @@ def one_world(
         Every rank that is asked for was seen in one world of that size, by the engine's rank
         lines, by NCCL's communicators, or by both, and neither speaks against it. With DP of
         a dense model, that there is one such world a copy. It does not prove that the ranks
-        still answer each other: see NCCL006.
+        still answer each other.
 
     Causes:
         world_split: the ranks form worlds of another size, number or layout than asked for
@@ -35,7 +37,7 @@ def one_world(
         --address=...` or `vllm serve --headless`. Where the witnesses disagree, logs of an
         earlier start may still be there: restart the group, or remove them.
     """
-    told = (engine_testimony(engine, wanted), nccl_testimony(nccl, wanted))
+    told = (engine_testimony(engine, wanted), nccl_testimony(nccl, wanted, running))
     opinions = {t.opinion for t in told}
     cites = (*(c for t in told for c in t.cites), *start.cites, wanted.cite)
     subjects = dict.fromkeys(s for t in told for s in t.subjects)

@@ -1,0 +1,120 @@
+"""What is proven wrong with the shares of a group, in an operator's words."""
+
+from collections.abc import Iterable
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import Cite, Missing
+from distcheck.checks.facts import sharding_words as words
+from distcheck.checks.facts.sharding_held import HeldMemory
+from distcheck.checks.facts.sharding_layouts import Expected
+from distcheck.checks.facts.sharding_memory import MemoryHeld
+from distcheck.checks.facts.sharding_opinions import Clash, Opinions
+from distcheck.checks.facts.sharding_world import WorldWitness
+from distcheck.checks.facts.shares import Share
+from distcheck.checks.facts.weights_plan import WeightsPlan
+from distcheck.checks.facts.weights_seen import WeightsSeen
+
+
+class Fault(Struct, frozen=True):
+    """What is wrong, and its cause. Not `proven`: one witness alone says so, against two."""
+
+    says: str
+    cause: str
+    cites: tuple[Cite, ...]
+    subjects: Iterable[str]
+    proven: bool = True
+
+
+def fault_of(
+    seen: WeightsSeen | Missing,
+    held: MemoryHeld | Missing,
+    told: Opinions,
+    plan: WeightsPlan,
+    world: WorldWitness | Missing,
+) -> Fault | None:
+    """What is proven wrong; None where nothing is."""
+    if told.clashes:
+        return _disagree(told.clashes, plan, world)
+    if isinstance(seen, WeightsSeen) and told.wrong:
+        idle = held.idle if isinstance(held, MemoryHeld) else ()
+        return _fail(seen, plan, told.wrong, idle)
+    shares = seen.shares if isinstance(seen, WeightsSeen) else ()
+    if outside := [share for share in shares if _outside(share, plan.wanted)]:
+        return _elsewhere(outside, plan)
+    return _fail_by_memory(told.heavy, plan) if told.heavy else None
+
+
+def _disagree(
+    clashes: tuple[Clash, ...], plan: WeightsPlan, world: WorldWitness | Missing
+) -> Fault:
+    one = clashes[0]
+    says = f"{one.share.subject}: its rank's line says {one.share.gib:.2f} GiB, which is "
+    says += f"{words.parts(one.by_line)} of the model, but {words.by_memory(one.held, plan)}"
+    by_line = any(plan.is_wanted(e) for e in one.by_line)
+    if isinstance(world, WorldWitness) and (world.as_wanted or world.otherwise):
+        alone = "NVML stands alone" if by_line == world.as_wanted else "the line stands alone"
+        says += f"; {world.says}: {alone}"
+    cites = tuple(c for x in clashes for c in (x.share.cite, x.held.cite, *x.held.own.cites))
+    if by_line and isinstance(world, WorldWitness) and world.as_wanted:
+        return Fault(says, "witnesses_disagree", (*cites, *plan.cites), {}, proven=False)
+    subjects = dict.fromkeys(x.share.subject for x in clashes)
+    return Fault(says, "witnesses_disagree", (*cites, *plan.cites), subjects)
+
+
+def _outside(share: Share, want: Expected) -> bool:
+    """Whether the rank has a place that the layout asked for does not have."""
+    places = ((share.tp, want.tp), (share.pp, want.pp))
+    return any(at is not None and not 0 <= at < size for at, size in places)
+
+
+def _elsewhere(outside: list[Share], plan: WeightsPlan) -> Fault:
+    one = outside[0]
+    says = f"{len(outside)} ranks have places that {plan.wanted} does not have"
+    says += f": one on {one.subject} is TP rank {one.tp}, PP rank {one.pp}"
+    cites, subjects = _cites(outside, plan), dict.fromkeys(s.subject for s in outside)
+    return Fault(says, "wrong_layout", cites, subjects)
+
+
+def _fail(
+    seen: WeightsSeen,
+    plan: WeightsPlan,
+    wrong: tuple[tuple[Share, tuple[Expected, ...]], ...],
+    idle: tuple[str, ...],
+) -> Fault:
+    want, shares = plan.wanted, [share for share, _ in wrong]
+    fits = {e.degree: e for _, layouts in wrong for e in reversed(layouts)}
+    held = max(fits)
+    cites, subjects = _cites(shares, plan), dict.fromkeys(s.subject for s in shares)
+    is_copy = len(fits) == 1 and held < want.degree and len(wrong) == len(seen.shares)
+    count, rest = divmod(seen.gpus, held)
+    if is_copy and count > 1 and not rest and not idle:
+        says = f"{words.who(seen)} {words.values(shares)} GiB, which is 1/{held} of the model: "
+        says += f"{words.copies(count)} of {fits[held]}, not {words.number(plan.copies)} of {want}"
+        return Fault(says, "replicated", cites, subjects)
+    says = f"{len(wrong)} of {seen.gpus} GPUs hold {words.values(shares)} GiB, "
+    if set(fits) == {want.degree}:
+        says += f"as {fits[held]} cuts the model, not {words.sizes(want)} GiB as {want} does"
+        return Fault(says, "wrong_layout", cites, subjects)
+    says += f"which is {words.parts(fits.values())} of the model, "
+    says += f"not 1/{want.degree} ({words.sizes(want)} GiB) as {want} should"
+    says += f"; nothing runs on the GPUs of {', '.join(idle)}" if idle else ""
+    return Fault(says, "wrong_degree", cites, subjects)
+
+
+def _fail_by_memory(heavy: tuple[HeldMemory, ...], plan: WeightsPlan) -> Fault:
+    want = plan.wanted
+    fits = {e.degree: e for h in heavy for e in reversed(plan.by_memory(h))}
+    says = f"{words.by_memory(heavy[0], plan)}, not 1/{want.degree} ({words.sizes(want)} GiB) "
+    says += f"as {want} should"
+    cites = tuple(c for h in heavy for c in (h.cite, *h.own.cites, *h.group.cites))
+    subjects = dict.fromkeys(h.uuid for h in heavy)
+    count, rest = divmod(plan.most, max(fits))
+    if len(fits) == 1 and max(fits) < want.degree and count > 1 and not rest:
+        says += f": it looks like {words.copies(count)} of {fits[max(fits)]}"
+        return Fault(says, "replicated", (*cites, *plan.cites), subjects)
+    return Fault(says, "wrong_degree", (*cites, *plan.cites), subjects)
+
+
+def _cites(shares: tuple[Share, ...] | list[Share], plan: WeightsPlan) -> tuple[Cite, ...]:
+    return (*(s.cite for s in shares), *plan.cites)

@@ -1,0 +1,152 @@
+"""Which GPU of the group has which rank, and who else is on it."""
+
+from collections.abc import Iterable
+from typing import Self
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import Cite, Evidence, GpuProcess, Gpus, Missing, Pod, Processes
+from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.sharding_process import gpu_processes, unlisted
+from distcheck.checks.knowledge.weights import GIB
+
+_RANK = ("VLLM::Worker", "ray::RayWorker", "sglang::scheduler")
+_NO_CONTEXT = GIB
+"""A process that holds more than this on a GPU has more there than a context."""
+
+
+class RankOnGpu(Struct, frozen=True):
+    """One rank process and the GPU, or MIG slice, on which it holds most."""
+
+    uuid: str
+    pid: int
+    pod: str
+    title: str
+    node: str
+    allocated: bool | None = None
+    """Whether the device plugin gave the GPU to its container; None where nothing tells."""
+
+    @property
+    def cite(self) -> Cite:
+        """What shows it."""
+        what = f"{self.title or 'a process'} (pid {self.pid}) of {self.pod} is on {self.uuid}"
+        return Cite(what, f"NVML on {self.node}")
+
+
+class Tenant(Struct, frozen=True):
+    """A process of somebody else on a GPU of the group; `gib` None where NVML does not tell."""
+
+    uuid: str
+    pid: int
+    whose: str
+    gib: float | None
+    node: str
+
+    @property
+    def cite(self) -> Cite:
+        """What shows it."""
+        held = "memory that NVML does not tell" if self.gib is None else f"{self.gib:.2f} GiB"
+        what = f"a process of {self.whose} (pid {self.pid}) holds {held} on {self.uuid}"
+        return Cite(what, f"NVML on {self.node}")
+
+
+class RanksOnGpus(Fact, frozen=True, kw_only=True):
+    """Every rank that NVML shows; `unused` has the GPUs that each pod has and no rank is on."""
+
+    ranks: tuple[RankOnGpu, ...]
+    tenants: tuple[Tenant, ...]
+    gpus: int
+    unused: dict[str, int]
+    asked: int | None = None
+
+    @property
+    def doubled(self) -> dict[str, tuple[RankOnGpu, ...]]:
+        """GPUs with more than one rank."""
+        found: dict[str, list[RankOnGpu]] = {}
+        for rank in self.ranks:
+            found.setdefault(rank.uuid, []).append(rank)
+        return {uuid: tuple(ranks) for uuid, ranks in found.items() if len(ranks) > 1}
+
+    @classmethod
+    def fold(cls, evidence: Evidence) -> Self | Missing:
+        """From NVML on every node of the group; Missing where none could be asked."""
+        ranks: list[RankOnGpu] = []
+        tenants: list[Tenant] = []
+        gaps: list[str] = []
+        unused: dict[str, int] = {}
+        for pod in (p for p in evidence.pods if p.gpus):
+            gpus = _gpus(evidence, pod)
+            if isinstance(gpus, Missing):
+                gaps.append(gpus.reason)
+                continue
+            mine = tuple(_ranks(evidence, pod))
+            ranks += mine
+            tenants += _tenants(evidence, pod, gpus, {r.uuid for r in mine})
+            left = pod.gpus - len({r.uuid for r in mine})
+            unseen = sum(_unattributed(p) for p in gpus.processes) + unlisted(gpus)
+            if left > 0 and unseen:
+                gaps.append(f"whose {unseen} processes on GPUs of {pod.node} are")
+            elif left > 0:
+                unused[pod.name] = left
+        if not ranks:
+            return Missing("; ".join(gaps) or "no rank process is on any GPU of the group")
+        return cls(
+            ranks=tuple(ranks),
+            tenants=tuple(tenants),
+            gpus=sum(p.gpus for p in evidence.pods),
+            unused=unused,
+            asked=evidence.intent.gpus,
+            gaps=tuple(gaps),
+        )
+
+
+def _unattributed(process: GpuProcess) -> bool:
+    """Whether nobody could tell whose it is: it may be a pod's own."""
+    return process.pod is None and process.owner in ("", "unseen")
+
+
+def _gpus(evidence: Evidence, pod: Pod) -> Gpus | Missing:
+    node = None if pod.node is None else evidence.node(pod.node)
+    if node is None:
+        return Missing(f"no agent answered on node {pod.node} ({pod.name})")
+    if isinstance(node.gpus, Missing):
+        return Missing(f"{node.gpus.reason} ({pod.name})")
+    return node.gpus
+
+
+def _ranks(evidence: Evidence, pod: Pod) -> Iterable[RankOnGpu]:
+    """Each process once, at home: it may leave a context on another rank's GPU."""
+    by_pid: dict[int, list[GpuProcess]] = {}
+    for process in gpu_processes(evidence, pod):
+        by_pid.setdefault(process.pid, []).append(process)
+    for pid, on in by_pid.items():
+        home = max(on, key=lambda p: p.memory_used or 0)
+        known = home.memory_used is not None
+        titled = home.title.startswith(_RANK)
+        if titled or not known or (home.memory_used or 0) > _NO_CONTEXT:
+            given = _allocated(evidence, pod, pid, home.uuid)
+            yield RankOnGpu(home.uuid, pid, pod.name, home.title, pod.node or "", given)
+
+
+def _allocated(evidence: Evidence, pod: Pod, pid: int, uuid: str) -> bool | None:
+    """By the list of UUIDs that the device plugin puts into the container's environment."""
+    seen = evidence.look(pod).processes
+    if not isinstance(seen, Processes):
+        return None
+    told = next((p.visible for p in seen.processes if p.pid == pid), {})
+    listed = told.get("NVIDIA_VISIBLE_DEVICES", "").split(",")
+    if not all(one.strip().startswith(("GPU-", "MIG-")) for one in listed):
+        return None
+    return uuid in {one.strip() for one in listed}
+
+
+def _tenants(evidence: Evidence, pod: Pod, gpus: Gpus, on: set[str]) -> Iterable[Tenant]:
+    group = {p.key for p in evidence.pods}
+    for process in gpus.processes:
+        if process.uuid not in on or process.pod in group or _unattributed(process):
+            continue
+        held = process.memory_used
+        if held is None or held > _NO_CONTEXT:
+            gib = None if held is None else held / GIB
+            whose = process.pod or "the node itself"
+            yield Tenant(process.uuid, process.pid, whose, gib, pod.node or "")

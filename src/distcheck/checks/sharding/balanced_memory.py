@@ -1,0 +1,39 @@
+"""SHARD003."""
+
+from distcheck.checks.check import check
+from distcheck.checks.facts.sharding_balance import Balances
+from distcheck.checks.verdict import Verdict, passed, warned
+
+
+@check("SHARD003", weight="supporting")
+def balanced_memory(seen: Balances) -> Verdict:
+    """Memory is balanced over the ranks.
+
+    Proves:
+        By NVML every rank holds what the plan predicts for its place: as much as the others of
+        its pipeline stage, which have the same weights and the same cache. Stages differ from
+        each other and are not compared. One GPU of each node may hold more, by the contexts
+        that the node's other ranks leave there. It does not prove that the weights are cut:
+        copies are balanced too (SHARD001).
+
+    Causes:
+        unbalanced: a rank holds more, or less, than others with the same part of the model
+
+    Remedy:
+        See what runs on the GPUs that are named: a second engine, a rank that was restarted
+        alone, a model loaded by hand, or a rank that has not finished loading. Experts that
+        are moved by load (EPLB) differ by whole experts.
+    """
+    odd = [r for r in seen.ranks if r.odd]
+    if odd:
+        one = max(odd, key=lambda r: abs(r.used - r.predicted))
+        says = f"{len(odd)} of {len(seen.ranks)} ranks hold what their place does not explain: "
+        says += f"{one.uuid} of {one.pod} {one.used:.2f} GiB, where ranks of stage {one.stage} "
+        says += f"hold {one.predicted:.2f} GiB"
+        cites = (*(r.cite for r in odd), *seen.cites)
+        return warned(says, "unbalanced", cites, dict.fromkeys(r.uuid for r in odd))
+    most = max((abs(r.used - r.predicted) for r in seen.ranks), default=0.0)
+    stages = len({r.stage for r in seen.ranks})
+    says = f"each of {len(seen.ranks)} ranks is within {most:.2f} GiB of what its place predicts"
+    says += f", in {stages} stages" * (stages > 1)
+    return passed(says, (*(r.cite for r in seen.ranks), *seen.cites))

@@ -1,0 +1,60 @@
+"""SHARD004."""
+
+from distcheck.checks.check import check
+from distcheck.checks.evidence import Cite
+from distcheck.checks.facts.sharding_gpus import RankOnGpu, RanksOnGpus
+from distcheck.checks.verdict import Verdict, failed, passed, warned
+
+
+@check("SHARD004", weight="supporting")
+def one_rank_a_gpu(seen: RanksOnGpus) -> Verdict:
+    """Every GPU of the group has exactly one rank.
+
+    Proves:
+        NVML shows on each GPU (or MIG slice) of the group's pods one process of theirs that
+        is a rank, by its title or by what it holds, and nobody else who holds memory there.
+        It does not prove that these ranks are of one world: see SHARD002.
+
+    Causes:
+        gpu_unused: a pod of the group has GPUs on which no rank runs
+        gpu_shared: two ranks are on one GPU, or somebody else holds memory there
+        gpu_not_allocated: a rank is on a GPU that was given to another container
+
+    Remedy:
+        GPUs without a rank: compare TP x PP (x DP) with the GPU limits of the pods, and see
+        whether the engine's Ray or node rank sees every node. Two ranks on one GPU: look at
+        CUDA_VISIBLE_DEVICES, and at how many engines run in each pod. A rank on a GPU of
+        another container: a privileged pod sees every GPU of its node, so take the privilege
+        away or set NVIDIA_VISIBLE_DEVICES. Somebody else's process: look for time-slicing
+        and for pods that bypass the device plugin.
+    """
+    cites = tuple(r.cite for r in seen.ranks)
+    stray = [r for r in seen.ranks if r.allocated is False]
+    if doubled := seen.doubled:
+        return _doubled(doubled)
+    if stray:
+        one = stray[0]
+        says = f"{len(stray)} ranks are on GPUs that were not given to their container: "
+        says += f"pid {one.pid} of {one.pod} on {one.uuid}"
+        uuids = dict.fromkeys(r.uuid for r in stray)
+        return failed(says, "gpu_not_allocated", (r.cite for r in stray), uuids)
+    if seen.unused:
+        used = seen.gpus - sum(seen.unused.values())
+        where = ", ".join(f"{count} of {pod}" for pod, count in seen.unused.items())
+        says = f"{used} of {seen.gpus} GPUs used: no rank is on {where}"
+        return failed(says, "gpu_unused", cites, seen.unused)
+    if seen.tenants:
+        says = f"others are on {len({t.uuid for t in seen.tenants})} GPUs of the group: "
+        says += seen.tenants[0].cite.what
+        shared = dict.fromkeys(t.uuid for t in seen.tenants)
+        return warned(says, "gpu_shared", (t.cite for t in seen.tenants), shared)
+    says = f"{len(seen.ranks)} ranks are on {seen.gpus} GPUs, one on each"
+    return passed(says, cites, dict.fromkeys(r.uuid for r in seen.ranks))
+
+
+def _doubled(doubled: dict[str, tuple[RankOnGpu, ...]]) -> Verdict:
+    uuid, ranks = next(iter(doubled.items()))
+    who = ", ".join(f"pid {r.pid} of {r.pod}" for r in ranks)
+    says = f"{len(doubled)} GPUs have more than one rank: {who} are on {uuid}"
+    cites: tuple[Cite, ...] = tuple(r.cite for found in doubled.values() for r in found)
+    return failed(says, "gpu_shared", cites, doubled)

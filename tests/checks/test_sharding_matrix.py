@@ -1,0 +1,194 @@
+"""No combination of model, layout, fault and hidden evidence makes a wrong group pass."""
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from tests.checks.sharding_groups import Running, Truth, evidence_of, ranks_of, weigh
+
+from distcheck.checks.evidence import Evidence
+from distcheck.checks.facts import sharding_layouts, sharding_sizes
+from distcheck.checks.knowledge.weights import Exact, Layout
+from distcheck.checks.sharding.balanced_memory import balanced_memory
+from distcheck.checks.sharding.one_rank_a_gpu import one_rank_a_gpu
+from distcheck.checks.sharding.one_world import one_world
+from distcheck.checks.sharding.share_of_weights import share_of_weights
+from distcheck.checks.verdict import Verdict, worst
+
+MODELS = {
+    "llama-3.1-70b": 80.0,
+    "llama-3.1-405b-fp8": 80.0,
+    "llama-3.1-8b": 80.0,
+    "qwen3-30b-a3b": 80.0,
+    "mixtral-8x7b": 80.0,
+    "deepseek-v3": 141.0,
+}
+ASKED = (
+    Layout(16),
+    Layout(8, 2),
+    Layout(4, 4),
+    Layout(8, 1, 2),
+    Layout(8, 1, 2, expert_parallel=True),
+    Layout(1, 1, 16, expert_parallel=True),
+)
+NO_LINES = ("weights", "ranks", "config-line", "cache-line", "nccl")
+HIDDEN = (
+    (),
+    ("weights",),
+    ("ranks", "nccl"),
+    ("weights", "ranks"),
+    ("weights", "nccl"),
+    ("config-line",),
+    ("config-line", "arguments"),
+    ("config-line", "arguments", "ranks", "nccl"),
+    ("weights", "http", "cache-line"),
+    ("weights", "arguments"),
+    ("arguments", "http"),
+    ("nvml",),
+    ("numbers",),
+    ("numbers", "weights"),
+    ("model",),
+    ("last-node",),
+    ("last-node", "weights"),
+    NO_LINES,
+    (*NO_LINES, "http"),
+    (*NO_LINES, "arguments"),
+    (*NO_LINES, "http", "arguments", "nvml"),
+)
+
+
+def copies(model: str, asked: Layout, **how: Any) -> tuple[Running, ...]:
+    """Two engines, each on half of the GPUs."""
+    half = _halved(asked)
+    starts = (0, asked.world // 2)
+    return tuple(Running(layout=half, first=s, **how) for s in starts) if half else ()
+
+
+def half(model: str, asked: Layout) -> tuple[Running, ...]:
+    return copies(model, asked)[:1]
+
+
+def elsewhere(model: str, asked: Layout) -> tuple[Running, ...]:
+    return copies(model, asked)[1:]
+
+
+def quarters(_: str, asked: Layout) -> tuple[Running, ...]:
+    return tuple(Running(layout=Layout(4), first=4 * i) for i in range(4)) * (asked.dp == 1)
+
+
+def swapped(_: str, asked: Layout) -> tuple[Running, ...]:
+    """As many parts, cut otherwise."""
+    other = Layout(asked.tp * asked.pp) if asked.pp > 1 else Layout(asked.tp // 2, 2)
+    return (Running(layout=other),) * (asked.dp == 1)
+
+
+def offloaded(model: str, asked: Layout) -> tuple[Running, ...]:
+    """Two copies, of which so much is offloaded that each rank prints what was asked for."""
+    other = _halved(asked)
+    if other is None or asked.expert_parallel:
+        return ()
+    return copies(model, asked, offload=_gib(model, other) - _gib(model, asked))
+
+
+def fp8(model: str, asked: Layout) -> tuple[Running, ...]:
+    """Two copies at half the size, near what was asked for."""
+    return copies(model, asked, quantisation="fp8") if asked.dp == 1 else ()
+
+
+def none(_: str, asked: Layout) -> tuple[Running, ...]:
+    return (Running(layout=asked),)
+
+
+ENOUGH = (
+    (),
+    ("weights",),
+    ("weights", "nccl"),
+    ("config-line",),
+    ("config-line", "arguments"),
+    ("arguments", "http"),
+    ("nvml",),
+    ("numbers",),
+)
+"""Hidden without harm: other witnesses see as much."""
+WHY = (
+    "nobody looked",
+    "no agent answered on node-1",
+    "no line gives the weights of",
+    "no rank line in the logs of",
+    "command line was not read",
+    "nothing tells the pipeline stage",
+    "(if loaded as ",
+    "fits 1/8 or 1/16 of the model",
+)
+FAULTS = (none, copies, half, elsewhere, quarters, swapped, offloaded, fp8)
+
+
+def _halved(asked: Layout) -> Layout | None:
+    """One engine on half of the GPUs."""
+    tp, pp, dp, ep = asked.tp, asked.pp, asked.dp, asked.expert_parallel
+    if ep:
+        return Layout(tp, pp, dp // 2, ep) if dp > 2 else None
+    if dp > 1:
+        return Layout(tp // 2, pp, dp)
+    return Layout(tp, pp // 2) if pp > 1 else Layout(tp // 2)
+
+
+def _gib(model: str, layout: Layout) -> float:
+    found = weigh(model, layout, None, None)
+    return max(r.weights_bytes for r in found.ranks) / 2**30 if isinstance(found, Exact) else 0.0
+
+
+def cases() -> Iterator[tuple[str, Truth, tuple[str, ...]]]:
+    every = ((m, g, a, f) for m, g in MODELS.items() for a in ASKED for f in FAULTS)
+    for model, gib, asked, fault in every:
+        engines = fault(model, asked)
+        truth = Truth(model=model, asked=asked, engines=engines, gpu_gib=gib)
+        if ranks_of(truth):
+            yield from ((fault.__name__, truth, hidden) for hidden in HIDDEN)
+
+
+@pytest.fixture
+def once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each model is cut once in each way: the arithmetic has tests of its own."""
+    for where, name in ((sharding_layouts, "rank_weights"), (sharding_sizes, "kv_bytes_per_token")):
+        monkeypatch.setattr(where, name, _remembered(getattr(where, name)))
+
+
+def _remembered(real: Callable[..., Any]) -> Callable[..., Any]:
+    known: dict[object, Any] = {}
+
+    def remembered(config: dict[str, Any], *how: Any) -> Any:
+        key = (id(config), *how)
+        if key not in known:
+            known[key] = real(config, *how)
+        return known[key]
+
+    return remembered
+
+
+def judged(evidence: Evidence) -> dict[str, Verdict]:
+    every = (share_of_weights, one_world, balanced_memory, one_rank_a_gpu)
+    return {one.id: one.judge_evidence(evidence) for one in every}
+
+
+@pytest.mark.usefixtures("once")
+def test_no_wrong_group_passes_and_no_right_one_fails_or_is_unknown_without_a_reason() -> None:
+    seen: Counter[tuple[str, str]] = Counter()
+    for fault, truth, hidden in cases():
+        told = judged(evidence_of(truth, hidden))
+        verdict = worst([told["SHARD001"].outcome, told["SHARD002"].outcome])
+        where = f"{truth.model} {truth.asked} {fault} without {hidden}: {told}"
+        if fault == "none":
+            assert verdict != "fail", where
+            assert verdict == "pass" or hidden not in ENOUGH, where
+            unknown = (v.says for v in told.values() if v.outcome == "unknown")
+            assert all(any(why in text for why in WHY) for text in unknown), where
+            assert told["SHARD003"].outcome in ("pass", "unknown"), where
+            assert told["SHARD004"].outcome in ("pass", "unknown"), where
+        else:
+            assert verdict != "pass", where
+            assert told["SHARD001"].outcome != "pass" or fault == "swapped", where
+        seen[fault, verdict] += 1
+    assert sum(seen.values()) > 3000, seen
+    assert seen["copies", "fail"] > seen["copies", "unknown"], seen
