@@ -2,18 +2,19 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cached_property
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, Pod
-from distcheck.checks.evidence.nccl import Channels, Communicator, NcclProcess
+from distcheck.checks.evidence.nccl import MOST_PEERS, Channels, Communicator, NcclProcess
+from distcheck.checks.facts.sharding_process import RunningRanks
 from distcheck.checks.knowledge.nccl_merge import merge
 
 _SUFFIX = re.compile(r"-[a-z0-9]{5}\Z")
 _LONGEST = 63  # of a pod's hostname; the kubelet cuts the rest off
-_SAMPLED = 8  # peers that the reader keeps of one entry: there may be more
 _KEPT = "_nccl_group"
 
 
@@ -69,7 +70,7 @@ class NcclGroup(Struct, frozen=True, dict=True):
     def _stays(self, one: Channels, seats: dict[tuple[str, int], str]) -> bool:
         """Every peer is known, and on the same node."""
         ends = [seats.get((one.communicator, other)) for _, other in one.peers]
-        known = bool(ends) and None not in ends and len(ends) < _SAMPLED
+        known = bool(ends) and None not in ends and len(ends) < MOST_PEERS
         return known and {self.home(e) for e in ends if e} == {self.home(one.host)}
 
 
@@ -78,9 +79,31 @@ def group_of(evidence: Evidence) -> NcclGroup:
     kept = evidence.__dict__.get(_KEPT)
     if not isinstance(kept, NcclGroup):
         looks = ((pod, evidence.look(pod).nccl) for pod in evidence.pods)
-        logs = tuple((p, log) for p, log in looks if isinstance(log, NcclLog) and log.lines)
+        gone = RunningRanks.fold(evidence).is_gone
+        logs = tuple(
+            (p, _of_now(log, gone)) for p, log in looks if isinstance(log, NcclLog) and log.lines
+        )
         kept = evidence.__dict__[_KEPT] = NcclGroup(logs, _nodes(evidence.pods))
     return kept
+
+
+def _of_now(log: NcclLog, gone: Callable[[str, int], bool]) -> NcclLog:
+    """The log without ranks and channels of processes that are gone; failures stay.
+
+    A process that failed is gone too, and its failure may be why.
+    """
+    if not any(gone(p.host, p.pid) for p in log.processes):
+        return log
+    comms = (
+        replace(c, ranks=tuple(r for r in c.ranks if not gone(r.host, r.pid)))
+        for c in log.communicators
+    )
+    return replace(
+        log,
+        processes=tuple(p for p in log.processes if not gone(p.host, p.pid)),
+        communicators=tuple(c for c in comms if c.ranks),
+        channels=tuple(c for c in log.channels if not gone(c.host, c.pid)),
+    )
 
 
 def nothing_seen(evidence: Evidence) -> Missing:

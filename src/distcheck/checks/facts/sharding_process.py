@@ -77,9 +77,13 @@ class RunningRanks(Fact, frozen=True, kw_only=True):
         found = {p.hostname or p.name: rank_numbers(evidence, p) for p in evidence.pods}
         return cls(by_host={host: frozenset(n) for host, n in found.items() if n is not None})
 
+    def is_gone(self, host: str, pid: int) -> bool:
+        """Whether that process of that host is none of those on its GPUs now."""
+        return host in self.by_host and pid not in self.by_host[host]
+
     def gone(self, processes: Iterable[tuple[str, int]]) -> tuple[str, ...]:
         """Hosts of those `(host, pid)` that are none of the processes on its GPUs now."""
-        lost = (h for h, pid in processes if h in self.by_host and pid not in self.by_host[h])
+        lost = (host for host, pid in processes if self.is_gone(host, pid))
         return tuple(dict.fromkeys(lost))
 
 
