@@ -100,7 +100,8 @@ class Framing:
         stream = frame.stream if frame.stream in _STREAMS else ""
         joined = self.parts.pop(stream, b"") + frame.payload
         whole = joined[:LONGEST_LINE]
-        self.lost += b"NCCL" in joined[LONGEST_LINE:]
+        if len(joined) > LONGEST_LINE:
+            self.lost += b"NCCL" in joined[LONGEST_LINE:]
         if frame.partial:
             self.parts[stream] = whole
             return []

@@ -139,8 +139,9 @@ class Lines:
     def _line(self, number: int, raw: bytes) -> None:
         """Take a line the long way."""
         whole = not self._greedy and len(raw) <= _LONGEST_KNOWN
-        for part in (raw,) if len(raw) <= LONGEST_LINE else raw.split(b"\r"):
-            self.cut(part[LONGEST_LINE:])
+        for part in (raw,) if whole or len(raw) <= LONGEST_LINE else raw.split(b"\r"):
+            if len(part) > LONGEST_LINE:
+                self.cut(part[LONGEST_LINE:])
             for stamp, text in self._framing.push(part[:LONGEST_LINE]):
                 self._give(number, stamp, text)
         if whole and not self._framing.pending:
