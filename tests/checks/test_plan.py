@@ -13,6 +13,7 @@ from tools import weights as page
 from distcheck.checks.knowledge.plan import Ask, Plan, PlannedLayout
 from distcheck.checks.knowledge.plan_fabric import Fabric, carries
 from distcheck.checks.knowledge.plan_layouts import plan
+from distcheck.checks.knowledge.plan_length import beyond_length, longest_allowed
 from distcheck.checks.knowledge.plan_room import Batch, activations, longest, request_bytes
 from distcheck.checks.knowledge.weights import (
     GIB,
@@ -128,7 +129,7 @@ def test_deepseek_fits_on_one_node_of_larger_gpus() -> None:
 def test_without_gpus_the_fewest_that_fit_come_first() -> None:
     found = planned("llama-3.1-70b", gpu_bytes=80 * GIB)
     assert [one.gpus for one in found.layouts] == [4, 8, 16, 32, 2, 1]
-    assert [one.fits for one in found.layouts] == [True, True, True, True, None, False]
+    assert [one.fits for one in found.layouts] == [True, True, True, True, False, False]
 
 
 def test_a_length_that_nobody_asked_for_is_cut_to_what_fits() -> None:
@@ -145,10 +146,80 @@ def test_a_length_that_was_asked_for_is_never_cut() -> None:
 
 
 def test_a_length_that_cannot_fit_is_refused_in_vllm_s_words() -> None:
-    one = of(on("llama-3.1-405b-fp8", 8, 80, max_model_len=1 << 20), 8)
+    (one,) = planned("llama-3.1-70b", tp=2, gpu_bytes=80 * GIB, max_model_len=131_072).layouts
     assert one.fits is False
     assert (one.refused or "").startswith("To serve at least one request with the model's max seq")
     assert one.flags == ()
+
+
+def test_the_model_s_own_length_that_cannot_fit_gives_way_to_one_that_may() -> None:
+    (one,) = planned("llama-3.1-70b", tp=2, gpu_bytes=80 * GIB).layouts
+    assert (one.fits, one.shortened, one.max_model_len) == (False, True, 18_432)
+    assert one.advice == "Not for 131,072 tokens; it may fit with --max-model-len 18432."
+    assert "max seq len (131072)" in (one.refused or "")
+    assert "--max-model-len 18432" in " ".join(one.flags)
+
+
+def test_a_length_beyond_the_model_s_is_refused_in_vllm_s_words() -> None:
+    (one,) = planned("llama-3.1-70b", tp=8, gpu_bytes=80 * GIB, max_model_len=200_000).layouts
+    assert (one.fits, one.memory, one.flags) == (False, (), ())
+    assert (one.refused or "").startswith(
+        "User-specified max_model_len (200000) is greater than the derived max_model_len"
+        " (max_position_embeddings=131072 "
+    )
+
+
+@pytest.mark.parametrize(
+    ("scaling", "most"),
+    [
+        (None, 32_768),
+        ({"rope_type": "default"}, 32_768),
+        ({"rope_type": "llama3", "factor": 8.0}, 32_768),
+        ({"type": "longrope", "factor": 8.0}, 32_768),
+        ({"type": "linear", "factor": 2.0}, 65_536),
+        (
+            {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32_768},
+            131_072,
+        ),
+        ({"rope_type": "yarn", "factor": 4.0}, None),
+        ({"rope_type": "linear", "factor": "2"}, None),
+        ({"full_attention": {"rope_type": "yarn"}}, None),
+        ("dynamic", None),
+    ],
+)
+def test_the_longest_request_follows_the_rope_s_scaling(scaling: object, most: int | None) -> None:
+    shape = {"max_position_embeddings": 32_768, "rope_scaling": scaling}
+    assert longest_allowed(shape) == most
+    assert beyond_length(shape, 1 << 29 if most is None else most) is None
+    assert (beyond_length(shape, 1 << 29) is None) == (most is None)
+
+
+def test_a_layout_to_avoid_names_the_one_to_use() -> None:
+    (one,) = planned("llama-3.1-70b", tp=16, gpu_bytes=80 * GIB, fabric=ETHERNET_25).layouts
+    assert one.avoided
+    assert one.advice.endswith("never TP. Use TP=8 x PP=2 instead.")
+
+
+def test_tp_across_nodes_of_an_unknown_network_is_advised_on_a_condition() -> None:
+    (one,) = planned("llama-3.1-70b", tp=16, gpu_bytes=80 * GIB).layouts
+    assert not one.avoided
+    assert one.advice == "Fits. Deploy only if the interconnect carries RDMA of 400 Gb/s a GPU."
+
+
+def test_without_gpus_or_memory_nothing_is_recommended() -> None:
+    found = planned("llama-3.1-70b").layouts
+    assert found[0].advice == (
+        "131.4 GiB of weights; give --gpu-memory. It takes 4 GPUs of 80 GiB."
+        " It takes 2 GPUs of 141 GiB."
+    )
+    assert all(one.flags == () for one in found)
+
+
+def test_stages_inside_a_node_are_explained_by_the_heads() -> None:
+    first = on("llama-3.1-70b", 12, 80, gpus_per_node=12).layouts[0]
+    assert first.advice == (
+        "Deploy it: PP inside the node, because TP=12 does not divide 64 heads."
+    )
 
 
 def test_heads_that_tp_does_not_divide_are_refused_in_vllm_s_words() -> None:

@@ -58,9 +58,14 @@ def warned(
     return Verdict("warn", says, tuple(cites), cause, tuple(subjects), remedy)
 
 
-def unknown(says: str, cites: Iterable[Cite] = (), cause: str | None = None) -> Verdict:
-    """Not enough was seen; `says` gives the reason."""
-    return Verdict("unknown", says, tuple(cites), cause)
+def unknown(
+    says: str,
+    cites: Iterable[Cite] = (),
+    cause: str | None = None,
+    remedy: str | None = None,
+) -> Verdict:
+    """Not enough was seen; `says` gives the reason, `remedy` how to see more."""
+    return Verdict("unknown", says, tuple(cites), cause, remedy=remedy)
 
 
 def skipped(says: str, cites: Iterable[Cite]) -> Verdict:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Self
 
-from distcheck.checks.evidence import Cite, Evidence, Missing, Pod
+from distcheck.checks.evidence import Cite, Evidence, Missing, NcclLog, Pod
 from distcheck.checks.evidence.nccl import Failure, Mark
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_coverage import unheard
@@ -85,7 +85,7 @@ class Failures(Fact, frozen=True, kw_only=True):
         now = present(evidence, group.log.failures)
         again = (f for f in group.log.failures if not f.fatal and _STARTED_AGAIN in f.says)
         gone = (f for f in group.log.failures if f.fatal and f not in now)
-        heard = {pod.key for pod, _ in group.logs}
+        heard = {pod.key for pod, log in group.logs if log.processes}
         return cls(
             failures=now,
             past=(*again, *gone),
@@ -100,23 +100,24 @@ class Failures(Fact, frozen=True, kw_only=True):
 
 
 def _speakers(evidence: Evidence) -> Iterator[Cite]:
-    """One line of each pod's log, or the number of its lines where none has a head."""
+    """One line of each pod's log, by a process that is there."""
     for pod, log in group_of(evidence).logs:
-        first = next(iter(log.processes), None)
-        source = first.source if first else f"logs of {pod.name}"
-        yield Cite(f"{log.lines} NCCL lines of {pod.name}, no failure among them", source)
+        if log.processes:
+            says = f"{log.lines} NCCL lines of {pod.name}, no failure among them"
+            yield Cite(says, log.processes[0].source)
 
 
 def _silent(evidence: Evidence, heard: set[str]) -> Iterator[str]:
     for pod in unheard(evidence, group_of(evidence).log.hosts):
         if pod.key not in heard:
             look = evidence.look(pod).nccl
-            hint = "silence proves nothing: set NCCL_DEBUG=INFO"
-            yield (
-                look.reason
-                if isinstance(look, Missing)
-                else (f"no NCCL lines of {pod.name} ({hint})")
-            )
+            yield look.reason if isinstance(look, Missing) else _why_silent(pod, look)
+
+
+def _why_silent(pod: Pod, log: NcclLog) -> str:
+    if log.processes:
+        return f"NCCL lines of {pod.name} by a process that still runs"
+    return f"no NCCL lines of {pod.name} (silence proves nothing: set NCCL_DEBUG=INFO)"
 
 
 def _late(evidence: Evidence) -> Iterator[str]:

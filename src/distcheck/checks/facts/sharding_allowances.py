@@ -64,9 +64,9 @@ def allowances_of(evidence: Evidence) -> Allowances:
         draft=drafts[0] if len(drafts) == 1 and methods and not weightless else None,
         speculates=not weightless and (bool(methods) or any(log.speculative for log in logs)),
         may_sleep=_may_sleep(told, http),
-        quantisation=_flag(told, "--quantization", "-q"),
-        cache_dtype=_flag(told, "--kv-cache-dtype") or _cache_dtype(http),
-        cuts_cache=_flag(told, *_CUT_CACHE) is not None,
+        quantisation=flag_of(told, "--quantization", "-q"),
+        cache_dtype=flag_of(told, "--kv-cache-dtype") or _cache_dtype(http),
+        cuts_cache=flag_of(told, *_CUT_CACHE) is not None,
     )
 
 
@@ -87,7 +87,7 @@ def _may_sleep(told: Iterable[EngineArguments], http: Iterable[EngineHttp]) -> b
     return any(a.sleep_mode for a in told) and not states
 
 
-def _flag(told: Iterable[EngineArguments], *names: str) -> str | None:
+def flag_of(told: Iterable[EngineArguments], *names: str) -> str | None:
     """The value that a flag has last, in `--flag value` or `--flag=value`."""
     found: str | None = None
     for arguments in told:

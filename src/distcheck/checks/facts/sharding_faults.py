@@ -42,7 +42,7 @@ def fault_of(
     shares = seen.shares if isinstance(seen, WeightsSeen) else ()
     if outside := [share for share in shares if _outside(share, plan.wanted)]:
         return _elsewhere(outside, plan)
-    return _fail_by_memory(told.heavy, plan) if told.heavy else None
+    return _fail_by_memory(told.heavy, plan, world) if told.heavy else None
 
 
 def _disagree(
@@ -102,12 +102,17 @@ def _fail(
     return Fault(says, "wrong_degree", cites, subjects)
 
 
-def _fail_by_memory(heavy: tuple[HeldMemory, ...], plan: WeightsPlan) -> Fault:
+def _fail_by_memory(
+    heavy: tuple[HeldMemory, ...], plan: WeightsPlan, world: WorldWitness | Missing
+) -> Fault:
     want = plan.wanted
     fits = {e.degree: e for h in heavy for e in reversed(plan.by_memory(h))}
     says = f"{words.by_memory(heavy[0], plan)}, not 1/{want.degree} ({words.sizes(want)} GiB) "
     says += f"as {want} should"
     cites = tuple(c for h in heavy for c in (h.cite, *h.own.cites, *h.group.cites))
+    if isinstance(world, WorldWitness) and world.as_wanted:
+        says += f"; {world.says}: NVML and config.json stand alone"
+        return Fault(says, "witnesses_disagree", (*cites, *plan.cites), {}, proven=False)
     subjects = dict.fromkeys(h.uuid for h in heavy)
     count, rest = divmod(plan.most, max(fits))
     if len(fits) == 1 and max(fits) < want.degree and count > 1 and not rest:

@@ -15,6 +15,10 @@ _NO_CONTEXT = GIB
 """A process that holds more than this on a GPU has more there than a context."""
 
 
+_UNLISTED = 3 * GIB
+"""More than the driver and the contexts of dead processes keep on a GPU."""
+
+
 class RankOnGpu(Struct, frozen=True):
     """One rank process and the GPU, or MIG slice, on which it holds most."""
 
@@ -82,6 +86,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
             mine = tuple(_ranks(evidence, pod))
             ranks += mine
             tenants += _tenants(evidence, pod, gpus, {r.uuid for r in mine})
+            gaps += _nobodys(gpus, {r.uuid for r in mine})
             left = pod.gpus - len({r.uuid for r in mine})
             unseen = sum(_unattributed(p) for p in gpus.processes) + unlisted(gpus)
             if left > 0 and unseen:
@@ -103,6 +108,23 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
 def _unattributed(process: GpuProcess) -> bool:
     """Whether nobody could tell whose it is: it may be a pod's own."""
     return process.pod is None and process.owner in ("", "unseen")
+
+
+def _nobodys(gpus: Gpus, on: set[str]) -> Iterable[str]:
+    """Memory on these GPUs that belongs to a process of nobody, or to none that NVML lists."""
+    listed: dict[str, int | None] = {}
+    for process in gpus.processes:
+        if process.uuid in on and _unattributed(process):
+            yield f"whose process {process.pid} on {process.uuid} is"
+        whole = gpus.whole(process.uuid)
+        known, held = listed.get(whole, 0), process.memory_used
+        listed[whole] = None if known is None or held is None else known + held
+    for device in gpus.devices:
+        held = listed.get(device.uuid)
+        if device.uuid in on and held is not None:
+            rest = device.memory_used - held - (device.memory_reserved or 0)
+            if rest > _UNLISTED:
+                yield f"who holds {rest / GIB:.1f} GiB of {device.uuid} that no listed process has"
 
 
 def _gpus(evidence: Evidence, pod: Pod) -> Gpus | Missing:

@@ -2,6 +2,7 @@
 
 from distcheck.checks.evidence import Cite, Evidence, Missing
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.running_layout import running_otherwise
 
 
 class WantedWorld(Fact, frozen=True, kw_only=True):
@@ -39,4 +40,5 @@ class WantedWorld(Fact, frozen=True, kw_only=True):
             return Missing(f"TP={tp} x PP={pp} x DP={dp} is no layout")
         what = f"TP={tp} x PP={pp} x DP={dp} is asked for"
         cite = Cite(what, intent.sources.get("tp", "intent"))
-        return cls(tp=tp, pp=pp, dp=dp, cite=cite)
+        gaps = tuple(running_otherwise(evidence))
+        return cls(tp=tp, pp=pp, dp=dp, cite=cite, gaps=gaps)

@@ -1,11 +1,20 @@
 """What each rank should hold, computed from the model and the layout that is asked for."""
 
-from distcheck.checks.evidence import Cite, Evidence, Missing, ModelConfig, VllmLog
+from distcheck.checks.evidence import (
+    Cite,
+    EngineArguments,
+    Evidence,
+    Missing,
+    ModelConfig,
+    VllmLog,
+)
 from distcheck.checks.evidence.serving import EngineHttp
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.running_layout import running_otherwise
 from distcheck.checks.facts.sharding_allowances import (
     Allowances,
     allowances_of,
+    flag_of,
     quantisation_of,
 )
 from distcheck.checks.facts.sharding_held import HeldMemory
@@ -15,6 +24,7 @@ from distcheck.checks.facts.sharding_sizes import loaded_smaller, sized
 from distcheck.checks.knowledge.weights import Engine, Layout
 
 __all__ = ["Expected", "WeightsPlan"]
+_DIGITS = 6
 
 
 class WeightsPlan(Fact, frozen=True, kw_only=True):
@@ -82,7 +92,7 @@ class WeightsPlan(Fact, frozen=True, kw_only=True):
             others += loaded_smaller(model, (asked, *layouts), engine, allowed)
         one = sized(model, Layout(1), engine, allowed)
         return cls(
-            gaps=(*gaps, *_absent(evidence)),
+            gaps=(*gaps, *_absent(evidence), *running_otherwise(evidence)),
             wanted=wanted,
             others=tuple(e for e in others if isinstance(e, Expected)),
             cites=_cites(evidence, model, wanted),
@@ -110,11 +120,15 @@ def engine_of(evidence: Evidence, allowed: Allowances) -> tuple[Engine, bool]:
     http = [h for look in looks if isinstance(h := look.engine_http, EngineHttp)]
     versions = [*(log.version for log in logs), *(h.version for h in http)]
     quantisation, heard = quantisation_of(evidence, allowed)
+    told = [a for look in looks if isinstance(a := look.arguments, EngineArguments)]
+    dtypes = [*(log.dtype for log in logs), flag_of(told, "--dtype")]
+    extra = flag_of(told, "--num-redundant-experts") or ""
     engine = Engine(
         version=next((v for v in versions if v), None),
-        dtype=next((log.dtype for log in logs if log.dtype), None),
+        dtype=next((d for d in dtypes if d), None),
         quantisation=quantisation,
         layer_partition=layer_partition(evidence),
+        redundant_experts=int(extra) if extra.isdigit() and len(extra) < _DIGITS else 0,
     )
     return engine, heard
 

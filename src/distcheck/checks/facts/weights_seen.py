@@ -9,6 +9,7 @@ from distcheck.checks.evidence.vllm import RankLine, WeightsLine
 from distcheck.checks.facts.engine_lines import gpu_of, lines_by_pod, memory_of
 from distcheck.checks.facts.engine_start import dropped_lines
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.other_engines import told_by_others
 from distcheck.checks.facts.sharding_process import gpu_processes
 from distcheck.checks.facts.share_doubts import counted_twice, gpus_against, nameless
 from distcheck.checks.facts.shares import Share
@@ -54,7 +55,7 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
             if odd or unseen:
                 silent[pod.name] = "; ".join(odd) or unseen
         if not shares:
-            reasons = dict.fromkeys((*gaps, *silent.values()))
+            reasons = dict.fromkeys((*told_by_others(evidence), *gaps, *silent.values()))
             return Missing("; ".join(reasons) or "no pod of the group is known")
         gpus = sum(p.gpus for p in evidence.pods)
         gaps += [*dropped_lines(evidence), *counted_twice(shares, evidence.intent.dp or 1)]

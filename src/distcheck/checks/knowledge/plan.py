@@ -112,11 +112,17 @@ class PlannedLayout(Struct, frozen=True, kw_only=True):
     kv_tokens: KvRoom | None = None
     max_model_len: int | None = None
     shortened: bool = False
-    """The length was cut to what fits for sure, because none was asked for."""
+    """The length was cut to what fits, because none was asked for; where `fits` is False,
+    the model's own length does not fit and `max_model_len` is one that may."""
     short: str = ""
     """The one reason that a table has room for."""
     shm_says: str = ""
     flags: tuple[str, ...] = ()
+
+    @property
+    def avoided(self) -> bool:
+        """Memory may do, but the interconnect does not carry it."""
+        return self.advice.startswith("Avoid")
 
 
 class Plan(Struct, frozen=True, kw_only=True):

@@ -67,12 +67,14 @@ def _for_length(ask: Ask, own: int | None, pairs: list[tuple[PlannedGpu, KvPerTo
         return Fit(True, own)
     if ask.max_model_len is None and sure >= FLOOR:
         return Fit(True, sure // 1024 * 1024, shortened=True)
-    if most >= (wanted if ask.max_model_len else min(wanted, FLOOR)):
+    if most >= wanted:
         return Fit(None, own)
     gpu, cache = min(pairs, key=lambda pair: longest(pair[1], pair[0].kv_high or 0, batch))
-    return Fit(
-        False, own, refused=_too_long(wanted, request_bytes(cache, wanted, batch), gpu, most)
-    )
+    refused = _too_long(wanted, request_bytes(cache, wanted, batch), gpu, most)
+    if ask.max_model_len or most < FLOOR:
+        return Fit(False, own, refused=refused)
+    likely = min(longest(cache, gpu.kv_likely or 0, batch) for gpu, cache in pairs)
+    return Fit(False, max(FLOOR, likely // 1024 * 1024), shortened=True, refused=refused)
 
 
 def _no_room(gpu: PlannedGpu) -> str:

@@ -4,8 +4,8 @@ from distcheck.checks.knowledge.plan import Ask, PlannedLayout
 
 
 def flags(ask: Ask, plan: PlannedLayout) -> tuple[str, ...]:
-    """Arguments of `vllm serve` for this layout; none where it would not start."""
-    if plan.refused:
+    """Arguments of `vllm serve` for this layout; none where it starts at no length."""
+    if plan.refused and not plan.shortened:
         return ()
     asked = {
         "--tensor-parallel-size": plan.tp,

@@ -3,6 +3,7 @@
 from msgspec import Struct, structs
 
 from distcheck.checks.knowledge.plan import Ask, PlannedRank
+from distcheck.checks.knowledge.plan_length import beyond_length
 from distcheck.checks.knowledge.plan_loaded import loaded, widened
 from distcheck.checks.knowledge.weights import (
     Estimate,
@@ -29,6 +30,8 @@ def held_by(ask: Ask, layout: Layout) -> Held:
     """Bounds for every rank; equal ones where they are exact."""
     if ask.gpus is not None and layout.world > ask.gpus:
         return Held((), False, "", _too_few(layout.world, ask.gpus))
+    if beyond := beyond_length(ask.config, ask.max_model_len):
+        return Held((), False, "", beyond)
     checkpoint = loaded(ask)
     found = rank_weights(ask.config, layout, ask.engine, checkpoint)
     if isinstance(found, Exact):

@@ -8,6 +8,7 @@ from msgspec import structs
 from distcheck.checks.knowledge.plan import Ask, Plan, PlanModel, PlannedLayout
 from distcheck.checks.knowledge.plan_candidates import EXPERTS, candidates, cuts, divisors
 from distcheck.checks.knowledge.plan_fabric import carries
+from distcheck.checks.knowledge.plan_instead import instead, unsized
 from distcheck.checks.knowledge.plan_judge import judge
 from distcheck.checks.knowledge.plan_room import text_sizes
 from distcheck.checks.knowledge.plan_words import spans_nodes
@@ -28,7 +29,7 @@ def plan(ask: Ask, name: str, source: str) -> Plan:
     ordered = sorted(found, key=lambda one: _score(ask, one, unit))
     if ask.gpus is None and len(ordered) > 1:
         ordered = list({one.gpus: one for one in reversed(ordered)}.values())[::-1]
-    ordered = ordered[:_MOST_LAYOUTS]
+    ordered = unsized(ask, instead(ask, ordered[:_MOST_LAYOUTS]))
     return Plan(
         model=model_of_plan(ask.config, name, source, ordered),
         checkpoint_bytes=ask.checkpoint.total_bytes if ask.checkpoint else None,
@@ -100,9 +101,9 @@ def _score(ask: Ask, one: PlannedLayout, unit: PlannedLayout | None) -> tuple[fl
 
 def _fitness(one: PlannedLayout) -> int:
     """Fits, open, does not, never had a chance."""
-    if one.refused:
+    if one.refused and not one.shortened:
         return 2 if one.memory else 3
-    return int(one.fits is None)
+    return int(one.fits is not True)
 
 
 def _place(ask: Ask, one: PlannedLayout, unit: PlannedLayout | None) -> float:

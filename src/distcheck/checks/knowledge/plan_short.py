@@ -4,13 +4,15 @@ from collections.abc import Iterator
 
 from distcheck.checks.knowledge.plan import Ask, PlannedLayout
 from distcheck.checks.knowledge.plan_fabric import carries
-from distcheck.checks.knowledge.plan_words import spans_nodes
+from distcheck.checks.knowledge.plan_words import spans_nodes, uneven
 
 _OUT = "out of memory"
 
 
 def short_reason(ask: Ask, plan: PlannedLayout) -> str:
     """Why not; else for which length, and where TP, PP and experts go."""
+    if plan.refused and plan.shortened:
+        return f"may fit with {plan.max_model_len:,} tokens"
     if plan.refused:
         return _refused(plan, plan.refused)
     return "; ".join((*_length(plan), _place(ask, plan)))
@@ -37,7 +39,7 @@ def _place(ask: Ask, plan: PlannedLayout) -> str:
     if plan.dp > 1:
         return f"{plan.dp} copies: many requests at once"
     if plan.nodes == 1:
-        return _on_one_node(plan)
+        return _on_one_node(ask, plan)
     if spans_nodes(ask, plan.tp):
         return _tp_across(ask)
     if plan.pp > plan.nodes:
@@ -48,9 +50,9 @@ def _place(ask: Ask, plan: PlannedLayout) -> str:
     }.get(carries(ask.fabric), "TP in the node, PP across")
 
 
-def _on_one_node(plan: PlannedLayout) -> str:
+def _on_one_node(ask: Ask, plan: PlannedLayout) -> str:
     if plan.pp > 1:
-        return "PP inside a node: slower than TP"
+        return "PP inside a node" if uneven(ask, plan) else "PP inside a node: slower than TP"
     return "TP over NVLink" if plan.tp > 1 else "one GPU"
 
 

@@ -19,16 +19,33 @@ def spans_nodes(ask: Ask, tp: int) -> bool:
 def advice(ask: Ask, plan: PlannedLayout) -> str:
     """What to do with this layout, in one sentence."""
     if plan.refused:
-        why = "it needs more memory" if plan.memory else "vLLM would not start"
-        return f"Do not deploy this: {why}."
-    if plan.nodes > 1 and spans_nodes(ask, plan.tp) and carries(ask.fabric) in _AVOID:
+        return _refused(ask, plan)
+    if _across(ask, plan) and carries(ask.fabric) in _AVOID:
         return f"Avoid this: {tp_across(ask.fabric)}."
-    if plan.memory and plan.fits is None:
-        return _open(plan)
     if plan.fits is None:
-        return "Give --gpu-memory to know whether it fits."
+        return _open(plan) if plan.memory else "Give --gpu-memory to know whether it fits."
+    return _deploy(ask, plan)
+
+
+def _across(ask: Ask, plan: PlannedLayout) -> bool:
+    return plan.nodes > 1 and spans_nodes(ask, plan.tp)
+
+
+def _refused(ask: Ask, plan: PlannedLayout) -> str:
+    if plan.shortened:
+        own = text_sizes(ask.config)("max_position_embeddings") or 0
+        return f"Not for {own:,} tokens; it may fit with --max-model-len {plan.max_model_len}."
+    why = "it needs more memory" if plan.memory else "vLLM would not start"
+    return f"Do not deploy this: {why}."
+
+
+def _deploy(ask: Ask, plan: PlannedLayout) -> str:
+    if _across(ask, plan) and ask.fabric is None:
+        return "Fits. Deploy only if the interconnect carries RDMA of 400 Gb/s a GPU."
     if plan.shortened:
         return f"Deploy it with --max-model-len {plan.max_model_len}; more may fit, try it."
+    if plan.nodes == 1 and plan.pp > 1 and plan.dp == 1 and not uneven(ask, plan):
+        return f"It fits; {place(ask, plan)}."
     return f"Deploy it: {place(ask, plan)}."
 
 
@@ -43,7 +60,7 @@ def place(ask: Ask, plan: PlannedLayout) -> str:
     if plan.ep > 1:
         return _experts(ask, plan)
     if plan.nodes == 1:
-        return _on_one_node(plan)
+        return _on_one_node(ask, plan)
     if spans_nodes(ask, plan.tp):
         return tp_across(ask.fabric)
     if plan.pp > plan.nodes:
@@ -53,12 +70,21 @@ def place(ask: Ask, plan: PlannedLayout) -> str:
     return f"{plan.dp} copies, each inside a node: only requests cross the network"
 
 
-def _on_one_node(plan: PlannedLayout) -> str:
+def _on_one_node(ask: Ask, plan: PlannedLayout) -> str:
     if plan.dp > 1:
         return f"{plan.dp} copies answer more requests at once than one that is cut further"
     if plan.pp > 1:
-        return "PP inside a node: TP over NVLink answers sooner"
+        whole = plan.tp * plan.pp
+        if heads := uneven(ask, plan):
+            return f"PP inside the node, because TP={whole} does not divide {heads} heads"
+        return f"PP inside a node; TP={whole} over NVLink would answer sooner"
     return "TP inside the node over NVLink" if plan.tp > 1 else "one GPU, nothing between GPUs"
+
+
+def uneven(ask: Ask, plan: PlannedLayout) -> int:
+    """Attention heads, where TP over all of one copy's GPUs would not divide them; else 0."""
+    heads = text_sizes(ask.config)("num_attention_heads") or 0
+    return heads if heads % (plan.tp * plan.pp) else 0
 
 
 def _experts(ask: Ask, plan: PlannedLayout) -> str:

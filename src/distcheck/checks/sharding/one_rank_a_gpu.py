@@ -3,7 +3,7 @@
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite
 from distcheck.checks.facts.sharding_gpus import RankOnGpu, RanksOnGpus
-from distcheck.checks.verdict import Verdict, failed, passed, warned
+from distcheck.checks.verdict import Verdict, failed, passed, unknown, warned
 
 
 @check("SHARD004", weight="supporting")
@@ -48,6 +48,9 @@ def one_rank_a_gpu(seen: RanksOnGpus) -> Verdict:
         says += seen.tenants[0].cite.what
         shared = dict.fromkeys(t.uuid for t in seen.tenants)
         return warned(says, "gpu_shared", (t.cite for t in seen.tenants), shared)
+    if (seen.asked or 0) > seen.gpus:
+        says = f"{seen.asked} GPUs are asked for; the pods that are known have {seen.gpus}"
+        return unknown(says, cites)
     says = f"{len(seen.ranks)} ranks are on {seen.gpus} GPUs, one on each"
     return passed(says, cites, dict.fromkeys(r.uuid for r in seen.ranks))
 

@@ -17,6 +17,11 @@ from distcheck.checks.facts.sharding_faults import fault_of
 from distcheck.checks.facts.sharding_opinions import Opinions, opinions_of
 from distcheck.checks.verdict import Verdict, failed, passed, unknown
 
+_SEE_MORE = (
+    "Show the start of the engine's logs: the kubelet rotates them at 10 MiB, so verify soon after"
+    " a start, or restart the group; NCCL_DEBUG=INFO shows which ranks form a world."
+)
+
 
 @check("SHARD001")
 def share_of_weights(
@@ -61,7 +66,9 @@ def share_of_weights(
     cites = (*told.cites, *plan.cites, *start.cites)
     doubts = seen.gaps if isinstance(seen, WeightsSeen) else ()
     if told.open:
-        return unknown(f"{'; '.join((*told.open, *doubts))}{words.allowed_for(plan)}", cites)
+        says = f"cannot tell whether each GPU holds 1/{plan.wanted.degree} of the model, no more: "
+        says += f"{'; '.join((*told.open, *doubts))}{words.allowed_for(plan)}"
+        return unknown(says, cites, remedy=_SEE_MORE)
     if isinstance(seen, WeightsSeen) and (uneven := _uneven(seen, plan.wanted)):
         return unknown(uneven, cites)
     verdict = _pass(seen, told, plan, cites)
