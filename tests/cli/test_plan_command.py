@@ -72,7 +72,10 @@ def test_gpus_give_layouts_best_first(distcheck: Run) -> None:
         (("--gpus", "1", "--gpu-memory", "80GiB"), 1),
         (("--tp", "12"), 1),
         (("--tp", "8", "--ep", "8"), 1),
-        (("--gpus", "2", "--gpu-memory", "80GiB"), 3),
+        (("--gpus", "2", "--gpu-memory", "80GiB"), 1),
+        (("--tp", "16", "--gpu-memory", "80GiB"), 0),
+        (("--tp", "16", "--gpu-memory", "80GiB", "--interconnect", "ethernet-25"), 1),
+        (("--tp", "8", "--gpu-memory", "80GiB", "--max-model-len", "200000"), 1),
         (("--gpus", "12"), 2),
         (("--tp", "0"), 2),
         (("--ep", "3", "--tp", "2"), 2),
@@ -127,6 +130,18 @@ def test_a_folder_is_read_with_its_index(folder: Path) -> None:
     found = read_plan_model(str(folder))
     assert found.checkpoint is not None
     assert found.checkpoint.total_bytes == 16_060_522_496
+
+
+def test_the_command_names_the_folder_that_was_given(distcheck: Run, folder: Path) -> None:
+    done = distcheck("plan", "--model", str(folder), "--tp", "2")
+    assert f"vllm serve {folder}" in done.stdout.decode()
+
+
+def test_a_folder_of_several_configurations_says_which_there_are(tmp_path: Path) -> None:
+    for name in "abcdef":
+        (tmp_path / f"{name}.json").write_text("{}")
+    with pytest.raises(Stop, match=r"no such file; give one of a\.json, .*d\.json and 2 more"):
+        read_plan_model(str(tmp_path))
 
 
 def test_without_an_index_headers_are_read_and_duplicates_left_out(folder: Path) -> None:
@@ -266,3 +281,13 @@ def test_any_value_is_read_or_refused(text: str) -> None:
     for read in (values.gpu_memory, values.interconnect, values.length, values.share):
         with suppress(Stop):
             assert read(text)
+
+
+def test_a_model_with_characters_that_no_text_can_have_is_refused(
+    distcheck: Run, folder: Path
+) -> None:
+    odd = config("llama-3.1-8b") | {"architectures": ["\ud800"]}
+    (folder / "config.json").write_text(json.dumps(odd))
+    done = distcheck("plan", "--model", str(folder), "--tp", "8", "-o", "json")
+    assert done.returncode == 2
+    assert b"config.json: it holds characters that no text can have" in done.stderr

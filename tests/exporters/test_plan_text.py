@@ -107,6 +107,20 @@ def test_a_refused_layout_gives_the_reason_and_no_command() -> None:
     assert "vllm serve" not in page
 
 
+def test_a_layout_to_avoid_says_so_in_its_badge_and_gives_no_command() -> None:
+    slow = Fabric(25, "ethernet")
+    page = render_text(planned("llama-3.1-70b", tp=16, gpu_bytes=80 * GIB, fabric=slow))
+    assert page.splitlines()[1].startswith("  FITS, AVOID  TP=16 on 16 GPUs, 2 nodes. Avoid this")
+    assert max(map(columns, page.splitlines())) <= 80
+    assert "vllm serve" not in page
+
+
+def test_without_any_gpu_no_layout_is_the_headline() -> None:
+    page = render_text(planned("llama-3.1-70b"))
+    assert page.splitlines()[1].startswith("  PLAN      131.4 GiB of weights; give --gpu-memory.")
+    assert "vllm serve" not in page
+
+
 def test_without_gpu_memory_there_is_no_bar_and_no_claim() -> None:
     page = render_text(planned("llama-3.1-70b", tp=16))
     assert "FIT" not in page

@@ -40,6 +40,8 @@ def _ep(layout: PlannedLayout) -> bool:
 
 
 def _badge(layout: PlannedLayout) -> tuple[str, str]:
+    if layout.avoided:
+        return ("FITS, AVOID" if layout.fits else "AVOID"), "yellow"
     if layout.fits:
         return "FITS", "green"
     if layout.fits is False:
@@ -52,12 +54,18 @@ def _headline(best: PlannedLayout, sheet: Sheet) -> list[str]:
     badge = f" {word} "
     gpus = "1 GPU" if best.gpus == 1 else f"{best.gpus} GPUs"
     nodes = "" if best.nodes == 1 else f", {best.nodes} nodes"
-    says = f"{cut(best)} on {gpus}{nodes}. {best.advice}"
-    first, *rest = wrap(sheet.ink.clean(says), sheet.measure - sheet.edge)
+    says = f"{cut(best)} on {gpus}{nodes}. {best.advice}" if _chosen(best) else best.advice
+    over = max(0, len(badge) + 2 - sheet.edge)
+    first, *rest = wrap(sheet.ink.clean(says), sheet.measure - sheet.edge - over)
     room = " " * max(1, sheet.edge - 1 - len(badge))
     painted = sheet.ink.paint(badge, "bold", "reverse", colour)
     lines = sheet.hang([sheet.ink.paint(line, "bold") for line in rest])
     return [f" {painted}{room}{sheet.ink.paint(first, 'bold')}", *lines]
+
+
+def _chosen(best: PlannedLayout) -> bool:
+    """Without flags and refusal, nothing is recommended."""
+    return bool(best.flags or best.refused)
 
 
 def _model(obj: Plan, sheet: Sheet) -> Iterator[str]:
@@ -152,5 +160,5 @@ def _whose(kind: Sequence[PlannedGpu]) -> str:
 
 
 def _reasons(best: PlannedLayout, sheet: Sheet) -> Iterator[str]:
-    for number, reason in enumerate(best.why):
+    for number, reason in enumerate(best.why if _chosen(best) else ()):
         yield from sheet.row("" if number else "why", reason, indent=2)

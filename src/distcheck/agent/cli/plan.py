@@ -51,8 +51,9 @@ def plan(
     With --tp or --pp that one layout; with --gpus the layouts of so many, best first; with
     neither, how many GPUs it takes. Nothing is looked up: a model is a file or a folder.
 
-    Exit 0 where the best layout fits, or no --gpu-memory was given; 1 where none fits, or vLLM
-    would refuse the layout; 3 where bounds leave it open, or nothing is known of the weights.
+    Exit 0 where the best layout fits, or no --gpu-memory was given; 1 where none fits, vLLM
+    would refuse the layout, or the interconnect does not carry it; 3 where bounds leave it
+    open, or nothing is known of the weights.
     """
     wanted = outputs(output)
     memory = read.gpu_memory(gpu_memory)
@@ -161,7 +162,7 @@ def _show(told: Plan, name: str, page: Page) -> str:
 def _code(told: Plan, *, memory: bool) -> int:
     """That of the best layout."""
     best = told.layouts[0]
-    if best.fits is False:
+    if best.fits is False or best.avoided:
         return codes.FAIL
     if best.fits is None and (memory or best.ranks[0].weights_bytes_low is None):
         return codes.UNKNOWN

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 from msgspec import Struct
@@ -14,6 +15,7 @@ from distcheck.checks.knowledge.weights import Checkpoint, from_index
 
 _CONFIG, _INDEX, _QUANT = "config.json", "model.safetensors.index.json", "hf_quant_config.json"
 _MAX_CONFIG, _MAX_INDEX = 4 << 20, 64 << 20
+_MAX_NAMES, _SHOWN = 1024, 4
 _WRAPPERS = ("config", "model_config", "hf_config")
 _OWN = ("architectures", "model_type", "hidden_size", "text_config", "num_hidden_layers")
 
@@ -37,6 +39,8 @@ def read_plan_model(text: str) -> ModelFiles:
     path = Path(text)
     folder = _is_folder(path, text)
     file = path / _CONFIG if folder else path
+    if folder and not file.exists():
+        raise _bad(file, f"there is no such file{_others(path)}")
     told = _object(file, _MAX_CONFIG)
     config = _unwrapped(told, file)
     if file.name != _CONFIG:
@@ -44,7 +48,8 @@ def read_plan_model(text: str) -> ModelFiles:
     config = _with_quant(config, file.parent)
     checkpoint, notes = _checkpoint(file.parent)
     name = _name(told, file.absolute().parent.name)
-    return ModelFiles(name, str(file), config, checkpoint or counted(told), notes)
+    source = str(file) if len(file.parts) > 1 else f"./{file}"
+    return ModelFiles(name, source, config, checkpoint or counted(told), notes)
 
 
 def _is_folder(path: Path, text: str) -> bool:
@@ -57,6 +62,17 @@ def _is_folder(path: Path, text: str) -> bool:
         hint = "; a name is not looked up, give a path" if text.count("/") == 1 else ""
         raise usage(f"--model: {text}: {words}{hint}") from error
     return False
+
+
+def _others(folder: Path) -> str:
+    """Other files of a folder that may be configurations: up to four names."""
+    try:
+        names = sorted(entry.name for entry in islice(folder.glob("*.json"), _MAX_NAMES))
+    except OSError:
+        return ""
+    shown = ", ".join(plain_text(name[:100]) for name in names[:_SHOWN])
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"; give one of {shown}{more}" if names else ""
 
 
 def _object(file: Path, limit: int) -> dict[str, object]:
@@ -77,6 +93,9 @@ def _object(file: Path, limit: int) -> dict[str, object]:
 def _decoded(file: Path, data: bytes) -> dict[str, object]:
     try:
         value = json.loads(data)
+        json.dumps(value, ensure_ascii=False).encode()
+    except UnicodeEncodeError as error:
+        raise _bad(file, "it holds characters that no text can have (lone surrogates)") from error
     except (ValueError, RecursionError) as error:
         raise _bad(file, f"it is not JSON: {error}") from error
     if not isinstance(value, dict):

@@ -8,7 +8,7 @@ from distcheck.checks.facts.nccl_cites import failure_cite
 from distcheck.checks.facts.nccl_failures import Failures, rivals
 from distcheck.checks.knowledge.nccl_failures import Beside, depth
 from distcheck.checks.knowledge.nccl_remedies import FAILURES, cause_id, cause_of
-from distcheck.checks.verdict import Verdict, failed, passed
+from distcheck.checks.verdict import Verdict, failed, passed, unknown
 
 _CITED = 4
 
@@ -32,7 +32,11 @@ def no_failure(nccl: Failures) -> Verdict:
         and what follows goes away.
     """
     first = nccl.first
-    return _pass(nccl) if first is None else _fail(nccl, first)
+    if first is not None:
+        return _fail(nccl, first)
+    if not nccl.speakers:
+        return unknown("the NCCL lines that are there are of processes that no longer run")
+    return _pass(nccl)
 
 
 def _fail(nccl: Failures, first: Failure) -> Verdict:

@@ -44,7 +44,8 @@ def one_rank_a_gpu(seen: RanksOnGpus) -> Verdict:
         says = f"{used} of {seen.gpus} GPUs used: no rank is on {where}"
         return failed(says, "gpu_unused", cites, seen.unused)
     if seen.tenants:
-        says = f"others are on {len({t.uuid for t in seen.tenants})} GPUs of the group: "
+        count = len({t.uuid for t in seen.tenants})
+        says = f"others are on {count} GPU{'s' * (count != 1)} of the group: "
         says += seen.tenants[0].cite.what
         shared = dict.fromkeys(t.uuid for t in seen.tenants)
         return warned(says, "gpu_shared", (t.cite for t in seen.tenants), shared)
