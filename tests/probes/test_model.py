@@ -203,8 +203,8 @@ def test_the_files_of_a_cache_are_links_to_its_blobs(node: Node) -> None:
 
 def test_a_folder_of_that_name_comes_before_a_cache(node: Node) -> None:
     node.inside(f"{HUB}/snapshots/aaa/config.json", '{"model_type": "cached"}')
-    node.inside("/work/org/m/config.json", '{"model_type": "local"}')
-    assert seen(node, "org/m", "/work").config == {"model_type": "local"}
+    node.inside("/app/org/m/config.json", '{"model_type": "local"}')
+    assert seen(node, "org/m", "/app").config == {"model_type": "local"}
     assert seen(node, "org/m", "/other").config == {"model_type": "cached"}
 
 

@@ -55,15 +55,15 @@ def pod(node: Node, **changed: object) -> PodLook:
 def test_a_server_is_asked_at_the_pods_own_address_and_the_port_of_its_file(node: Node) -> None:
     with served(GOOD, "127.0.0.7") as (server, _):
         folder = node.process(41, [*SERVE, "/models/m", "--config", "c.yaml"], environ=HOST)
-        (folder / "cwd").symlink_to("/work")
-        old(node.inside("/work/c.yaml", f"port: {server.port}\ntensor-parallel-size: 16\n"))
+        (folder / "cwd").symlink_to("/app")
+        old(node.inside("/app/c.yaml", f"port: {server.port}\ntensor-parallel-size: 16\n"))
         seen = pod(node)
     assert isinstance(seen.engine_http, EngineHttp)
     assert (seen.engine_http.address, seen.engine_http.pid) == (f"127.0.0.7:{server.port}", 41)
     assert seen.engine_http.caches[0].num_gpu_blocks == 8192
     assert isinstance(seen.arguments, EngineArguments)
     assert seen.arguments.from_config == (f"--port={server.port}", "--tensor-parallel-size=16")
-    assert (seen.arguments.config_path, seen.arguments.unread) == ("/work/c.yaml", ())
+    assert (seen.arguments.config_path, seen.arguments.unread) == ("/app/c.yaml", ())
 
 
 def test_the_address_that_it_listens_on_is_the_one_that_is_asked(node: Node) -> None:

@@ -15,11 +15,31 @@ _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAY = 86400
 _START_JITTER = 5
 """Seconds: `/proc` gives the start of a process by the node's own count of seconds since boot."""
+_WEIGHTS, _RANKS = "_weights_by_pod", "_ranks_by_pod"
+"""Kept with the evidence: every fact asks for them, and reading them takes all pods."""
 _RUN_GAP = 300
 """Seconds: the ranks of one start write the same line closer together than this."""
 
 
-def lines_by_pod(
+def weights_by_pod(evidence: Evidence) -> dict[str, tuple[WeightsLine, ...]]:
+    """What the ranks of each pod say that they loaded; see `_lines_by_pod`."""
+    found = evidence.__dict__.get(_WEIGHTS)
+    if found is None:
+        found = evidence.__dict__[_WEIGHTS] = _lines_by_pod(evidence, lambda log: log.weights)
+    kept: dict[str, tuple[WeightsLine, ...]] = found
+    return kept
+
+
+def ranks_by_pod(evidence: Evidence) -> dict[str, tuple[RankLine, ...]]:
+    """Which rank each process of each pod says that it is; see `_lines_by_pod`."""
+    found = evidence.__dict__.get(_RANKS)
+    if found is None:
+        found = evidence.__dict__[_RANKS] = _lines_by_pod(evidence, lambda log: log.ranks)
+    kept: dict[str, tuple[RankLine, ...]] = found
+    return kept
+
+
+def _lines_by_pod(
     evidence: Evidence, pick: Callable[[VllmLog], Sequence[Line]]
 ) -> dict[str, tuple[Line, ...]]:
     """Lines of each pod's own processes, by `namespace/name`; one line a process.

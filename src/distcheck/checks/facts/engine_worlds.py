@@ -6,7 +6,9 @@ from msgspec import Struct
 
 from distcheck.checks.evidence import Cite, Evidence, Missing, Pod, VllmLog
 from distcheck.checks.evidence.vllm import RankLine
-from distcheck.checks.facts.engine_lines import lines_by_pod
+from distcheck.checks.facts.engine_lines import (
+    ranks_by_pod,
+)
 from distcheck.checks.facts.engine_start import dropped_lines
 from distcheck.checks.facts.fact import Fact
 
@@ -72,7 +74,7 @@ class EngineWorlds(Fact, frozen=True, kw_only=True):
     @classmethod
     def fold(cls, evidence: Evidence) -> "EngineWorlds | Missing":
         """From the rank lines of all pods; Missing where there is none."""
-        lines = lines_by_pod(evidence, lambda log: log.ranks)
+        lines = ranks_by_pod(evidence)
         placed = [(p, line) for p in evidence.pods for line in lines[p.key]]
         unseen = tuple(
             dict.fromkeys(_unseen(evidence, p) for p in evidence.pods if not lines[p.key])

@@ -5,7 +5,10 @@ from typing import Self
 from msgspec import Struct
 
 from distcheck.checks.evidence import Cite, Evidence, Missing, Pod
-from distcheck.checks.facts.engine_lines import gpu_of, lines_by_pod
+from distcheck.checks.facts.engine_lines import (
+    gpu_of,
+    ranks_by_pod,
+)
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.sharding_held import HeldMemory
 from distcheck.checks.facts.sharding_memory import MemoryHeld
@@ -63,7 +66,7 @@ class Balances(Fact, frozen=True, kw_only=True):
 
 def _stages(evidence: Evidence) -> dict[str, int]:
     """Pipeline stage by GPU, by the lines of the ranks there."""
-    lines = lines_by_pod(evidence, lambda log: log.ranks)
+    lines = ranks_by_pod(evidence)
     pods: dict[str, Pod] = {p.key: p for p in evidence.pods}
     return {
         uuid: line.pp

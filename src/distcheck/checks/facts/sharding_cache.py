@@ -7,7 +7,10 @@ from msgspec import Struct
 from distcheck.checks.evidence import Cite, Evidence, Pod, VllmLog
 from distcheck.checks.evidence.serving import EngineCache, EngineHttp
 from distcheck.checks.evidence.vllm import KvCache
-from distcheck.checks.facts.engine_lines import lines_by_pod
+from distcheck.checks.facts.engine_lines import (
+    ranks_by_pod,
+    weights_by_pod,
+)
 
 _UNEVEN = 1.2
 """Older engines give a stage with more room a larger cache than the number that all report."""
@@ -37,8 +40,8 @@ UNTOLD = CacheSize()
 
 def cache_sizes(evidence: Evidence) -> dict[str, CacheSize]:
     """By pod (`namespace/name`), of engines that say it: over HTTP, else in lines of this run."""
-    weights = lines_by_pod(evidence, lambda log: log.weights)
-    ranks = lines_by_pod(evidence, lambda log: log.ranks)
+    weights = weights_by_pod(evidence)
+    ranks = ranks_by_pod(evidence)
     current = {x for found in (weights, ranks) for lines in found.values() for x in lines}
     sizes: dict[str, CacheSize] = {}
     for pod in evidence.pods:

@@ -6,7 +6,10 @@ from msgspec import field
 
 from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, Pod, VllmLog
 from distcheck.checks.evidence.vllm import MemoryUse
-from distcheck.checks.facts.engine_lines import lines_by_pod, memory_of
+from distcheck.checks.facts.engine_lines import (
+    memory_of,
+    weights_by_pod,
+)
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.sharding_allowances import sleeping
 from distcheck.checks.facts.sharding_cache import UNTOLD, CacheSize, cache_sizes, together
@@ -128,7 +131,7 @@ def _stage(evidence: Evidence, pod: Pod, uuid: str) -> int | None:
 def _others(evidence: Evidence, pod: Pod) -> tuple[float, float]:
     """Context, buffers, activations and graphs: as seen elsewhere, narrower where lines say it."""
     log = evidence.look(pod).vllm
-    current = lines_by_pod(evidence, lambda one: one.weights)[pod.key]
+    current = weights_by_pod(evidence)[pod.key]
     lines = log.memory if isinstance(log, VllmLog) and current else ()
     mine = [m for m in lines if not m.host or m.host == pod.ip]
     if not mine:

@@ -6,7 +6,12 @@ from msgspec import field
 
 from distcheck.checks.evidence import Cite, Evidence, Missing, Pod, VllmLog
 from distcheck.checks.evidence.vllm import RankLine, WeightsLine
-from distcheck.checks.facts.engine_lines import gpu_of, lines_by_pod, memory_of
+from distcheck.checks.facts.engine_lines import (
+    gpu_of,
+    memory_of,
+    ranks_by_pod,
+    weights_by_pod,
+)
 from distcheck.checks.facts.engine_start import dropped_lines
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.other_engines import told_by_others
@@ -40,8 +45,8 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
     @classmethod
     def fold(cls, evidence: Evidence) -> "WeightsSeen | Missing":
         """From the logs of all pods; Missing where no log has a line that says it."""
-        lines = lines_by_pod(evidence, lambda log: log.weights)
-        ranks = lines_by_pod(evidence, lambda log: log.ranks)
+        lines = weights_by_pod(evidence)
+        ranks = ranks_by_pod(evidence)
         shares: list[Share] = []
         gaps: list[str] = []
         silent: dict[str, str] = {}
