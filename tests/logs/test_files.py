@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from tests.logs.nccl_lines import job, text
 
 from distcheck.agent.logs.describe import report
-from distcheck.agent.logs.files import DamagedError, distil_file, distil_files, unpacked
+from distcheck.agent.logs.distil import combine
+from distcheck.agent.logs.files import DamagedError, distil_file, unpacked
 from distcheck.agent.logs.folders import MAX_FILES, log_files
 from distcheck.agent.logs.stopping import Stopped, Stopping
 
@@ -109,7 +110,7 @@ def test_files_of_one_pod_are_one_log(log: Path, tmp_path: Path) -> None:
     halves = tmp_path / "0.log.20260301-080000", tmp_path / "0.log"
     halves[0].write_bytes(b"".join(lines[:70]))
     halves[1].write_bytes(b"".join(lines[70:]))
-    both = distil_files([str(h) for h in halves], ["old", "new"])
+    both = combine(map(distil_file, map(str, halves), ["old", "new"]))
     whole = distil_file(str(log))
     assert (both.lines, both.bytes) == (whole.lines, whole.bytes)
     assert sum(len(c.complete) for c in both.nccl.communicators) == 16

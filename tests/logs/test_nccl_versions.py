@@ -27,10 +27,6 @@ def written(version: str, job: Job = JOB) -> tuple[Line, ...]:
     return tuple(log(version, job))
 
 
-def known_defect(request: pytest.FixtureRequest, reason: str) -> None:
-    request.applymarker(pytest.mark.xfail(strict=True, reason=reason))
-
-
 def distilled(data: bytes, source: str = "pod.log") -> Distilled:
     distiller = Distiller(source)
     distiller.feed(data)
@@ -102,9 +98,7 @@ SAME_IDS = tuple(v for v in VERSIONS if (2, 18, 0) <= RELEASES.get(v, (2, 22, 3)
 
 @pytest.mark.parametrize("name", JOBS)
 @pytest.mark.parametrize("version", VERSIONS)
-def test_every_transport_is_read_at_every_release(
-    version: str, name: str, request: pytest.FixtureRequest
-) -> None:
+def test_every_transport_is_read_at_every_release(version: str, name: str) -> None:
     assert told(read(written(version, JOBS[name]))) == truth(version, JOBS[name])
 
 
@@ -124,7 +118,7 @@ def test_the_release_itself_is_read(version: str) -> None:
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_no_line_is_called_sheared(version: str, request: pytest.FixtureRequest) -> None:
+def test_no_line_is_called_sheared(version: str) -> None:
     assert not read(written(version)).notes
 
 

@@ -21,10 +21,10 @@ def free_subnet() -> str:
             return subnet
 
 
-def free_port() -> int:
-    """A port of 127.0.0.1 that nobody listens on now."""
+def free_port(ip: str = "127.0.0.1") -> int:
+    """A port of `ip` that nobody listens on now."""
     with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+        probe.bind((ip, 0))
         return int(probe.getsockname()[1])
 
 

@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -15,6 +14,7 @@ from pathlib import Path
 from distcheck.agent.probes import gcs
 from distcheck.checks.evidence import Missing, RayCluster
 from distcheck.checks.evidence.ray import RayNode
+from distcheck.lab import machine
 
 _WORKER_PORTS = range(10002, 20000)
 """Ray refuses a GCS port among those of its workers."""
@@ -156,9 +156,6 @@ def _command_line(pid: int) -> bytes:
 
 def free_port(ip: str) -> int:
     """A port of `ip` that nobody has, and that Ray accepts for a GCS."""
-    while True:
-        with socket.socket() as probe:
-            probe.bind((ip, 0))
-            port: int = probe.getsockname()[1]
-        if port not in _WORKER_PORTS:
-            return port
+    while (port := machine.free_port(ip)) in _WORKER_PORTS:
+        pass
+    return port

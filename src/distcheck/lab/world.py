@@ -136,10 +136,6 @@ class World:
         folder = self.root / name.removeprefix("distcheck-agent-")
         return (folder / "agent.log").read_text(errors="replace")[-2000:]
 
-    def stop_agent(self, node: str) -> None:
-        """Forget how to reach the agent on `node`: port-forwards to it find nobody."""
-        self._agents.pop(f"distcheck-agent-{node}", None)
-
     def _logs(self, namespace: str, pod: str, _container: str, previous: bool) -> bytes | None:
         member = next((m for m in self.layout_members() if m.pod == pod), None)
         if previous or namespace != NAMESPACE or member is None:

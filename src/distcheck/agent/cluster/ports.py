@@ -35,11 +35,6 @@ def used_ports(pods: Iterable[Pod], looks: Iterable[NodeLook]) -> tuple[Peer, ..
     return tuple(sorted(found))
 
 
-def peers_of(pod: Pod, peers: Iterable[Peer]) -> tuple[Peer, ...]:
-    """What `pod` should try: the ports of all others."""
-    return tuple(p for p in peers if p.pod != pod.key)
-
-
 def _named(look: NodeLook) -> Iterator[tuple[str, int, str]]:
     if isinstance(look.ray, RayCluster):
         yield from _of_ray(look.ray)

@@ -10,6 +10,7 @@ from typing import Self
 from msgspec.structs import replace
 
 from distcheck.agent.logs import nim, sglang, trtllm
+from distcheck.agent.logs.vllm_merge import first_told
 from distcheck.checks.evidence.engine import EngineLog
 
 _LONGEST = 1 << 16
@@ -67,7 +68,7 @@ def merged(logs: Iterable[EngineLog]) -> EngineLog:
     every = [log for log in logs if log.lines]
     if len(every) < 2:
         return every[0] if every else EngineLog()
-    told = {name: _first(getattr(log, name) for log in every) for name in _TOLD}
+    told = {name: first_told(getattr(log, name) for log in every) for name in _TOLD}
     return replace(
         every[0],
         **told,
@@ -76,7 +77,3 @@ def merged(logs: Iterable[EngineLog]) -> EngineLog:
         started=True if any(log.started for log in every) else told["started"],
         dropped=sum(log.dropped for log in every),
     )
-
-
-def _first(values: Iterable[object]) -> object:
-    return next((value for value in values if value is not None), None)

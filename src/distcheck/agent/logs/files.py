@@ -3,16 +3,15 @@
 import os
 import sys
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from distcheck.agent.logs.distil import Distilled, Distiller, combine
+from distcheck.agent.logs.distil import CHUNK, Distilled, Distiller
 from distcheck.agent.logs.folders import printable
 from distcheck.agent.logs.stopping import Stopped, Stopping, Told
 
 STDIN = "-"
 STOPPED = "stopped by a signal"
-_CHUNK = 256 * 1024
 _GZIP = b"\x1f\x8b"
 _GZIP_BITS = 31
 _PACKED = {b"\xfd7zXZ": "xz", b"(\xb5/\xfd": "zstd", b"BZh": "bzip2", b"PK\x03\x04": "zip"}
@@ -56,16 +55,6 @@ def distil_file(
     return distiller.finish()
 
 
-def distil_files(paths: Sequence[str], names: Sequence[str] | None = None) -> Distilled:
-    """Several files of one pod, oldest first, as one; `names` are how lines are cited.
-
-    Raises:
-        OSError: a file cannot be opened or read.
-    """
-    names = paths if names is None else names
-    return combine(distil_file(p, n) for p, n in zip(paths, names, strict=True))
-
-
 @contextmanager
 def _opened(path: str, stopping: Stopping) -> Iterator[int]:
     """A descriptor; opening a named pipe waits for its writer."""
@@ -86,7 +75,7 @@ def _chunks(descriptor: int, stopping: Stopping, path: str, told: Told | None) -
     total = 0
     while True:
         stopping.until_readable(descriptor)
-        chunk = os.read(descriptor, _CHUNK)
+        chunk = os.read(descriptor, CHUNK)
         if not chunk:
             return
         total += len(chunk)
@@ -123,7 +112,7 @@ def _inflated(head: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
     stream, data = zlib.decompressobj(_GZIP_BITS), head
     while data or (data := next(rest, b"")):
         try:
-            part = stream.decompress(data, _CHUNK)
+            part = stream.decompress(data, CHUNK)
         except zlib.error as error:
             raise DamagedError(str(error).partition(": ")[2] or str(error)) from error
         if part:

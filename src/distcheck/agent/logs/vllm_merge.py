@@ -24,7 +24,7 @@ def merge(results: Iterable[VllmLog]) -> VllmLog:
     if not logs:
         return VllmLog()
     first = next((log for log in logs if log.config_source), logs[0])
-    named = {n: _first(getattr(log, n) for log in (first, *logs)) for n in _SCALARS}
+    named = {n: first_told(getattr(log, n) for log in (first, *logs)) for n in _SCALARS}
     started = next((log for log in logs if log.started), None)
     return join_ranks(
         replace(
@@ -38,7 +38,7 @@ def merge(results: Iterable[VllmLog]) -> VllmLog:
             memory=tuple(dict.fromkeys(m for log in logs for m in log.memory)),
             workers=tuple(dict.fromkeys(w for log in logs for w in log.workers)),
             kv_cache=_kv(log.kv_cache for log in logs),
-            started=True if started else _first(log.started for log in logs),
+            started=True if started else first_told(log.started for log in logs),
             started_source=(started or first).started_source,
             failures=tuple(f for log in logs for f in log.failures),
             dropped=sum(log.dropped for log in logs),
@@ -75,7 +75,8 @@ def concluded(log: VllmLog) -> VllmLog:
     )
 
 
-def _first(values: Iterable[object]) -> object:
+def first_told(values: Iterable[object]) -> object:
+    """The first that is not None: what the earliest file that says it says."""
     return next((v for v in values if v is not None), None)
 
 
