@@ -84,6 +84,11 @@ def test_gpus_give_layouts_best_first(distcheck: Run) -> None:
         (("--interconnect", "fast"), 2),
         (("--vllm-version", "new"), 2),
         (("--dtype", "int3"), 2),
+        (("-q", "banana"), 2),
+        (("-q", "FP8"), 2),
+        (("--tp", "8", "-q", "fp8"), 0),
+        (("--tp", "8", "--max-num-seqs", "512", "--max-num-batched-tokens", "256"), 1),
+        (("--tp", "8", "--kv-cache-dtype", "fp8_ds_mla"), 1),
         (("-o", "xml"), 2),
     ],
 )
@@ -92,6 +97,20 @@ def test_exit_codes(distcheck: Run, words: tuple[str, ...], code: int) -> None:
     assert done.returncode == code
     assert bool(done.stdout) == (code != 2)
     assert done.stderr.count(b"\n") == int(code == 2)
+
+
+def test_an_unknown_method_is_named_with_those_near_it(distcheck: Run) -> None:
+    done = distcheck("plan", "--model", LLAMA_70B, "--tp", "8", "-q", "fp9")
+    assert b"'fp9' is no method of vLLM 0.33.0 or before; near it: fp8" in done.stderr
+
+
+def test_the_answer_is_at_the_top_of_the_json(distcheck: Run) -> None:
+    found = told(distcheck, "--model", LLAMA_70B, *TWO_NODES, "--interconnect", "100gbps")
+    assert (found["verdict"], found["best"]["tp"], found["best"]["pp"]) == ("fits", 8, 2)
+    assert found["best"]["flags"] == found["layouts"][0]["flags"]
+    assert found["order"].startswith("best first")
+    refused = told(distcheck, "--model", LLAMA_70B, "--tp", "12")
+    assert (refused["verdict"], refused["best"]) == ("refused", None)
 
 
 def test_a_model_is_required(distcheck: Run) -> None:
@@ -169,6 +188,16 @@ def test_modelopt_s_own_file_says_how_it_quantised(folder: Path) -> None:
     (folder / "hf_quant_config.json").write_text(json.dumps(said))
     quantised = read_plan_model(str(folder)).config["quantization_config"]
     assert quantised == {**said, "quant_method": "modelopt"}
+
+
+def test_modelopt_s_file_changes_the_weights_of_a_folder(distcheck: Run, folder: Path) -> None:
+    plain = told(distcheck, "--model", str(folder), "--tp", "1")["layouts"][0]["ranks"][0]
+    said = {"quantization": {"quant_algo": "NVFP4", "exclude_modules": ["lm_head"]}}
+    (folder / "hf_quant_config.json").write_text(json.dumps(said))
+    found = told(distcheck, "--model", str(folder), "--tp", "1")
+    assert found["model"]["weights"] == "NVFP4"
+    less = found["layouts"][0]["ranks"][0]["weights_bytes"]
+    assert less < plain["weights_bytes"] * 0.4
 
 
 @pytest.mark.parametrize("around", ["config", "model_config", "hf_config"])

@@ -149,3 +149,12 @@ def test_weights_beyond_the_gpu_are_said() -> None:
 def test_gpus_that_differ_in_bytes_only_are_one_kind() -> None:
     other = gpu(weights_low=30 * GIB + 1, weights_high=30 * GIB + 1)
     assert len(kinds_of((gpu(), other, gpu(weights_low=20 * GIB, weights_high=20 * GIB)))) == 2
+
+
+@pytest.mark.parametrize("width", [80, 200])
+def test_a_table_says_what_best_first_goes_by(width: int) -> None:
+    shape = config("llama-3.1-70b")
+    found = plan(Ask(config=shape, gpus=8, gpu_bytes=80 * GIB), "a-model", "config.json")
+    page = render_text(found, width)
+    assert "  order     best first: it fits;" in page
+    assert " ".join(found.order.split()[:3]) in " ".join(page.split())

@@ -21,7 +21,7 @@ def render_text(obj: Plan, width: int = 80, ink: Ink | None = None) -> str:
     best = obj.layouts[0]
     lines = [*_headline(best, sheet), "", *_model(obj, sheet), ""]
     if len(obj.layouts) > 1:
-        lines += [*_table(obj.layouts, sheet), ""]
+        lines += [*_table(obj.layouts, sheet), *sheet.row("order", obj.order, indent=2), ""]
     lines += [*_gpus(best, sheet), *_reasons(best, sheet), *command(obj, best, sheet)]
     for number, note in enumerate(obj.notes):
         lines += sheet.row("" if number else "note", note, indent=2)

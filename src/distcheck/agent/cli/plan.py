@@ -1,5 +1,7 @@
 """`distcheck plan`: weights per rank, layouts that fit, and what the network can carry."""
 
+from difflib import get_close_matches
+
 import msgspec
 
 from distcheck.agent.cli import exit as codes
@@ -12,13 +14,13 @@ from distcheck.agent.cli.plan_model import ModelFiles, read_plan_model
 from distcheck.checks.knowledge.layer_split import version_of
 from distcheck.checks.knowledge.plan import Ask, Plan
 from distcheck.checks.knowledge.plan_layouts import plan as planned
+from distcheck.checks.knowledge.plan_methods import METHODS
 from distcheck.checks.knowledge.weights import Engine
 from distcheck.exporters.formats import Page
 from distcheck.exporters.plan_text import render_text
 
 _MOST_RANKS, _MOST_SEQS = 4096, 1 << 20
-_NODE = 8
-_LARGE = 70 << 30
+_NODE, _BATCH = 8, "--max-num-batched-tokens"
 _DTYPES = ("auto", "half", "float16", "bfloat16", "float", "float32")
 _CACHES = ("auto", "bfloat16", "fp8", "fp8_e4m3", "fp8_e5m2", "fp8_inc", "fp8_ds_mla")
 _HALF = {"half": "float16", "float": "float32", "auto": None}
@@ -51,6 +53,10 @@ def plan(
     With --tp or --pp that one layout; with --gpus the layouts of so many, best first; with
     neither, how many GPUs it takes. Nothing is looked up: a model is a file or a folder.
 
+    Best first means: what fits; then the fewest GPUs, where no number is given; then the time to
+    answer one request, as the interconnect allows; throughput last. A model that one GPU holds is
+    copied, for throughput.
+
     Exit 0 where the best layout fits, or no --gpu-memory was given; 1 where none fits, vLLM
     would refuse the layout, or the interconnect does not carry it; 3 where bounds leave it
     open, or nothing is known of the weights.
@@ -71,7 +77,7 @@ def plan(
         fabric=read.interconnect(interconnect),
         max_model_len=read.length(max_model_len),
         max_num_seqs=read.number("--max-num-seqs", max_num_seqs, _MOST_SEQS) or 1,
-        max_num_batched_tokens=_batch(max_num_batched_tokens, memory),
+        max_num_batched_tokens=read.number(_BATCH, max_num_batched_tokens, _MOST_SEQS),
         kv_cache_dtype=opt.one_of("--kv-cache-dtype", kv_cache_dtype, _CACHES) or "auto",
         utilization=read.share(gpu_memory_utilization),
     )
@@ -80,27 +86,28 @@ def plan(
     ask = msgspec.structs.replace(ask, config=files.config, checkpoint=files.checkpoint)
     told = _noted(planned(ask, files.name, files.source), ask, files, gpu_memory, vllm_version)
     show_on(wanted, lambda name, page: _show(told, name, page))
-    return _code(told, memory=ask.gpu_bytes is not None)
-
-
-def _batch(text: str | None, memory: int | None) -> int:
-    """VLLM's own default goes by the GPU's memory (vllm/engine/arg_utils.py)."""
-    small = memory is not None and memory < _LARGE
-    given = read.number("--max-num-batched-tokens", text, _MOST_SEQS)
-    return given or (2048 if small else 8192)
+    return _CODES[told.verdict]
 
 
 def _engine(dtype: str | None, quantization: str | None, version: str | None) -> Engine:
     opt.one_of("--dtype", dtype, _DTYPES)
     if version is not None and (version_of(version) is None or len(version) > 40):
         raise codes.usage(f"--vllm-version: {version!r} is not a version such as {asks.NEWEST}")
-    if quantization is not None and not quantization.replace("_", "").replace("-", "").isalnum():
-        raise codes.usage(f"--quantization: {quantization!r} is not the name of a method")
+    if quantization is not None and quantization not in ("none", *METHODS):
+        raise codes.usage(
+            f"--quantization: {quantization!r} is no method of vLLM {asks.NEWEST} or before;"
+            f" near it: {_near(quantization)}"
+        )
     return Engine(
         version=version or asks.NEWEST,
         dtype=_HALF.get(dtype, dtype) if dtype else None,
         quantisation=None if quantization in (None, "none") else quantization,
     )
+
+
+def _near(method: str) -> str:
+    found = get_close_matches(method[:40], sorted(METHODS))
+    return ", ".join(found) if found else "none; awq, fp8 and gptq are some"
 
 
 def _checked(ask: Ask, ep: int | None) -> Ask:
@@ -132,7 +139,7 @@ def _noted(
 ) -> Plan:
     """With what was asked for in words, and what was assumed."""
     notes = list(told.notes) + list(files.notes)
-    if told.layouts[0].tp > 1:
+    if told.layouts[0].tp > 1 and told.layouts[0].flags:
         notes.append("NVLink between the GPUs of a node is assumed; over PCIe alone prefer PP.")
     if version is None:
         notes.append(f"vLLM {asks.NEWEST} is assumed; --vllm-version says another.")
@@ -159,14 +166,14 @@ def _show(told: Plan, name: str, page: Page) -> str:
     return render_text(told, page.width, ink(page))
 
 
-def _code(told: Plan, *, memory: bool) -> int:
-    """That of the best layout."""
-    best = told.layouts[0]
-    if best.fits is False or best.avoided:
-        return codes.FAIL
-    if best.fits is None and (memory or best.ranks[0].weights_bytes_low is None):
-        return codes.UNKNOWN
-    return codes.PASS
-
+_CODES = {
+    "fits": codes.PASS,
+    "weights_only": codes.PASS,
+    "may_fit": codes.UNKNOWN,
+    "unknown": codes.UNKNOWN,
+    "avoid": codes.FAIL,
+    "does_not_fit": codes.FAIL,
+    "refused": codes.FAIL,
+}
 
 PROGRAM = Program(plan)

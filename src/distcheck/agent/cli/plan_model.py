@@ -11,7 +11,7 @@ from distcheck.agent.checkpoint import CheckpointError
 from distcheck.agent.cli.exit import Stop, usage
 from distcheck.agent.cli.plan_checkpoint import counted, parts, sizes_of
 from distcheck.agent.redact import plain_text
-from distcheck.checks.knowledge.weights import Checkpoint, from_index
+from distcheck.checks.knowledge.weights import Checkpoint, from_index, with_quant_file
 
 _CONFIG, _INDEX, _QUANT = "config.json", "model.safetensors.index.json", "hf_quant_config.json"
 _MAX_CONFIG, _MAX_INDEX = 4 << 20, 64 << 20
@@ -128,10 +128,9 @@ def _name(told: Mapping[str, object], fallback: str) -> str:
 
 def _with_quant(config: dict[str, object], folder: Path) -> dict[str, object]:
     """ModelOpt says how it quantised in a file of its own."""
-    if "quantization_config" in config or not (folder / _QUANT).is_file():
+    if config.get("quantization_config") is not None or not (folder / _QUANT).is_file():
         return config
-    said = _object(folder / _QUANT, _MAX_CONFIG)
-    return config | {"quantization_config": {**said, "quant_method": "modelopt"}}
+    return with_quant_file(config, _object(folder / _QUANT, _MAX_CONFIG))
 
 
 def _checkpoint(folder: Path) -> tuple[Checkpoint | None, tuple[str, ...]]:

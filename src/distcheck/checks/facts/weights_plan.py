@@ -1,5 +1,7 @@
 """What each rank should hold, computed from the model and the layout that is asked for."""
 
+from msgspec import structs
+
 from distcheck.checks.evidence import (
     Cite,
     EngineArguments,
@@ -21,7 +23,7 @@ from distcheck.checks.facts.sharding_held import HeldMemory
 from distcheck.checks.facts.sharding_layouts import Expected, candidates
 from distcheck.checks.facts.sharding_process import layer_partition
 from distcheck.checks.facts.sharding_sizes import loaded_smaller, sized
-from distcheck.checks.knowledge.weights import Engine, Layout
+from distcheck.checks.knowledge.weights import Engine, Layout, stored_in, with_quant_file
 
 __all__ = ["Expected", "WeightsPlan"]
 _DIGITS = 6
@@ -88,7 +90,7 @@ class WeightsPlan(Fact, frozen=True, kw_only=True):
             return wanted
         layouts = candidates(asked, wanted)
         others = [sized(model, one, engine, allowed) for one in layouts]
-        if not heard and "quantization_config" not in model.config:
+        if not heard and stored_in(model.config) is None:
             others += loaded_smaller(model, (asked, *layouts), engine, allowed)
         one = sized(model, Layout(1), engine, allowed)
         return cls(
@@ -110,7 +112,10 @@ def _model(evidence: Evidence) -> tuple[ModelConfig, tuple[str, ...]] | Missing:
         reasons = dict.fromkeys(m.reason for m in looks if isinstance(m, Missing))
         return Missing("; ".join(reasons) or "the model's config.json was not seen")
     differ = any(m.config != models[0].config for m in models)
-    return models[0], ("config.json differs between pods: which one is served",) if differ else ()
+    model = structs.replace(
+        models[0], config=with_quant_file(models[0].config, models[0].quant_file)
+    )
+    return model, ("config.json differs between pods: which one is served",) if differ else ()
 
 
 def engine_of(evidence: Evidence, allowed: Allowances) -> tuple[Engine, bool]:

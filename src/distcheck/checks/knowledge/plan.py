@@ -1,5 +1,7 @@
 """A plan for a model on GPUs that are not there yet (`distcheck.plan/v1`): the types."""
 
+from typing import Literal
+
 from msgspec import Struct
 
 from distcheck.checks.knowledge.plan_fabric import Fabric
@@ -24,7 +26,7 @@ class PlanModel(Struct, frozen=True, kw_only=True):
 
 
 class Ask(Struct, frozen=True, kw_only=True):
-    """What is planned for. `None` of a degree leaves it to the plan."""
+    """What is planned for. `None` of a degree leaves it to the plan, of a batch to vLLM."""
 
     config: dict[str, object]
     checkpoint: Checkpoint | None = None
@@ -39,7 +41,7 @@ class Ask(Struct, frozen=True, kw_only=True):
     fabric: Fabric | None = None
     max_model_len: int | None = None
     max_num_seqs: int = 256
-    max_num_batched_tokens: int = 8192
+    max_num_batched_tokens: int | None = None
     kv_cache_dtype: str = "auto"
     utilization: float = 0.9
 
@@ -125,10 +127,34 @@ class PlannedLayout(Struct, frozen=True, kw_only=True):
         return self.advice.startswith("Avoid")
 
 
+Verdict = Literal["fits", "may_fit", "does_not_fit", "avoid", "refused", "weights_only", "unknown"]
+"""Of the best layout. `avoid`: memory may do, the interconnect does not. `refused`: vLLM would
+not start. `weights_only`: no GPU memory was given. `unknown`: nothing is known of the weights."""
+
+
+class PlannedBest(Struct, frozen=True, kw_only=True):
+    """The first layout in short, and the arguments of `vllm serve` that ask for it."""
+
+    tp: int
+    pp: int
+    ep: int
+    dp: int
+    gpus: int
+    nodes: int
+    max_model_len: int | None
+    flags: tuple[str, ...]
+
+
 class Plan(Struct, frozen=True, kw_only=True):
-    """The answer: layouts, best first, and what they rest on."""
+    """The answer: layouts, best first, and what they rest on.
+
+    `best` is None where none is to be deployed. `order` says what "best first" goes by.
+    """
 
     schema: str = PLAN_SCHEMA
+    verdict: Verdict
+    best: PlannedBest | None
+    order: str
     model: PlanModel
     checkpoint_bytes: int | None
     layouts: tuple[PlannedLayout, ...]

@@ -4,10 +4,9 @@ from msgspec import Struct
 
 from distcheck.checks.knowledge.plan import Ask, PlannedGpu
 from distcheck.checks.knowledge.plan_held import Held
-from distcheck.checks.knowledge.plan_loaded import loaded
 from distcheck.checks.knowledge.plan_memory import Caches, batch_of
 from distcheck.checks.knowledge.plan_room import longest, request_bytes, text_sizes
-from distcheck.checks.knowledge.weights import GIB, KvPerToken
+from distcheck.checks.knowledge.weights import GIB, KvPerToken, as_loaded
 
 LOADED = 0.95
 """Of a checkpoint, at least: prediction layers stay on disk."""
@@ -49,12 +48,16 @@ def fit_of(
 
 def _beyond(ask: Ask, held: Held) -> str:
     """Where only the checkpoint bounds a rank: all ranks together must hold all of it."""
-    checkpoint, ranks = loaded(ask), len(held.bounds)
-    every = (ask.gpu_bytes or 0) * ranks
-    if held.exact or checkpoint is None or checkpoint.total_bytes * LOADED <= every:
+    every = (ask.gpu_bytes or 0) * len(held.bounds)
+    if held.exact or ask.checkpoint is None:
         return ""
-    size = checkpoint.total_bytes / GIB
-    return f"CUDA out of memory: a checkpoint of {size:.1f} GiB on GPUs of {every / GIB:.1f} GiB"
+    least, _ = as_loaded(ask.config, ask.engine, ask.checkpoint)
+    if least * LOADED <= every:
+        return ""
+    return (
+        f"CUDA out of memory: at least {least * LOADED / GIB:.1f} GiB of weights on GPUs of"
+        f" {every / GIB:.1f} GiB together"
+    )
 
 
 def _for_length(ask: Ask, own: int | None, pairs: list[tuple[PlannedGpu, KvPerToken]]) -> Fit:

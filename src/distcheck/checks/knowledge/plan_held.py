@@ -3,8 +3,7 @@
 from msgspec import Struct, structs
 
 from distcheck.checks.knowledge.plan import Ask, PlannedRank
-from distcheck.checks.knowledge.plan_length import beyond_length
-from distcheck.checks.knowledge.plan_loaded import loaded, widened
+from distcheck.checks.knowledge.plan_refused import refused
 from distcheck.checks.knowledge.weights import (
     Estimate,
     Exact,
@@ -24,23 +23,24 @@ class Held(Struct, frozen=True):
     exact: bool
     says: str
     refused: str | None = None
+    instead: str = ""
+    """What to change in the flags, where it is they that are refused."""
 
 
 def held_by(ask: Ask, layout: Layout) -> Held:
     """Bounds for every rank; equal ones where they are exact."""
+    if said := refused(ask):
+        return Held((), False, "", said.reason, said.instead)
     if ask.gpus is not None and layout.world > ask.gpus:
         return Held((), False, "", _too_few(layout.world, ask.gpus))
-    if beyond := beyond_length(ask.config, ask.max_model_len):
-        return Held((), False, "", beyond)
-    checkpoint = loaded(ask)
-    found = rank_weights(ask.config, layout, ask.engine, checkpoint)
+    found = rank_weights(ask.config, layout, ask.engine, ask.checkpoint)
     if isinstance(found, Exact):
         bounds = tuple((r.place, r.weights_bytes, r.weights_bytes) for r in found.ranks)
         return Held(bounds, True, found.scheme)
     if isinstance(found, Estimate):
         return Held(_bounds(ask, layout, found), False, found.reason)
-    refused = found.reason if isinstance(found, Refusal) else None
-    return Held((), False, found.reason, refused)
+    words = found.reason if isinstance(found, Refusal) else None
+    return Held((), False, found.reason, words)
 
 
 def _too_few(world: int, gpus: int) -> str:
@@ -57,13 +57,12 @@ def _bounds(ask: Ask, layout: Layout, found: Estimate) -> tuple[tuple[Place, int
     if len(known) == len(KERNELS):
         pairs = (tuple(r.weights_bytes for r in ranks) for ranks in zip(*known, strict=True))
         return tuple((p, min(b), max(b)) for p, b in zip(layout.places(), pairs, strict=True))
-    low, high = widened(ask, found)
-    return tuple((place, low, high) for place in layout.places())
+    return tuple((place, found.low, found.high) for place in layout.places())
 
 
 def _with_kernel(ask: Ask, layout: Layout, kernel: Kernel) -> Weights:
     engine = structs.replace(ask.engine, mxfp4_kernel=kernel)
-    return rank_weights(ask.config, layout, engine, loaded(ask))
+    return rank_weights(ask.config, layout, engine, ask.checkpoint)
 
 
 def planned_ranks(layout: Layout, held: Held) -> tuple[PlannedRank, ...]:

@@ -7,6 +7,7 @@ from msgspec import structs
 from distcheck.checks.knowledge.plan import Ask, PlannedLayout
 from distcheck.checks.knowledge.plan_candidates import candidates
 from distcheck.checks.knowledge.plan_judge import judge
+from distcheck.checks.knowledge.plan_words import BOUNDED_BY
 from distcheck.checks.knowledge.weights import GIB, Layout
 
 _KNOWN = (80, 141)
@@ -37,7 +38,7 @@ def unsized(ask: Ask, layouts: list[PlannedLayout]) -> list[PlannedLayout]:
 def _weights(whole: PlannedLayout) -> str:
     sizes = [r.weights_bytes_high for r in whole.ranks if r.weights_bytes_high is not None]
     if whole.gpus != 1 or not sizes:
-        return "Give --gpu-memory to know how many GPUs it takes."
+        return f"How many GPUs it takes is not known: neither are its weights. {BOUNDED_BY}"
     most = "" if whole.exact else "At most "
     return f"{most}{sizes[0] / GIB:.1f} GiB of weights; give --gpu-memory."
 

@@ -40,9 +40,10 @@ def judge(ask: Ask, layout: Layout) -> PlannedLayout:
         shortened=fit.shortened,
         shm_says=need.enough_says,
     )
+    said = advice(ask, bare)
     return structs.replace(
         bare,
-        advice=advice(ask, bare),
+        advice=f"{said} {held.instead}" if held.instead else said,
         why=reasons(ask, bare),
         short=short_reason(ask, bare),
         flags=flags(ask, bare),

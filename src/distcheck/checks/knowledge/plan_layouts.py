@@ -1,36 +1,39 @@
-"""Which layouts to propose, and which of them is best."""
+"""The layouts to propose, best first, and what is said beside them."""
 
-import math
 from collections.abc import Iterable, Iterator, Mapping
 
-from msgspec import structs
-
+from distcheck.checks.knowledge.layer_split import version_of
 from distcheck.checks.knowledge.plan import Ask, Plan, PlanModel, PlannedLayout
-from distcheck.checks.knowledge.plan_candidates import EXPERTS, candidates, cuts, divisors
-from distcheck.checks.knowledge.plan_fabric import carries
+from distcheck.checks.knowledge.plan_candidates import EXPERTS, candidates, divisors
 from distcheck.checks.knowledge.plan_instead import instead, unsized
 from distcheck.checks.knowledge.plan_judge import judge
+from distcheck.checks.knowledge.plan_methods import PLUGINS, known_to
+from distcheck.checks.knowledge.plan_order import ORDER, rank
+from distcheck.checks.knowledge.plan_refused import refused
+from distcheck.checks.knowledge.plan_remedy import more_memory, remedied
 from distcheck.checks.knowledge.plan_room import text_sizes
-from distcheck.checks.knowledge.plan_words import spans_nodes
-from distcheck.checks.knowledge.weights import Layout
+from distcheck.checks.knowledge.plan_verdict import chosen, verdict_of
+from distcheck.checks.knowledge.weights import Layout, method_of, stored_in
 from distcheck.checks.knowledge.weights.families import architecture
 
 _MOST_LAYOUTS = 16
-_SHORTENED, _ODD, _COPIES = 1.5, 4, 5
-"""Beside places from 0 to 7: a length that was cut; PP inside a node; copies of a large model."""
-_NEAR = 2
-"""Nodes that one TP group may span: an all-reduce over more waits for its slowest hop."""
 
 
 def plan(ask: Ask, name: str, source: str) -> Plan:
     """Layouts for `ask`, best first; a fixed one alone where it is fixed."""
-    found = [judge(ask, layout) for layout in candidates(ask)]
+    cuts = candidates(ask)
+    # What is refused whatever the layout is said once.
+    found = [judge(ask, layout) for layout in (cuts[:1] if refused(ask) else cuts)]
     unit = _unit(ask)
-    ordered = sorted(found, key=lambda one: _score(ask, one, unit))
+    ordered = sorted(found, key=lambda one: rank(ask, one, unit))
     if ask.gpus is None and len(ordered) > 1:
         ordered = list({one.gpus: one for one in reversed(ordered)}.values())[::-1]
-    ordered = unsized(ask, instead(ask, ordered[:_MOST_LAYOUTS]))
+    ordered = unsized(ask, instead(ask, remedied(ask, ordered[:_MOST_LAYOUTS])))
+    verdict = verdict_of(ordered[0])
     return Plan(
+        verdict=verdict,
+        best=chosen(ordered[0], verdict),
+        order=ORDER,
         model=model_of_plan(ask.config, name, source, ordered),
         checkpoint_bytes=ask.checkpoint.total_bytes if ask.checkpoint else None,
         layouts=tuple(ordered),
@@ -68,57 +71,24 @@ def _unit(ask: Ask) -> PlannedLayout | None:
 
 def _remark(ask: Ask, unit: PlannedLayout | None, layouts: list[PlannedLayout]) -> Iterator[str]:
     """Fewer GPUs would do, or more are needed: said once, beside what was asked for."""
+    yield from more_memory(ask, layouts[0])
+    yield from _plugin(ask)
     if ask.gpus is None or ask.gpu_bytes is None:
         return
-    if layouts[0].fits is False:
-        yield from _more(ask)
     if unit is None or unit.gpus == ask.gpus or layouts[0].dp > 1:
         return
     where = "one GPU" if unit.gpus == 1 else f"{unit.gpus} GPUs of one node (TP={unit.tp})"
     wires = " and need no network between nodes" if layouts[0].nodes > 1 else ""
+    sooner = " and answers each sooner" if layouts[0].tp > unit.tp else ""
     yield (
         f"One copy fits on {where}: {ask.gpus // unit.gpus} such servers answer more requests"
-        f" at once{wires}; one copy on all GPUs has more KV cache and answers each sooner."
+        f" at once{wires}; one copy on all GPUs has room for longer ones{sooner}."
     )
 
 
-def _more(ask: Ask) -> Iterator[str]:
-    for times in (2, 4, 8):
-        gpus = (ask.gpus or 1) * times
-        larger = structs.replace(ask, gpus=gpus, tp=None, pp=None, dp=None)
-        each = (judge(larger, cut) for cut in cuts(larger, gpus) if cut.dp == 1)
-        best = min(each, key=lambda one: _score(larger, one, None), default=None)
-        if best is not None and best.fits:
-            yield f"It fits on {gpus} such GPUs, as TP={best.tp} x PP={best.pp}."
-            return
-
-
-def _score(ask: Ask, one: PlannedLayout, unit: PlannedLayout | None) -> tuple[float, ...]:
-    ladder = one.gpus if ask.gpus is None else 0
-    place = _place(ask, one, unit) + (_SHORTENED if one.shortened else 0)
-    return _fitness(one), ladder, place, one.pp, one.dp, -one.tp
-
-
-def _fitness(one: PlannedLayout) -> int:
-    """Fits, open, does not, never had a chance."""
-    if one.refused and not one.shortened:
-        return 2 if one.memory else 3
-    return int(one.fits is not True)
-
-
-def _place(ask: Ask, one: PlannedLayout, unit: PlannedLayout | None) -> float:
-    """How well the cut suits the wires: 0 is best."""
-    if one.dp > 1 and one.ep == 1:
-        # A model that one GPU holds is better served by copies than by cutting it.
-        small = unit is not None and unit.gpus == 1
-        return math.log2(one.tp) / 100 - 1 if small else _COPIES
-    crosses = one.nodes > 1 and spans_nodes(ask, one.tp)
-    carried = carries(ask.fabric)
-    if one.ep > 1:
-        return 3 if one.nodes == 1 or carried == "tp" else 6
-    if crosses:
-        near = 0 if one.tp <= _NEAR * ask.gpus_per_node else 2
-        return {"tp": near, "either": 2, "unknown": 3}.get(carried, 7)
-    if one.nodes == 1:
-        return 0 if one.pp == 1 else _ODD
-    return 1 if one.pp == one.nodes else _ODD
+def _plugin(ask: Ask) -> Iterator[str]:
+    """A method that this version has no longer, and that a plugin may add."""
+    stored, version = stored_in(ask.config), ask.engine.version
+    method = ask.engine.quantisation or (method_of(stored) if stored is not None else "")
+    if method in PLUGINS and method not in known_to(version_of(version)):
+        yield f"vLLM {version} itself has no {method}: it starts only with a plugin that adds it."

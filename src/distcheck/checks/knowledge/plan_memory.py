@@ -5,6 +5,7 @@ from msgspec import structs
 from distcheck.checks.evidence import Missing
 from distcheck.checks.knowledge.layer_split import layer_split
 from distcheck.checks.knowledge.plan import Ask, KvRoom, PlannedGpu
+from distcheck.checks.knowledge.plan_batch import step_tokens
 from distcheck.checks.knowledge.plan_held import Held
 from distcheck.checks.knowledge.plan_room import Batch, rest_of, text_sizes
 from distcheck.checks.knowledge.weights import KvPerToken, Layout, kv_bytes_per_token
@@ -48,7 +49,7 @@ def _gpu(
 
 def batch_of(ask: Ask) -> Batch:
     """How much runs at once."""
-    return Batch(ask.max_num_seqs, ask.max_num_batched_tokens)
+    return Batch(ask.max_num_seqs, step_tokens(ask))
 
 
 def _layers(ask: Ask, layout: Layout, stage: int) -> int:

@@ -16,19 +16,33 @@ def spans_nodes(ask: Ask, tp: int) -> bool:
     return tp > ask.gpus_per_node or ask.gpus_per_node % tp > 0
 
 
+def cut_words(one: PlannedLayout) -> str:
+    """`TP=8 x PP=2`, with DP where there are copies."""
+    parts = [f"TP={one.tp}", f"PP={one.pp}" if one.pp > 1 else ""]
+    return " x ".join(p for p in (*parts, f"DP={one.dp}" if one.dp > 1 else "") if p)
+
+
 def advice(ask: Ask, plan: PlannedLayout) -> str:
     """What to do with this layout, in one sentence."""
     if plan.refused:
         return _refused(ask, plan)
     if _across(ask, plan) and carries(ask.fabric) in _AVOID:
         return f"Avoid this: {tp_across(ask.fabric)}."
+    if _scattered(plan) and carries(ask.fabric) == "pp_only":
+        words = ask.fabric.words if ask.fabric else "the interconnect"
+        return f"Avoid this: {words} carries pipeline stages only, never experts across nodes."
     if plan.fits is None:
-        return _open(plan) if plan.memory else "Give --gpu-memory to know whether it fits."
+        return _open(plan) if plan.memory else _unsized(plan)
     return _deploy(ask, plan)
 
 
 def _across(ask: Ask, plan: PlannedLayout) -> bool:
     return plan.nodes > 1 and spans_nodes(ask, plan.tp)
+
+
+def _scattered(plan: PlannedLayout) -> bool:
+    """Experts on several nodes: each layer sends tokens to them and waits."""
+    return plan.nodes > 1 and plan.ep > 1
 
 
 def _refused(ask: Ask, plan: PlannedLayout) -> str:
@@ -40,13 +54,23 @@ def _refused(ask: Ask, plan: PlannedLayout) -> str:
 
 
 def _deploy(ask: Ask, plan: PlannedLayout) -> str:
-    if _across(ask, plan) and ask.fabric is None:
+    if (_across(ask, plan) or _scattered(plan)) and ask.fabric is None:
         return "Fits. Deploy only if the interconnect carries RDMA of 400 Gb/s a GPU."
     if plan.shortened:
         return f"Deploy it with --max-model-len {plan.max_model_len}; more may fit, try it."
     if plan.nodes == 1 and plan.pp > 1 and plan.dp == 1 and not uneven(ask, plan):
         return f"It fits; {place(ask, plan)}."
     return f"Deploy it: {place(ask, plan)}."
+
+
+def _unsized(plan: PlannedLayout) -> str:
+    """Without weights no memory of a GPU says whether it fits."""
+    if plan.ranks[0].weights_bytes_low is None:
+        return "Whether it fits is not known: neither are its weights. " + BOUNDED_BY
+    return "Give --gpu-memory to know whether it fits."
+
+
+BOUNDED_BY = "Give the folder with the checkpoint or its index: its size bounds them."
 
 
 def _open(plan: PlannedLayout) -> str:

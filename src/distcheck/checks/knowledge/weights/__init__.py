@@ -4,6 +4,7 @@ A model is a table of tensors (dense.py, mixtures.py, vision.py); cut.py sums an
 """
 
 from distcheck.checks.knowledge.weights.allocator import allocated
+from distcheck.checks.knowledge.weights.as_loaded import as_loaded
 from distcheck.checks.knowledge.weights.checkpoint import Checkpoint, from_headers, from_index
 from distcheck.checks.knowledge.weights.kv_cache import KvPerToken, kv_bytes_per_token
 from distcheck.checks.knowledge.weights.layout import Engine, Layout, Place
@@ -17,6 +18,7 @@ from distcheck.checks.knowledge.weights.result import (
     Unknown,
     Weights,
 )
+from distcheck.checks.knowledge.weights.stored_as import method_of, stored_in, with_quant_file
 
 GIB = 1 << 30
 
@@ -36,9 +38,13 @@ __all__ = [
     "Unknown",
     "Weights",
     "allocated",
+    "as_loaded",
     "from_headers",
     "from_index",
     "kv_bytes_per_token",
+    "method_of",
     "rank_weights",
     "stage_weights",
+    "stored_in",
+    "with_quant_file",
 ]

@@ -53,16 +53,16 @@ def _entry(entry: object) -> tuple[str, int] | None:
     return dtype, end - start
 
 
-def disagreement(checkpoint: Checkpoint, implied: int) -> str:
+def disagreement(stored: int, loaded: tuple[int, int], implied: int) -> str:
     """Why a checkpoint is not the model that its `config.json` describes; empty where it is.
 
-    A checkpoint may hold more (DeepSeek-V3: 2 % of prediction layers) or less (gpt-oss: 6 % of
-    padding).
+    `stored` bytes are between `loaded` once vLLM holds them. A checkpoint may hold more
+    (DeepSeek-V3: 2 % of prediction layers) or less (gpt-oss: 6 % of padding).
     """
-    ratio = checkpoint.total_bytes / implied
-    if 1 - _TOLERANCE_LESS <= ratio <= 1 + _TOLERANCE_MORE:
+    least, most = (size / implied for size in loaded)
+    if most >= 1 - _TOLERANCE_LESS and least <= 1 + _TOLERANCE_MORE:
         return ""
     return (
-        f"the checkpoint has {checkpoint.total_bytes / (1 << 30):.2f} GiB of tensors, "
+        f"the checkpoint has {stored / (1 << 30):.2f} GiB of tensors, "
         f"config.json implies {implied / (1 << 30):.2f} GiB"
     )

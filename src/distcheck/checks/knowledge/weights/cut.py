@@ -160,9 +160,17 @@ def _vocabulary(row: Vocabulary, tp: int) -> int:
 def _linear(row: Linear, name: str, piece: Slice) -> Iterator[Sized]:
     whole = row.part == "vision" and piece.engine.whole_vision
     shard = row.on(1 if whole else piece.layout.tp)
-    yield from _weights(row.part, name, shard, piece, quantised=row.quantised)
+    yield from _weights(row.part, name, shard, piece, quantised=_quantised(row, piece))
     if row.bias:
         yield row.part, shard.rows * piece.element_bytes
+
+
+def _quantised(row: Linear, piece: Slice) -> bool:
+    """Whether the layer is one that the scheme quantises, in this version of vLLM."""
+    if row.quantised_since is None:
+        return row.quantised
+    early = piece.version is not None and piece.version < row.quantised_since
+    return not early and not piece.scheme.whole_router
 
 
 def _weights(

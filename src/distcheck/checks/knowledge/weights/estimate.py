@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 
-from distcheck.checks.knowledge.weights.checkpoint import Checkpoint
 from distcheck.checks.knowledge.weights.layout import Layout, Unmodelled
 from distcheck.checks.knowledge.weights.result import Estimate, Exact, Refusal, Unknown, Weights
 from distcheck.checks.knowledge.weights.sizes import Sizes
@@ -13,6 +12,7 @@ _NOT_LOADED = 0.05
 """Prediction layers and the like, which a checkpoint has and vLLM does not load."""
 _UNEVEN = 4
 """How much less than its even share a pipeline stage may hold."""
+_COUNTS = ("num_experts", "num_local_experts", "n_routed_experts")
 
 
 def between(found: Iterable[Weights], reason: str) -> Estimate | Refusal | Unknown:
@@ -26,21 +26,32 @@ def between(found: Iterable[Weights], reason: str) -> Estimate | Refusal | Unkno
 
 
 def from_checkpoint(
-    config: Mapping[str, object], layout: Layout, checkpoint: Checkpoint, reason: str
+    config: Mapping[str, object], layout: Layout, loaded: tuple[int, int], reason: str
 ) -> Estimate | Refusal:
     """Least: all is cut by all ranks. Most: nothing of a stage is cut by TP.
 
-    True for a checkpoint that is loaded in the types that it is stored in.
+    `loaded` bounds the bytes of the whole checkpoint once vLLM has loaded it.
     """
     refused = _refused(config, layout)
     if refused:
         return Refusal(refused)
-    ranks = layout.tp * layout.pp * (layout.dp if layout.expert_parallel else 1)
-    loaded = int(checkpoint.total_bytes * (1 - _NOT_LOADED))
+    least = int(loaded[0] * (1 - _NOT_LOADED)) // _cuts(config, layout)
     # Stages differ: by a layer, by the embeddings, by layers that are not all of one size.
-    low = loaded // ranks if layout.pp == 1 else loaded // (_UNEVEN * ranks)
-    high = checkpoint.total_bytes + _BUFFERS
+    low = least if layout.pp == 1 else least // _UNEVEN
+    high = loaded[1] + _BUFFERS
     return Estimate(low, high, f"an estimate from the checkpoint's size: {reason}")
+
+
+def _cuts(config: Mapping[str, object], layout: Layout) -> int:
+    """Into how many parts a tensor may be cut: vLLM cuts experts by DP as well as by TP.
+
+    Whole experts do not always share out evenly: a rank may have half of an even share.
+    """
+    inner = config.get("text_config")
+    parts = (config, inner if isinstance(inner, dict) else {})
+    sparse = layout.expert_parallel or any(part.get(key) for part in parts for key in _COUNTS)
+    copies = layout.dp if sparse else 1
+    return layout.tp * layout.pp * copies * (2 if layout.expert_parallel else 1)
 
 
 def _refused(config: Mapping[str, object], layout: Layout) -> str:

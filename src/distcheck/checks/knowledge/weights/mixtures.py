@@ -44,14 +44,20 @@ def mixtral(c: Sizes) -> Model:
 
 
 def qwen3_moe(c: Sizes) -> Model:
-    """Qwen3-MoE: mixtures except in the layers that the file names."""
+    """Qwen3-MoE: mixtures except in the layers that the file names.
+
+    Its router is quantised with the rest, unless the checkpoint names it: from 0.10.1 on
+    (vllm/model_executor/models/qwen3_moe.py); the routers of the others never are.
+    """
     dense, step = c.numbers("mlp_only_layers"), c.number("decoder_sparse_step", 1)
     count, wide = c.number("num_experts"), c.number("moe_intermediate_size")
     heads = attention(c, qkv_bias=c.flag("attention_bias"))
+    gate, experts = _routed(c, "mlp", count, wide)
+    routed = (structs.replace(gate, quantised_since=(0, 10, 1)), experts)
 
     def layer(index: int) -> Rows:
         sparse = index not in dense and (index + 1) % step == 0
-        body = _routed(c, "mlp", count, wide) if sparse else mlp(c, c.number("intermediate_size"))
+        body = routed if sparse else mlp(c, c.number("intermediate_size"))
         return (*heads, Scalars("attn"), *qk_norms(c), *body, *_norms(c))
 
     found = model(c, layer, CacheShape(heads=heads_of(c)[1]), everywhere=True)
@@ -167,7 +173,7 @@ def llama4(c: Sizes) -> Model:
     return model(c, layer, CacheShape(heads=heads_of(c)[1]))
 
 
-def _routed(c: Sizes, name: str, count: int, intermediate: int) -> Rows:
+def _routed(c: Sizes, name: str, count: int, intermediate: int) -> tuple[Linear, Experts]:
     hidden = c.number("hidden_size")
     gate = Linear("experts", f"{name}.gate", (Axis(count),), Axis(hidden), "whole", quantised=False)
     return (gate, Experts(f"{name}.experts", count, hidden, intermediate))

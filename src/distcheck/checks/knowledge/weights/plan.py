@@ -7,6 +7,7 @@ from msgspec import structs
 
 from distcheck.checks.evidence import Missing
 from distcheck.checks.knowledge.layer_split import layer_split, version_of
+from distcheck.checks.knowledge.weights.as_loaded import as_loaded
 from distcheck.checks.knowledge.weights.checkpoint import Checkpoint, disagreement
 from distcheck.checks.knowledge.weights.cut import Slice, bytes_by_part
 from distcheck.checks.knowledge.weights.estimate import between, from_checkpoint, heads_refusal
@@ -30,6 +31,7 @@ from distcheck.checks.knowledge.weights.result import (
 )
 from distcheck.checks.knowledge.weights.scheme import scheme_of
 from distcheck.checks.knowledge.weights.sizes import element_bytes
+from distcheck.checks.knowledge.weights.stored_as import stored_in
 from distcheck.checks.knowledge.weights.tensors import Experts, Part
 
 _MOST_RANKS = 65_536
@@ -58,7 +60,8 @@ def rank_weights(
     except Unmodelled as unmodelled:
         if checkpoint is None:
             return Unknown(str(unmodelled))
-        return from_checkpoint(config, layout, checkpoint, str(unmodelled))
+        loaded = as_loaded(config, engine, checkpoint)
+        return from_checkpoint(config, layout, loaded, str(unmodelled))
 
 
 def stage_weights(
@@ -155,8 +158,9 @@ def _experts_on(place: Place, layout: Layout, engine: Engine, count: int) -> int
 
 def _doubt(config: Mapping[str, object], engine: Engine, checkpoint: Checkpoint | None) -> None:
     """A checkpoint of another size than its `config.json` implies is not what is modelled."""
-    if checkpoint and engine.quantisation is None:
-        reason = disagreement(checkpoint, _whole(config, engine))
+    if checkpoint and (engine.quantisation is None or stored_in(config)):
+        loaded = as_loaded(config, engine, checkpoint)
+        reason = disagreement(checkpoint.total_bytes, loaded, _whole(config, engine))
         if reason:
             raise Unmodelled(reason)
 

@@ -7,6 +7,7 @@ from typing import Literal
 from msgspec import Struct, structs
 
 from distcheck.checks.knowledge.weights.layout import Unmodelled
+from distcheck.checks.knowledge.weights.stored_as import method_of, stored_in
 
 Kind = Literal["none", "fp8", "fp8_channel", "fp8_block", "int8", "int4", "mxfp4", "nvfp4", "bnb"]
 _FUSED = {"qkv_proj": "q_proj", "gate_up_proj": "gate_proj"}
@@ -36,6 +37,8 @@ class Scheme(Struct, frozen=True, kw_only=True):
     """GPTQ's act-order: each input's group is stored."""
     activations: bool = False
     """A fixed scale for the inputs, too."""
+    whole_router: bool = False
+    """The checkpoint itself decides which layers are quantised, and routers are not."""
     kept: frozenset[str] = frozenset()
     """Layers that stay in 16 bit, by name."""
     patterns: tuple[str, ...] = ()
@@ -59,13 +62,13 @@ class Scheme(Struct, frozen=True, kw_only=True):
 
 def scheme_of(config: Mapping[str, object], named: str | None) -> Scheme:
     """The checkpoint's own quantisation, else what `--quantization` does while loading."""
-    stored = config.get("quantization_config", config.get("compression_config"))
-    if not isinstance(stored, dict):
+    stored = stored_in(config)
+    if stored is None:
         return _online(named)
-    method = stored.get("quant_method")
-    reader = _READERS.get(method) if isinstance(method, str) else None
+    method = method_of(stored)
+    reader = _READERS.get(method)
     if reader is None:
-        raise Unmodelled(f"weights quantised with {method!r} are not modelled")
+        raise Unmodelled(f"weights quantised with {method or None!r} are not modelled")
     return structs.replace(reader(stored), **_kept(stored, inside=method in _INSIDE))
 
 
@@ -73,7 +76,7 @@ def _online(named: str | None) -> Scheme:
     """`--quantization` on a checkpoint that is not quantised itself."""
     if named in (None, "none"):
         return Scheme()
-    if named == "fp8":
+    if named in ("fp8", "fp8_per_tensor"):
         return Scheme(kind="fp8", bits=8, described="fp8, while loading")
     if named == "bitsandbytes":
         return _BNB4
@@ -104,7 +107,9 @@ def _awq(stored: Mapping[str, object]) -> Scheme:
     if bits != 4:
         raise Unmodelled(f"AWQ with {bits!r} bits is not modelled")
     group = _group(stored, "group_size", "q_group_size")
-    return Scheme(kind="int4", bits=4, group=group, zeros=True, described="AWQ int4")
+    return Scheme(
+        kind="int4", bits=4, group=group, zeros=True, whole_router=True, described="AWQ int4"
+    )
 
 
 def _gptq(stored: Mapping[str, object]) -> Scheme:
@@ -117,6 +122,7 @@ def _gptq(stored: Mapping[str, object]) -> Scheme:
         group=_group(stored, "group_size"),
         zeros=stored.get("sym") is False,
         order=stored.get("desc_act") is True,
+        whole_router="autoround_version" not in stored,
         described=f"GPTQ int{bits}",
     )
 
@@ -135,11 +141,12 @@ def _modelopt(stored: Mapping[str, object]) -> Scheme:
     inner = stored.get("quantization", stored)
     settings = inner if isinstance(inner, dict) else {}
     algorithm = settings.get("quant_algo")
-    if algorithm == "FP8":
-        return Scheme(kind="fp8", bits=8, activations=True, described="ModelOpt fp8")
-    if algorithm != "NVFP4":
-        raise Unmodelled(f"ModelOpt's {algorithm!r} is not modelled")
-    return Scheme(kind="nvfp4", bits=4, group=16, described="NVFP4")
+    match algorithm.upper() if isinstance(algorithm, str) else None:
+        case "FP8":
+            return Scheme(kind="fp8", bits=8, activations=True, described="ModelOpt fp8")
+        case "NVFP4":
+            return Scheme(kind="nvfp4", bits=4, group=16, described="NVFP4")
+    raise Unmodelled(f"ModelOpt's {algorithm!r} is not modelled")
 
 
 def _compressed(stored: Mapping[str, object]) -> Scheme:

@@ -14,6 +14,7 @@ Part = Literal[
     "embedding", "attention", "mlp", "experts", "norms", "head", "vision", "scales", "buffers"
 ]
 Cut = Literal["column", "row", "whole"]
+Version = tuple[int, int, int]
 
 
 class Axis(Struct, frozen=True):
@@ -53,6 +54,8 @@ class Linear(Struct, frozen=True):
     cut: Cut
     bias: bool = False
     quantised: bool = True
+    quantised_since: Version | None = None
+    """A router that older versions of vLLM keep in 16 bit; None: no such border."""
 
     def on(self, ranks: int) -> "Shard":
         """What one of `ranks` holds."""
