@@ -324,3 +324,33 @@ def _arguments(truth: Truth, lead: int, changes: dict[str, Any]) -> EngineArgume
     words += ["--quantization", one.quantisation] if one.quantisation else []
     told = EngineArguments(7000, tuple(words), cpu_offload_gib=one.offload or None)
     return replace(told, **changes)
+
+
+NO_LOGS = ("weights", "ranks", "config-line", "cache-line", "nccl")
+"""Parts that are gone when the logs are rotated away."""
+
+
+def with_node(evidence: Evidence, number: int, **changes: Any) -> Evidence:
+    """The same, with fields of one node changed."""
+    nodes = list(evidence.nodes)
+    nodes[number] = replace(nodes[number], **changes)
+    return replace(evidence, nodes=tuple(nodes))
+
+
+def with_look(evidence: Evidence, number: int, **changes: Any) -> Evidence:
+    """The same, with fields of the look at one node's pod changed."""
+    look = replace(evidence.nodes[number].pods[0], **changes)
+    return with_node(evidence, number, pods=(look,))
+
+
+def gpus_of(evidence: Evidence, number: int) -> Gpus:
+    """NVML's view of one node."""
+    gpus = evidence.nodes[number].gpus
+    assert isinstance(gpus, Gpus)
+    return gpus
+
+
+def with_processes(evidence: Evidence, number: int, *processes: GpuProcess) -> Evidence:
+    """The same, with other processes on one node's GPUs."""
+    gpus = replace(gpus_of(evidence, number), processes=tuple(processes))
+    return with_node(evidence, number, gpus=gpus)

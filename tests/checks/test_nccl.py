@@ -92,7 +92,7 @@ def test_a_log_that_nobody_read_is_unknown_with_its_reason() -> None:
     for one in (ranks_initialised, rdma_between_nodes):
         verdict = one.judge_evidence(gone)
         assert verdict.outcome == "unknown"
-        assert "log of llm/vllm-worker-0 is not readable" in verdict.says
+        assert verdict.says == "log of llm/vllm-head-0 is not readable (vllm-worker-0 alike)"
 
 
 def test_one_unread_pod_keeps_the_group_from_passing() -> None:

@@ -153,6 +153,22 @@ def test_copies_that_data_parallel_asks_for_are_reported_as_such() -> None:
     assert "two copies of the model, as DP=2 asks" in verdict.says
 
 
+@pytest.mark.parametrize("check", [share_of_weights, one_world, one_rank_a_gpu])
+def test_dense_copies_that_meet_in_one_world_are_as_asked(check: Check) -> None:
+    """Before vLLM 0.14 the ranks of all copies meet, of a dense model too."""
+    evidence = evidence_of(one(layout=Layout(8, 1, 2)), ("nccl",))
+    for node in range(2):
+        log = evidence.nodes[node].pods[0].vllm
+        assert isinstance(log, VllmLog)
+        places = [8 * node + (r.tp or 0) for r in log.ranks]
+        meets = {"world_size": 16, "init_method": "tcp://10.0.0.0:29000"}
+        ranks = (replace(r, rank=n, **meets) for r, n in zip(log.ranks, places, strict=True))
+        lines = (replace(w, rank=n) for w, n in zip(log.weights, places, strict=True))
+        met = replace(log, ranks=tuple(ranks), weights=tuple(lines))
+        evidence = with_look(evidence, node, vllm=met)
+    assert says(check, evidence).outcome == "pass", says(check, evidence).says
+
+
 def test_memory_cannot_tell_a_small_model_and_its_log_can() -> None:
     truth = one(LLAMA_8B, Layout(8), nodes=1)
     alone = weights(evidence_of(truth, (*NO_LOGS, "http")))

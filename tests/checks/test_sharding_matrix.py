@@ -1,11 +1,13 @@
 """No combination of model, layout, fault and hidden evidence makes a wrong group pass."""
 
+import json
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from tests.checks.sharding_groups import Running, Truth, evidence_of, ranks_of, weigh
+from tests.checks import sharding_circumstances as beside
+from tests.checks.sharding_groups import Running, Truth, config, evidence_of, ranks_of, weigh
 
 from distcheck.checks.evidence import Evidence
 from distcheck.checks.facts import sharding_layouts, sharding_sizes
@@ -96,6 +98,15 @@ def fp8(model: str, asked: Layout) -> tuple[Running, ...]:
     return copies(model, asked, quantisation="fp8") if asked.dp == 1 else ()
 
 
+def apart(model: str, asked: Layout) -> tuple[Running, ...]:
+    """Every rank of data parallel serves all experts alone, as without --data-parallel-size."""
+    counts = ("num_experts", "num_local_experts", "n_routed_experts")
+    if asked.dp == 1 or not any(name in config(model) for name in counts):
+        return ()
+    one = Layout(asked.tp, asked.pp)
+    return tuple(Running(layout=one, first=i * one.world) for i in range(asked.dp))
+
+
 def none(_: str, asked: Layout) -> tuple[Running, ...]:
     return (Running(layout=asked),)
 
@@ -120,8 +131,9 @@ WHY = (
     "nothing tells the pipeline stage",
     "(if loaded as ",
     "fits 1/8 or 1/16 of the model",
+    "whether its copies share experts is not known",
 )
-FAULTS = (none, copies, half, elsewhere, quarters, swapped, offloaded, fp8)
+FAULTS = (none, copies, half, elsewhere, quarters, swapped, offloaded, fp8, apart)
 
 
 def _halved(asked: Layout) -> Layout | None:
@@ -159,7 +171,7 @@ def _remembered(real: Callable[..., Any]) -> Callable[..., Any]:
     known: dict[object, Any] = {}
 
     def remembered(config: dict[str, Any], *how: Any) -> Any:
-        key = (id(config), *how)
+        key = (json.dumps(config, sort_keys=True), *how)
         if key not in known:
             known[key] = real(config, *how)
         return known[key]
@@ -192,3 +204,73 @@ def test_no_wrong_group_passes_and_no_right_one_fails_or_is_unknown_without_a_re
         seen[fault, verdict] += 1
     assert sum(seen.values()) > 3000, seen
     assert seen["copies", "fail"] > seen["copies", "unknown"], seen
+
+
+BESIDE: dict[str, beside.Circumstance] = {
+    "draft": beside.draft,
+    "unseen draft": beside.unseen_draft,
+    "lora": beside.lora,
+    "offload": beside.offload,
+    "asleep": beside.asleep,
+    "tenants": beside.tenants,
+    "slices": beside.slices,
+    "reordered": beside.reordered,
+    "contexts": beside.contexts,
+    "other pids": beside.stale(beside.OTHER, None),
+    "same pids last week": beside.stale(0, beside.LAST_WEEK),
+}
+SOME_HIDDEN = (
+    (),
+    ("weights",),
+    ("ranks", "nccl"),
+    ("config-line", "arguments", "ranks", "nccl"),
+    ("weights", "http", "cache-line"),
+    ("nvml",),
+    ("last-node",),
+    NO_LINES,
+)
+MORE_WHY = (
+    *WHY,
+    "of a size that was not seen",
+    "sleep mode takes the weights off the GPUs",
+    "of processes that no longer run",
+    "no line gives the weights of",
+    " fits 1/",
+    "adapters or a draft model look the same",
+    "fits no share of the model",
+    "it has not loaded them",
+    "of the model (",
+    " of the model; allowed for:",
+)
+
+
+def beside_cases() -> Iterator[tuple[str, str, Truth, tuple[str, ...]]]:
+    models = ("llama-3.1-70b", "mixtral-8x7b", "deepseek-v3")
+    faults = (none, copies, half, quarters, swapped, apart)
+    for model, asked, fault in ((m, a, f) for m in models for a in ASKED for f in faults):
+        truth = Truth(model=model, asked=asked, engines=fault(model, asked), gpu_gib=MODELS[model])
+        if ranks_of(truth):
+            yield from (
+                (name, fault.__name__, truth, hidden) for name in BESIDE for hidden in SOME_HIDDEN
+            )
+
+
+@pytest.mark.usefixtures("once")
+def test_nothing_that_is_beside_the_ranks_makes_a_wrong_group_pass_or_a_right_one_fail() -> None:
+    seen: Counter[tuple[str, str, str]] = Counter()
+    for name, fault, truth, hidden in beside_cases():
+        told = judged(BESIDE[name](truth, hidden))
+        verdict = worst([told["SHARD001"].outcome, told["SHARD002"].outcome])
+        where = f"{truth.model} {truth.asked} {fault} with {name} without {hidden}: {told}"
+        seen[name, fault, verdict] += 1
+        if fault != "none":
+            assert verdict != "pass", where
+            continue
+        assert verdict != "fail", where
+        reasons = [v.says for v in told.values() if v.outcome == "unknown"]
+        odd = [text for text in reasons if not any(why in text for why in MORE_WHY)]
+        assert not odd, f"{odd} {where}"
+        assert told["SHARD004"].outcome != "fail", where
+    assert sum(seen.values()) > 3000, seen
+    for name in ("lora", "tenants", "slices", "reordered", "contexts", "offload"):
+        assert seen[name, "none", "pass"] > 20, seen

@@ -1,7 +1,7 @@
 """What a vLLM server was really started with: its command line, and the file that it names."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -14,6 +14,11 @@ _ENTRY = "vllm.entrypoints.openai.api_server"
 _DRAFTS = ("--speculative-config", "-sc")
 _DRAFT_KEYS = ("model", "method")
 _WHOLE_NUMBER = 9
+_DEGREES = {
+    "tp": ("--tensor-parallel-size", "-tp"),
+    "pp": ("--pipeline-parallel-size", "-pp"),
+    "dp": ("--data-parallel-size", "-dp"),
+}
 
 
 class Started(Struct, frozen=True):
@@ -77,15 +82,21 @@ def _words(name: str, values: Sequence[str]) -> tuple[str, ...]:
 def evidence(started: Started) -> EngineArguments:
     """`started` as it may leave the node: nothing outside the allow-list."""
     words, at = started.words, _first_argument(started.argv)
-    named = started.file.values.items()
-    added = tuple(w for name, values in named for w in shown_flag(name, values))
+    shown = [shown_flag(name, values) for name, values in started.file.values.items()]
+    added = tuple(word for flag in shown for word in flag)
     draft = draft_of(words)
     return EngineArguments(
         pid=started.pid,
-        words=(*redacted(started.argv[:at]), *added, *redacted(started.argv[at:])),
+        words=(
+            *redacted(started.argv[:at]),
+            *added,
+            *redacted(started.argv[at:]),
+            *_abbreviated(started),
+        ),
         started_at=started.started_at,
         config_path=started.config_path and shown_name(started.config_path),
         from_config=added,
+        left_out=sum(not flag for flag in shown),
         unread=started.unread,
         sleep_mode=_has(words, "--enable-sleep-mode"),
         cpu_offload_gib=_number(_last(words, "--cpu-offload-gb")),
@@ -94,6 +105,14 @@ def evidence(started: Started) -> EngineArguments:
         draft_model=draft.get("model") and shown_name(draft["model"]),
         draft_method=draft.get("method") and shown_name(draft["method"]),
     )
+
+
+def _abbreviated(started: Started) -> Iterator[str]:
+    """Degrees that the words give under another spelling than the flag's own (`--tensor-par`)."""
+    for name, flags in _DEGREES.items():
+        asked = getattr(started.flags, name)
+        if asked is not None and all(_last(started.words, flag) is None for flag in flags):
+            yield f"{flags[0]}={asked}"
 
 
 def draft_of(words: Sequence[str]) -> dict[str, str]:

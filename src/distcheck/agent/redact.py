@@ -30,7 +30,7 @@ _FLAG_WORDS = (
     "object-manager-port pcp pipeline-parallel-size port pp pp-size "
     "prefill-context-parallel-size quantization r served-model-name session-name "
     "speculative-model static-resource-list swap-space tensor-parallel-size tp tp-size "
-    "trust-remote-code worker-use-ray world-size"
+    "trust-remote-code worker-use-ray world-size asc dcp dpe dph dpr q"
 )
 FLAGS = frozenset(_FLAG_WORDS.split())
 HIDDEN = "(hidden)"
@@ -123,15 +123,15 @@ def redacted(argv: Sequence[str]) -> tuple[str, ...]:
 
 
 def shown_flag(name: str, values: Sequence[str]) -> tuple[str, ...]:
-    """The flag `--name` with its values as a command line may show them.
+    """The flag `--name` of a file, with its values as a command line may show them.
 
-    Where the flag is not on the allow-list, or its name smells of a secret, all are hidden.
+    Nothing where it is not on the allow-list: in a file a name may be anything, too.
     """
     flag = f"--{name}"
+    if name not in FLAGS:
+        return ()
     if not values:
-        return (flag if _NAME.match(flag) else HIDDEN,)
-    if not _known(flag) or _smells(flag):
-        return (f"{flag if _NAME.match(flag) else '--'}={HIDDEN}",)
+        return (flag,)
     shown = [shown_name(value) for value in values]
     return (f"{flag}={shown[0]}",) if len(shown) == 1 else (flag, *shown)
 

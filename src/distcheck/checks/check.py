@@ -9,7 +9,8 @@ from typing import Literal, Union, get_args, get_origin, get_type_hints
 from msgspec import Struct
 
 from distcheck.checks.evidence import Evidence, Missing
-from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.fact import Fact, folded
+from distcheck.checks.knowledge.names import alike
 from distcheck.checks.verdict import Verdict, unknown
 
 Weight = Literal["core", "supporting"]
@@ -54,7 +55,9 @@ class Check(Struct, frozen=True):
         """The verdict on these facts: unknown wherever a need is missing or has gaps."""
         have = {need.name: facts[need.fact] for need in self.needs}
         missing = [have[n.name] for n in self.needs if not n.optional]
-        reasons = _unique(m.reason for m in missing if isinstance(m, Missing))
+        reasons = alike(
+            part for m in missing if isinstance(m, Missing) for part in m.reason.split("; ")
+        )
         if reasons:
             return unknown("; ".join(reasons))
         verdict = self.body(**have)
@@ -64,7 +67,7 @@ class Check(Struct, frozen=True):
 
     def judge_evidence(self, evidence: Evidence) -> Verdict:
         """The verdict on raw evidence: folds what this check needs, then judges."""
-        return self.judge({need.fact: need.fact.fold(evidence) for need in self.needs})
+        return self.judge({need.fact: folded(need.fact, evidence) for need in self.needs})
 
 
 def check(check_id: str, *, weight: Weight = "core") -> Callable[[Body], Check]:
@@ -88,14 +91,10 @@ def check(check_id: str, *, weight: Weight = "core") -> Callable[[Body], Check]:
 
 
 def _with_gaps(verdict: Verdict, facts: Iterable[Fact | Missing]) -> Verdict:
-    gaps = _unique(g for f in facts if isinstance(f, Fact) for g in f.gaps)
+    gaps = alike(g for f in facts if isinstance(f, Fact) for g in f.gaps)
     if not gaps or verdict.outcome not in ("pass", "warn"):
         return verdict
     return unknown(f"{verdict.says}, as far as seen; not seen: {'; '.join(gaps)}", verdict.cites)
-
-
-def _unique(texts: Iterable[str]) -> list[str]:
-    return list(dict.fromkeys(texts))
 
 
 def _needs(check_id: str, body: Body) -> tuple[Need, ...]:

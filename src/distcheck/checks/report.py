@@ -8,7 +8,7 @@ from msgspec import Struct, field
 from distcheck.checks.check import Check
 from distcheck.checks.evidence import Cite, Evidence, Intent, Missing
 from distcheck.checks.evidence.group import Role
-from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.verdict import Outcome, Verdict, unknown, worst
 
 REPORT_SCHEMA = "distcheck.report/v1"
@@ -98,7 +98,7 @@ def judge(evidence: Evidence, checks: Iterable[Check], require: Collection[str] 
 
 def _fold_one(fact: type[Fact], evidence: Evidence, bugs: list[str]) -> Fact | Missing:
     try:
-        return fact.fold(evidence)
+        return folded(fact, evidence)
     except Exception as error:  # noqa: BLE001 - a raising fold is our bug, never a pass
         bugs.append(traceback.format_exc())
         return Missing(f"internal error in {fact.__name__}: {type(error).__name__}: {error}")

@@ -11,6 +11,8 @@ from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
+from distcheck.agent.redact import FLAGS
+
 _MAX_LINES = 2000
 _MAX_LINE = 8192
 _KEY = re.compile(r"([A-Za-z][\w-]{0,79})[ ]*:(?:[ ]+(.*))?\Z", re.ASCII | re.DOTALL)
@@ -25,7 +27,8 @@ _NULL = ("", "~", "null")
 class ConfigFile(Struct, frozen=True):
     """Values by flag name (`tensor-parallel-size`), in the file's order.
 
-    No value: a switch that is on. `unread` are the keys, or the lines, that were not read.
+    No value: a switch that is on. `unread` are the keys that were not read, or their lines
+    where the key is none of the flags that may leave the node: it may be anything.
     """
 
     values: dict[str, tuple[str, ...]]
@@ -47,7 +50,7 @@ def parsed(text: str) -> ConfigFile:
         try:
             found = _value(head, block) if key else None
         except _NotReadError:
-            unread.append(key or f"line {number}")
+            unread.append(name if name in FLAGS else f"line {number}")
             continue
         if key and found is not None:
             values[name] = found

@@ -40,6 +40,10 @@ class Evidence(Struct, frozen=True, dict=True):
         reason = getattr(node.gpus, "reason", f"the agent on {node.node} saw no such pod")
         return PodLook.unseen(pod.key, f"{reason} ({pod.name})")
 
+    def looked_at(self, pod: Pod) -> bool:
+        """Whether an agent looked at `pod`."""
+        return (pod.node, pod.key) in self._looks
+
     def node(self, name: str) -> NodeLook | None:
         """The look at the node called `name`; None where there is none."""
         return self._nodes.get(name)

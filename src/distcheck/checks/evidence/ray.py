@@ -1,5 +1,6 @@
 """Ray's membership as its GCS tells it. Times are Unix milliseconds, ids are lower-case hex."""
 
+from functools import cached_property
 from typing import Literal
 
 from msgspec import Struct
@@ -102,7 +103,7 @@ class RayActor(Struct, frozen=True, omit_defaults=True):
     death: str = ""
 
 
-class RayCluster(Seen, frozen=True, tag="ray-cluster"):
+class RayCluster(Seen, frozen=True, dict=True, tag="ray-cluster"):
     """What one GCS answered: its node table, placement groups and the engine's actors.
 
     `address` is where it was asked (`host:port`), `cluster_id` changes when a head restarts
@@ -116,3 +117,20 @@ class RayCluster(Seen, frozen=True, tag="ray-cluster"):
     nodes: tuple[RayNode, ...] = ()
     placement_groups: tuple[PlacementGroup, ...] | Missing = ()
     actors: tuple[RayActor, ...] | Missing = ()
+
+    @cached_property
+    def by_ip(self) -> dict[str, list[RayNode]]:
+        """Rows of the node table by address."""
+        return _grouped(self.nodes, "ip")
+
+    @cached_property
+    def by_hostname(self) -> dict[str, list[RayNode]]:
+        """Rows of the node table by host name."""
+        return _grouped(self.nodes, "hostname")
+
+
+def _grouped(nodes: tuple[RayNode, ...], name: str) -> dict[str, list[RayNode]]:
+    found: dict[str, list[RayNode]] = {}
+    for node in nodes:
+        found.setdefault(getattr(node, name), []).append(node)
+    return found

@@ -54,7 +54,8 @@ class EngineArguments(Seen, frozen=True, omit_defaults=True, tag="engine-argumen
     """What the engine's real parent process was started with.
 
     `words` is its command line with the arguments of its `--config` file put where vLLM puts
-    them, before its own, so that its own win; values outside the allow-list are hidden.
+    them, before its own, so that its own win; values outside the allow-list are hidden, and
+    `left_out` counts keys of the file that are not on it.
     `unread` says what could not be read: a degree that `words` do not name may then be there.
     The rest is what makes a rank hold more or less than its share of the weights.
     """
@@ -71,6 +72,7 @@ class EngineArguments(Seen, frozen=True, omit_defaults=True, tag="engine-argumen
     max_loras: int | None = None
     draft_model: str | None = None
     draft_method: str | None = None
+    left_out: int = 0
 
 
 class EngineFolder(Seen, frozen=True, omit_defaults=True, tag="engine-folder"):

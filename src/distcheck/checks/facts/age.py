@@ -1,24 +1,38 @@
-"""How far apart two times are, without a clock: RFC 3339 in UTC, as the agents write it."""
+"""How far apart two times are, without a clock: RFC 3339, as agents and log transports write it."""
 
 import re
+from functools import lru_cache
 
-_UTC = re.compile(r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::\d\d(?:\.\d+)?)?(?:Z|\+00:00)\Z")
-_HOUR = 60
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,12})?)?(?:Z|([+-]\d\d):(\d\d))\Z",
+    re.ASCII,
+)
+_HOUR = 3600
+_JITTER = 5
+"""Seconds: `/proc` gives the start of a process by the node's own count of seconds since boot."""
 
 
 def is_old(stamp: str, now: str) -> bool:
     """Whether `stamp` is more than an hour before `now`; False where one is not such a time."""
-    then, at = _minutes(stamp), _minutes(now)
+    then, at = seconds(stamp), seconds(now)
     return then is not None and at is not None and at - then > _HOUR
 
 
-def _minutes(stamp: str) -> int | None:
-    """Minutes of the Gregorian calendar from a day long ago; its years begin in March."""
-    found = _UTC.match(stamp)
+def is_before(stamp: str | None, start: str | None) -> bool:
+    """Whether a line of this time was written before its process, or container, started."""
+    written, began = seconds(stamp), seconds(start)
+    return written is not None and began is not None and written + _JITTER < began
+
+
+@lru_cache(maxsize=4096)
+def seconds(stamp: str | None) -> int | None:
+    """Seconds of the Gregorian calendar from a day long ago; its years begin in March."""
+    found = _TIME.match(stamp or "")
     if found is None:
         return None
-    year, month, day, hour, minute = (int(n) for n in found.groups())
+    year, month, day, hour, minute, second, east, beside = (int(n or 0) for n in found.groups())
     year -= month < 3
     leaps = year // 4 - year // 100 + year // 400
     days = 365 * year + leaps + (153 * ((month + 9) % 12) + 2) // 5 + day
-    return (days * 24 + hour) * 60 + minute
+    zone = 60 * east + (-beside if (found[7] or "").startswith("-") else beside)
+    return ((days * 24 + hour) * 60 + minute - zone) * 60 + second

@@ -6,15 +6,14 @@ from typing import TypeVar
 
 from distcheck.checks.evidence import Evidence, GpuProcess, Missing, Pod, Processes, VllmLog
 from distcheck.checks.evidence.vllm import RankLine, WeightsLine
-from distcheck.checks.facts.sharding_process import gpu_processes, rank_numbers, started_at
+from distcheck.checks.facts.age import is_before, seconds
+from distcheck.checks.facts.sharding_process import gpu_processes, rank_numbers, starts_of
 
 Line = TypeVar("Line", RankLine, WeightsLine)
 
 _CLOCK = re.compile(r"([0-9]{2})-([0-9]{2}) ([0-9]{2}):([0-9]{2}):([0-9]{2})")
 _DAYS = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _DAY = 86400
-_START_JITTER = 5
-"""Seconds: `/proc` gives the start of a process by the node's own count of seconds since boot."""
 _WEIGHTS, _RANKS = "_weights_by_pod", "_ranks_by_pod"
 """Kept with the evidence: every fact asks for them, and reading them takes all pods."""
 _RUN_GAP = 300
@@ -117,20 +116,8 @@ def _running(evidence: Evidence, pod: Pod, lines: tuple[Line, ...]) -> tuple[Lin
     if numbers is None:
         return _of_this_run(pod, lines, live_pids(evidence, pod))
     mine = (x for x in lines if x.pid is None or x.pid in numbers)
-    starts = {n: started_at(evidence, pod, pid) for n, pid in numbers.items()}
-    return tuple(x for x in mine if x.pid is None or not _before(x.seen_at, starts[x.pid]))
-
-
-def _before(stamp: str | None, start: str | None) -> bool:
-    """Whether a line was written before its process started: another had its number then."""
-    if stamp is None or start is None or not (_is_utc(stamp) and _is_utc(start)):
-        return False
-    written, began = (seconds_of(f"{s[5:10]} {s[11:19]}") for s in (stamp, start))
-    return stamp[:4] < start[:4] or (stamp[:4] == start[:4] and written + _START_JITTER < began)
-
-
-def _is_utc(stamp: str) -> bool:
-    return stamp.endswith(("Z", "+00:00"))
+    starts = starts_of(evidence, pod, numbers)
+    return tuple(x for x in mine if x.pid is None or not is_before(x.seen_at, starts[x.pid]))
 
 
 def _of_this_run(pod: Pod, lines: tuple[Line, ...], live: frozenset[int]) -> tuple[Line, ...]:
@@ -165,28 +152,32 @@ def _from_last_repeat(lines: Sequence[Line]) -> tuple[Line, ...]:
     return tuple(lines[start:])
 
 
-def _rank_processes_start(evidence: Evidence, pod: Pod) -> int | None:
-    """When the first of the pod's workers started, else its container; as `seconds_of`."""
+def _rank_processes_start(evidence: Evidence, pod: Pod) -> str | None:
+    """When the first of the pod's workers started, else its container (RFC 3339)."""
     seen = evidence.look(pod).processes
     found = seen.processes if isinstance(seen, Processes) else ()
     starts = [p.started_at for p in found if "Worker" in p.title] or [pod.started_at]
-    known = [seconds_of(f"{s[5:10]} {s[11:19]}") for s in starts if s]
-    return min(known) if known and len(known) == len(starts) and all(known) else None
+    known = {at: s for s in starts if s and (at := seconds(s)) is not None}
+    return known[min(known)] if known and all(starts) else pod.started_at
 
 
-def _since(lines: tuple[Line, ...], start: int | None) -> tuple[Line, ...]:
-    """Without lines that are older than every worker: by more than any time zone explains.
+def _since(lines: tuple[Line, ...], start: str | None) -> tuple[Line, ...]:
+    """Without lines that are older than every worker.
 
-    Clocks have no year, so half a year or more before is taken for after.
+    By the time that the log's transport gave them. Their own clocks have no zone and no year:
+    by those only a day to half a year before counts.
     """
-    if start is None:
-        return lines
+    began = seconds_of(f"{start[5:10]} {start[11:19]}") if start else 0
     return tuple(
         line
         for line in lines
-        if not (now := seconds_of(line.clock))
-        or not _DAY < (start - now) % (366 * _DAY) < 183 * _DAY
+        if not is_before(line.seen_at, start) and not _is_older(line.clock, began)
     )
+
+
+def _is_older(clock: str | None, start: int) -> bool:
+    now = seconds_of(clock)
+    return bool(start and now) and _DAY < (start - now) % (366 * _DAY) < 183 * _DAY
 
 
 def seconds_of(clock: str | None) -> int:

@@ -11,6 +11,7 @@ from distcheck.checks.facts.engine_lines import (
 )
 from distcheck.checks.facts.engine_start import dropped_lines
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.knowledge.names import alike
 
 _LOCAL = ("file://", "tcp://127.0.0.1:", "tcp://localhost", "tcp://[::1]")
 
@@ -74,11 +75,9 @@ class EngineWorlds(Fact, frozen=True, kw_only=True):
     @classmethod
     def fold(cls, evidence: Evidence) -> "EngineWorlds | Missing":
         """From the rank lines of all pods; Missing where there is none."""
-        lines = ranks_by_pod(evidence)
+        lines = {p.key: _of_one_start(p, ranks_by_pod(evidence)[p.key]) for p in evidence.pods}
         placed = [(p, line) for p in evidence.pods for line in lines[p.key]]
-        unseen = tuple(
-            dict.fromkeys(_unseen(evidence, p) for p in evidence.pods if not lines[p.key])
-        )
+        unseen = tuple(alike(_unseen(evidence, p) for p in evidence.pods if not lines[p.key]))
         configured = _configured(evidence, placed)
         if not placed and not configured:
             return Missing("; ".join(unseen) or "no pod of the group is known")
@@ -88,6 +87,11 @@ class EngineWorlds(Fact, frozen=True, kw_only=True):
             configured=configured,
             gaps=dropped_lines(evidence),
         )
+
+
+def _of_one_start(pod: Pod, lines: tuple[RankLine, ...]) -> tuple[RankLine, ...]:
+    """No lines where more ranks speak than the pod has GPUs: of which start is not told."""
+    return lines if len(lines) <= pod.gpus or not pod.gpus else ()
 
 
 def _configured(
@@ -111,9 +115,11 @@ def _configured(
 
 
 def _unseen(evidence: Evidence, pod: Pod) -> str:
-    log = evidence.look(pod).vllm
+    log, spoken = evidence.look(pod).vllm, len(ranks_by_pod(evidence)[pod.key])
     if isinstance(log, Missing):
         return log.reason
+    if spoken > pod.gpus:
+        return f"{spoken} ranks speak in {pod.name}, which has {pod.gpus} GPUs: of which start?"
     if any(not r.host for r in log.ranks):
         return f"the rank lines of {pod.name} are of processes that no longer run"
     return f"no rank line in the logs of {pod.name}"

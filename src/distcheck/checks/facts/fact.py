@@ -1,6 +1,6 @@
 """The contract of a fact: folded from evidence, aware of what it could not see."""
 
-from typing import Self
+from typing import Self, TypeVar
 
 from msgspec import Struct
 
@@ -20,3 +20,15 @@ class Fact(Struct, frozen=True, kw_only=True):
     def fold(cls, evidence: Evidence) -> Self | Missing:
         """This fact for the whole group, or why it cannot be had. Total: never raises."""
         return Missing(f"nothing of {evidence.target.name} is folded into {cls.__name__}")
+
+
+F = TypeVar("F", bound=Fact)
+
+
+def folded(fact: type[F], evidence: Evidence) -> F | Missing:
+    """`fact` over `evidence`. Kept beside the evidence: facts are made of facts."""
+    kept: dict[type[Fact], Fact | Missing] = evidence.__dict__.setdefault("_facts", {})
+    found = kept.get(fact)
+    if not isinstance(found, fact | Missing):
+        found = kept[fact] = fact.fold(evidence)
+    return found

@@ -19,9 +19,11 @@ class Listening(Struct, frozen=True, order=True):
 
 def meeting_points(evidence: Evidence) -> dict[str, tuple[Listening, ...]]:
     """What each pod (by key) has to reach: Ray's GCS, and where its own ranks meet the others."""
-    gcs, ranks = set(_gcs(evidence)), set(_rendezvous(evidence))
-    needs = {p.key: gcs | {point for ip, point in ranks if ip == p.ip} for p in evidence.pods}
-    return {key: tuple(sorted(points)) for key, points in needs.items()}
+    gcs = set(_gcs(evidence))
+    ranks: dict[str | None, set[Listening]] = {}
+    for ip, point in _rendezvous(evidence):
+        ranks.setdefault(ip, set()).add(point)
+    return {p.key: tuple(sorted(gcs.union(ranks.get(p.ip, ())))) for p in evidence.pods}
 
 
 def listening(evidence: Evidence) -> tuple[Listening, ...]:

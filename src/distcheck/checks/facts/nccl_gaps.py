@@ -27,7 +27,8 @@ def reach_gaps(group: NcclGroup, leaving: tuple[Channels, ...]) -> tuple[str, ..
 def late(group: NcclGroup, communicators: tuple[Communicator, ...]) -> tuple[str, ...]:
     """Hosts of these communicators of whose processes the first lines were not seen."""
     started = {(p.host, p.pid) for p in group.log.processes if p.start_seen}
-    ranks = (r for c in communicators for r in c.ranks)
+    distinct = {id(c): c for c in communicators}.values()
+    ranks = (r for c in distinct for r in c.ranks)
     hosts = sorted({r.host for r in ranks if (r.host, r.pid) not in started})
     return tuple(f"the first NCCL lines of {host} were not seen" for host in hosts)
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import cached_property
 
 from msgspec import Struct
@@ -79,30 +79,45 @@ def group_of(evidence: Evidence) -> NcclGroup:
     kept = evidence.__dict__.get(_KEPT)
     if not isinstance(kept, NcclGroup):
         looks = ((pod, evidence.look(pod).nccl) for pod in evidence.pods)
-        gone = RunningRanks.fold(evidence).is_gone
+        running = RunningRanks.fold(evidence)
         logs = tuple(
-            (p, _of_now(log, gone)) for p, log in looks if isinstance(log, NcclLog) and log.lines
+            (p, _of_now(log, running)) for p, log in looks if isinstance(log, NcclLog) and log.lines
         )
         kept = evidence.__dict__[_KEPT] = NcclGroup(logs, _nodes(evidence.pods))
     return kept
 
 
-def _of_now(log: NcclLog, gone: Callable[[str, int], bool]) -> NcclLog:
+def _of_now(log: NcclLog, running: RunningRanks) -> NcclLog:
     """The log without ranks and channels of processes that are gone; failures stay.
 
-    A process that failed is gone too, and its failure may be why.
+    A process that failed is gone too, and its failure may be why. A rank that is older than
+    the process of its number is of an earlier one, and so is all else of that number if no
+    rank of it is newer; channels go with the communicator that they name.
     """
-    if not any(gone(p.host, p.pid) for p in log.processes):
+    ranks = [(c.id, r) for c in log.communicators for r in c.ranks]
+    old = {(i, r.host, r.pid) for i, r in ranks if running.is_gone(r.host, r.pid, r.stamp)}
+    if not old and not any(running.is_gone(p.host, p.pid) for p in log.processes):
         return log
+    lost = {(h, p) for _, h, p in old} - {
+        (r.host, r.pid) for i, r in ranks if (i, r.host, r.pid) not in old
+    }
+
+    def gone(host: str, pid: int) -> bool:
+        return (host, pid) in lost or running.is_gone(host, pid)
+
     comms = (
-        replace(c, ranks=tuple(r for r in c.ranks if not gone(r.host, r.pid)))
+        replace(c, ranks=tuple(r for r in c.ranks if (c.id, r.host, r.pid) not in old))
         for c in log.communicators
     )
     return replace(
         log,
         processes=tuple(p for p in log.processes if not gone(p.host, p.pid)),
         communicators=tuple(c for c in comms if c.ranks),
-        channels=tuple(c for c in log.channels if not gone(c.host, c.pid)),
+        channels=tuple(
+            c
+            for c in log.channels
+            if not gone(c.host, c.pid) and (c.communicator, c.host, c.pid) not in old
+        ),
     )
 
 

@@ -10,6 +10,7 @@ from distcheck.checks.evidence.nccl import Communicator
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_coverage import misplaced
 from distcheck.checks.facts.nccl_group import group_of
+from distcheck.checks.knowledge.names import alike
 
 Process = tuple[str, int]
 
@@ -52,10 +53,9 @@ class NcclWorlds(Fact, frozen=True, kw_only=True):
         logs = [log for log in looks if isinstance(log, NcclLog)]
         merged = group_of(evidence).log.communicators
         every = [c for c in merged if c.nranks > 1 and not _ended(c)]
-        unseen = tuple(log.reason for log in looks if isinstance(log, Missing))
+        unseen = tuple(alike(log.reason for log in looks if isinstance(log, Missing)))
         if not every:
-            reasons = dict.fromkeys(unseen)
-            return Missing("; ".join(reasons) or "no NCCL communicator is in the logs")
+            return Missing("; ".join(unseen) or "no NCCL communicator is in the logs")
         whole = not unseen and all(log.start_seen and not log.dropped for log in logs)
         odd = misplaced(evidence, every)
         worlds = tuple(replace(w, closed=w.closed and not odd) for w in _worlds(every))

@@ -66,8 +66,8 @@ def _because(row: RayNode) -> str:
 
 def member_of(pod: Pod, cluster: RayCluster, rest: Iterable[RayCluster]) -> RayMember:
     """The pod's rows by its IP, else by its host name: Ray may have been given another IP."""
-    own = [n for n in cluster.nodes if pod.ip is not None and n.ip == pod.ip]
-    same = [n for n in cluster.nodes if n.hostname == pod.name]
+    own = cluster.by_ip.get(pod.ip, []) if pod.ip is not None else []
+    same = cluster.by_hostname.get(pod.name, [])
     gone = [n for n in own if n.state == "DEAD"] or [n for n in same if n.state == "DEAD"]
     rows = [n for n in own if n.state != "DEAD"] or [n for n in same if n.state != "DEAD"]
     return RayMember(
@@ -88,8 +88,10 @@ def _has(other: RayCluster, pod: Pod, chosen: RayCluster) -> bool:
 
 def members_by_address(nodes: Sequence[RayNode], pods: Mapping[str, Pod]) -> tuple[RayMember, ...]:
     """One member for each address, in the table's order."""
-    ips = dict.fromkeys(n.ip for n in nodes)
-    return tuple(_of_ip(ip, [n for n in nodes if n.ip == ip], ip in pods) for ip in ips)
+    by_ip: dict[str, list[RayNode]] = {}
+    for node in nodes:
+        by_ip.setdefault(node.ip, []).append(node)
+    return tuple(_of_ip(ip, rows, ip in pods) for ip, rows in by_ip.items())
 
 
 def _of_ip(ip: str, nodes: Sequence[RayNode], is_pod: bool) -> RayMember:

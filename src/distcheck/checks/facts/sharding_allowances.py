@@ -44,6 +44,7 @@ class Allowances(Struct, frozen=True, kw_only=True):
             (self.offload > 0, f"CPU offload of up to {self.offload:g} GiB"),
             (self.lora, "LoRA adapters"),
             (self.speculates, f"a draft model {named}"),
+            (self.may_sleep, "sleep mode, in which the GPUs hold no weights"),
         )
         return tuple(text for holds, text in told if holds)
 

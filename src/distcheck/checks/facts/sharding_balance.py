@@ -9,7 +9,7 @@ from distcheck.checks.facts.engine_lines import (
     gpu_of,
     ranks_by_pod,
 )
-from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.facts.sharding_held import HeldMemory
 from distcheck.checks.facts.sharding_memory import MemoryHeld
 from distcheck.checks.facts.weights_plan import WeightsPlan
@@ -46,7 +46,7 @@ class Balances(Fact, frozen=True, kw_only=True):
     @classmethod
     def fold(cls, evidence: Evidence) -> Self | Missing:
         """From NVML, the plan, and the stage that each rank's line or title names."""
-        held, plan = MemoryHeld.fold(evidence), WeightsPlan.fold(evidence)
+        held, plan = folded(MemoryHeld, evidence), folded(WeightsPlan, evidence)
         if isinstance(held, Missing) or isinstance(plan, Missing):
             return next(m for m in (held, plan) if isinstance(m, Missing))
         stages = _stages(evidence)

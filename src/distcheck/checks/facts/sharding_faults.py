@@ -5,7 +5,9 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from distcheck.checks.evidence import Cite, Missing
+from distcheck.checks.facts import sharding_remedies as remedies
 from distcheck.checks.facts import sharding_words as words
+from distcheck.checks.facts.group_pods import GroupPods
 from distcheck.checks.facts.sharding_held import HeldMemory
 from distcheck.checks.facts.sharding_layouts import Expected
 from distcheck.checks.facts.sharding_memory import MemoryHeld
@@ -14,6 +16,7 @@ from distcheck.checks.facts.sharding_world import WorldWitness
 from distcheck.checks.facts.shares import Share
 from distcheck.checks.facts.weights_plan import WeightsPlan
 from distcheck.checks.facts.weights_seen import WeightsSeen
+from distcheck.checks.knowledge.names import in_turn
 
 
 class Fault(Struct, frozen=True):
@@ -24,6 +27,7 @@ class Fault(Struct, frozen=True):
     cites: tuple[Cite, ...]
     subjects: Iterable[str]
     proven: bool = True
+    remedy: str = ""
 
 
 def fault_of(
@@ -32,21 +36,30 @@ def fault_of(
     told: Opinions,
     plan: WeightsPlan,
     world: WorldWitness | Missing,
+    group: GroupPods,
 ) -> Fault | None:
     """What is proven wrong; None where nothing is."""
     if told.clashes:
-        return _disagree(told.clashes, plan, world)
+        return _disagree(told.clashes, plan, world, group)
+    shares = seen.shares if isinstance(seen, WeightsSeen) else ()
+    fault = None
     if isinstance(seen, WeightsSeen) and told.wrong:
         idle = held.idle if isinstance(held, MemoryHeld) else ()
-        return _fail(seen, plan, told.wrong, idle)
-    shares = seen.shares if isinstance(seen, WeightsSeen) else ()
+        fault = _fail(seen, plan, told.wrong, idle, group)
+    if fault is not None and fault.proven:
+        return fault
     if outside := [share for share in shares if _outside(share, plan.wanted)]:
-        return _elsewhere(outside, plan)
-    return _fail_by_memory(told.heavy, plan, world) if told.heavy else None
+        return _elsewhere(outside, plan, group)
+    if told.heavy:
+        return _fail_by_memory(told.heavy, plan, world, group)
+    return fault
 
 
 def _disagree(
-    clashes: tuple[Clash, ...], plan: WeightsPlan, world: WorldWitness | Missing
+    clashes: tuple[Clash, ...],
+    plan: WeightsPlan,
+    world: WorldWitness | Missing,
+    group: GroupPods,
 ) -> Fault:
     one = clashes[0]
     says = f"{one.share.subject}: its rank's line says {one.share.gib:.2f} GiB, which is "
@@ -56,10 +69,11 @@ def _disagree(
         alone = "NVML stands alone" if by_line == world.as_wanted else "the line stands alone"
         says += f"; {world.says}: {alone}"
     cites = tuple(c for x in clashes for c in (x.share.cite, x.held.cite, *x.held.own.cites))
+    remedy = remedies.two_witnesses(group, one.share.pod, one.held.uuid, one.share.cite.source)
     if by_line and isinstance(world, WorldWitness) and world.as_wanted:
-        return Fault(says, "witnesses_disagree", (*cites, *plan.cites), {}, proven=False)
+        return Fault(says, "witnesses_disagree", (*cites, *plan.cites), {}, False, remedy)
     subjects = dict.fromkeys(x.share.subject for x in clashes)
-    return Fault(says, "witnesses_disagree", (*cites, *plan.cites), subjects)
+    return Fault(says, "witnesses_disagree", (*cites, *plan.cites), subjects, remedy=remedy)
 
 
 def _outside(share: Share, want: Expected) -> bool:
@@ -68,12 +82,13 @@ def _outside(share: Share, want: Expected) -> bool:
     return any(at is not None and not 0 <= at < size for at, size in places)
 
 
-def _elsewhere(outside: list[Share], plan: WeightsPlan) -> Fault:
+def _elsewhere(outside: list[Share], plan: WeightsPlan, group: GroupPods) -> Fault:
     one = outside[0]
     says = f"{len(outside)} ranks have places that {plan.wanted} does not have"
     says += f": one on {one.subject} is TP rank {one.tp}, PP rank {one.pp}"
     cites, subjects = _cites(outside, plan), dict.fromkeys(s.subject for s in outside)
-    return Fault(says, "wrong_layout", cites, subjects)
+    remedy = remedies.other_layout(group, (s.pod for s in outside), plan.wanted)
+    return Fault(says, "wrong_layout", cites, subjects, remedy=remedy)
 
 
 def _fail(
@@ -81,6 +96,7 @@ def _fail(
     plan: WeightsPlan,
     wrong: tuple[tuple[Share, tuple[Expected, ...]], ...],
     idle: tuple[str, ...],
+    group: GroupPods,
 ) -> Fault:
     want, shares = plan.wanted, [share for share, _ in wrong]
     fits = {e.degree: e for _, layouts in wrong for e in reversed(layouts)}
@@ -91,35 +107,51 @@ def _fail(
     if is_copy and count > 1 and not rest and not idle:
         says = f"{words.who(seen)} {words.values(shares)} GiB, which is 1/{held} of the model: "
         says += f"{words.copies(count)} of {fits[held]}, not {words.number(plan.copies)} of {want}"
-        return Fault(says, "replicated", cites, subjects)
+        remedy = remedies.one_engine(group, (s.pod for s in shares), want)
+        return Fault(says, "replicated", cites, subjects, remedy=remedy)
+    otherwise = remedies.other_layout(group, (s.pod for s in shares), want)
     says = f"{len(wrong)} of {seen.gpus} GPUs hold {words.values(shares)} GiB, "
     if set(fits) == {want.degree}:
         says += f"as {fits[held]} cuts the model, not {words.sizes(want)} GiB as {want} does"
-        return Fault(says, "wrong_layout", cites, subjects)
+        larger = all(s.gib > high for s in shares for _, high in want.sizes(s.pp))
+        if larger and not plan.allowed.read:
+            says += "; no command line was read: adapters or a draft model look the same"
+            return Fault(
+                says, "wrong_layout", cites, subjects, False, remedies.see_arguments(group)
+            )
+        return Fault(says, "wrong_layout", cites, subjects, remedy=otherwise)
     says += f"which is {words.parts(fits.values())} of the model, "
     says += f"not 1/{want.degree} ({words.sizes(want)} GiB) as {want} should"
     says += f"; nothing runs on the GPUs of {', '.join(idle)}" if idle else ""
-    return Fault(says, "wrong_degree", cites, subjects)
+    remedy = remedies.idle(group, idle, want) if idle else otherwise
+    return Fault(says, "wrong_degree", cites, subjects, remedy=remedy)
 
 
 def _fail_by_memory(
-    heavy: tuple[HeldMemory, ...], plan: WeightsPlan, world: WorldWitness | Missing
+    heavy: tuple[HeldMemory, ...],
+    plan: WeightsPlan,
+    world: WorldWitness | Missing,
+    group: GroupPods,
 ) -> Fault:
     want = plan.wanted
     fits = {e.degree: e for h in heavy for e in reversed(plan.by_memory(h))}
     says = f"{words.by_memory(heavy[0], plan)}, not 1/{want.degree} ({words.sizes(want)} GiB) "
     says += f"as {want} should"
-    cites = tuple(c for h in heavy for c in (h.cite, *h.own.cites, *h.group.cites))
+    cites = tuple(words.cited(heavy))
+    pods = [h.pod for h in heavy]
     if isinstance(world, WorldWitness) and world.as_wanted:
         says += f"; {world.says}: NVML and config.json stand alone"
-        return Fault(says, "witnesses_disagree", (*cites, *plan.cites), {}, proven=False)
+        remedy = remedies.two_witnesses(group, pods[0], heavy[0].uuid, cites[0].source)
+        return Fault(says, "witnesses_disagree", (*cites, *plan.cites), {}, False, remedy)
     subjects = dict.fromkeys(h.uuid for h in heavy)
     count, rest = divmod(plan.most, max(fits))
     if len(fits) == 1 and max(fits) < want.degree and count > 1 and not rest:
         says += f": it looks like {words.copies(count)} of {fits[max(fits)]}"
-        return Fault(says, "replicated", (*cites, *plan.cites), subjects)
-    return Fault(says, "wrong_degree", (*cites, *plan.cites), subjects)
+        remedy = remedies.one_engine(group, pods, want)
+        return Fault(says, "replicated", (*cites, *plan.cites), subjects, remedy=remedy)
+    remedy = remedies.other_layout(group, pods, want)
+    return Fault(says, "wrong_degree", (*cites, *plan.cites), subjects, remedy=remedy)
 
 
 def _cites(shares: tuple[Share, ...] | list[Share], plan: WeightsPlan) -> tuple[Cite, ...]:
-    return (*(s.cite for s in shares), *plan.cites)
+    return (*(s.cite for s in in_turn(shares, lambda s: s.pod)), *plan.cites)

@@ -7,10 +7,9 @@ from msgspec import Struct
 
 from distcheck.checks.evidence import Cite, Evidence, GpuProcess, Gpus, Missing, Pod, Processes
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.facts.sharding_process import gpu_processes, unlisted
+from distcheck.checks.facts.sharding_process import RANK_TITLES, gpu_processes, unlisted
 from distcheck.checks.knowledge.weights import GIB
 
-_RANK = ("VLLM::Worker", "ray::RayWorker", "sglang::scheduler")
 _NO_CONTEXT = GIB
 """A process that holds more than this on a GPU has more there than a context."""
 
@@ -62,6 +61,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
     gpus: int
     unused: dict[str, int]
     asked: int | None = None
+    layout: str = ""
 
     @property
     def doubled(self) -> dict[str, tuple[RankOnGpu, ...]]:
@@ -78,6 +78,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
         tenants: list[Tenant] = []
         gaps: list[str] = []
         unused: dict[str, int] = {}
+        group = frozenset(p.key for p in evidence.pods)
         for pod in (p for p in evidence.pods if p.gpus):
             gpus = _gpus(evidence, pod)
             if isinstance(gpus, Missing):
@@ -85,7 +86,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
                 continue
             mine = tuple(_ranks(evidence, pod))
             ranks += mine
-            tenants += _tenants(evidence, pod, gpus, {r.uuid for r in mine})
+            tenants += _tenants(group, pod, gpus, {r.uuid for r in mine})
             gaps += _nobodys(gpus, {r.uuid for r in mine})
             left = pod.gpus - len({r.uuid for r in mine})
             unseen = sum(_unattributed(p) for p in gpus.processes) + unlisted(gpus)
@@ -101,8 +102,17 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
             gpus=sum(p.gpus for p in evidence.pods),
             unused=unused,
             asked=evidence.intent.gpus,
+            layout=_layout(evidence),
             gaps=tuple(gaps),
         )
+
+
+def _layout(evidence: Evidence) -> str:
+    """`TP=8 x PP=2`, or in words where it is not known."""
+    asked = evidence.intent
+    degrees = (("TP", asked.tp), ("PP", asked.pp), ("DP", asked.dp))
+    told = [f"{name}={size}" for name, size in degrees if size is not None and size > 1]
+    return " x ".join(told) or "the layout that is asked for"
 
 
 def _unattributed(process: GpuProcess) -> bool:
@@ -144,7 +154,7 @@ def _ranks(evidence: Evidence, pod: Pod) -> Iterable[RankOnGpu]:
     for pid, on in by_pid.items():
         home = max(on, key=lambda p: p.memory_used or 0)
         known = home.memory_used is not None
-        titled = home.title.startswith(_RANK)
+        titled = home.title.startswith(RANK_TITLES)
         if titled or not known or (home.memory_used or 0) > _NO_CONTEXT:
             given = _allocated(evidence, pod, pid, home.uuid)
             yield RankOnGpu(home.uuid, pid, pod.name, home.title, pod.node or "", given)
@@ -162,13 +172,15 @@ def _allocated(evidence: Evidence, pod: Pod, pid: int, uuid: str) -> bool | None
     return uuid in {one.strip() for one in listed}
 
 
-def _tenants(evidence: Evidence, pod: Pod, gpus: Gpus, on: set[str]) -> Iterable[Tenant]:
-    group = {p.key for p in evidence.pods}
+def _tenants(group: frozenset[str], pod: Pod, gpus: Gpus, on: set[str]) -> Iterable[Tenant]:
+    """All of somebody else on a GPU where they hold more than a context together."""
+    others: dict[str, list[GpuProcess]] = {}
     for process in gpus.processes:
-        if process.uuid not in on or process.pod in group or _unattributed(process):
-            continue
-        held = process.memory_used
-        if held is None or held > _NO_CONTEXT:
-            gib = None if held is None else held / GIB
-            whose = process.pod or "the node itself"
-            yield Tenant(process.uuid, process.pid, whose, gib, pod.node or "")
+        if process.uuid in on and process.pod not in group and not _unattributed(process):
+            others.setdefault(process.uuid, []).append(process)
+    for uuid, found in others.items():
+        held = [p.memory_used for p in found]
+        if None in held or sum(h or 0 for h in held) > _NO_CONTEXT:
+            for p in sorted(found, key=lambda p: -(p.memory_used or 0)):
+                gib = None if p.memory_used is None else p.memory_used / GIB
+                yield Tenant(uuid, p.pid, p.pod or "the node itself", gib, pod.node or "")

@@ -15,6 +15,7 @@ from distcheck.checks.facts.sharding_allowances import sleeping
 from distcheck.checks.facts.sharding_cache import UNTOLD, CacheSize, cache_sizes, together
 from distcheck.checks.facts.sharding_held import HeldMemory
 from distcheck.checks.facts.sharding_process import gpu_processes, has_engine, unlisted
+from distcheck.checks.knowledge.names import alike
 from distcheck.checks.knowledge.weights import GIB, OVERHEADS
 
 _LOW = {one.name: one.low for one in OVERHEADS}
@@ -54,9 +55,7 @@ class MemoryHeld(Fact, frozen=True, kw_only=True):
             else:
                 held += found
         if not held:
-            return Missing(
-                "; ".join(dict.fromkeys(blind.values())) or "no pod of the group has GPUs"
-            )
+            return Missing("; ".join(alike(blind.values())) or "no pod of the group has GPUs")
         return cls(held=tuple(held), blind=blind, idle=idle)
 
 

@@ -7,14 +7,13 @@ from msgspec import Struct
 from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.facts import sharding_words as words
 from distcheck.checks.facts.sharding_held import HeldMemory
-from distcheck.checks.facts.sharding_layouts import Expected
 from distcheck.checks.facts.sharding_memory import MemoryHeld
+from distcheck.checks.facts.sharding_settled import Layouts, has_wanted, only_wanted, settle
 from distcheck.checks.facts.sharding_world import WorldWitness
 from distcheck.checks.facts.shares import Share
 from distcheck.checks.facts.weights_plan import WeightsPlan
 from distcheck.checks.facts.weights_seen import WeightsSeen
-
-Layouts = tuple[Expected, ...]
+from distcheck.checks.knowledge.names import in_turn
 
 _UNREAD = (
     "the engine's command line was not read, nor its whole world seen: "
@@ -35,7 +34,8 @@ class Opinions(Struct, frozen=True, kw_only=True):
 
     `wrong` and `heavy` exclude the wanted layout: lines, and GPUs without a line. `settled`
     are GPUs whose memory let the wanted layout through, `open` the reasons why it is not
-    decided. `by_world` says so where worlds had to settle it, `unread` what was not excluded.
+    decided, and `undecided` the pods that they name. `by_world` says so where worlds had to
+    settle it, `unread` what was not excluded.
     """
 
     clashes: tuple[Clash, ...] = ()
@@ -43,6 +43,7 @@ class Opinions(Struct, frozen=True, kw_only=True):
     heavy: tuple[HeldMemory, ...] = ()
     settled: tuple[HeldMemory, ...] = ()
     open: tuple[str, ...] = ()
+    undecided: tuple[str, ...] = ()
     by_world: str = ""
     unread: str = ""
     cites: tuple[Cite, ...] = ()
@@ -63,12 +64,13 @@ def opinions_of(
     spoken = {share.uuid for share in shares}
     silent = _silent(seen, held)
     whole = isinstance(world, WorldWitness) and _is_whole(world, plan)
-    unsettled, used_world = _settle(memory, silent, plan, held, whole=whole)
+    rest = settle(memory, silent, plan, held, whole=whole)
+    unsettled = rest.says(plan)
     unclear = [_unclear(s, fits, plan) for s, fits in by_line if not _decided(fits, plan, whole)]
     if isinstance(seen, Missing) and unsettled:
-        unsettled = tuple(dict.fromkeys((seen.reason, *unsettled)))
+        unsettled = (seen.reason, *(why for why in unsettled if why not in seen.reason))
     settled = tuple(h for h in memory if h.pod in silent)
-    by_world = used_world or any(not _only_wanted(fits, plan) for _, fits in by_line)
+    by_world = rest.by_world or any(not only_wanted(fits, plan) for _, fits in by_line)
     said = world.says if isinstance(world, WorldWitness) and by_world and whole else ""
     return Opinions(
         clashes=tuple(_clashes(by_line, on, plan)),
@@ -76,6 +78,7 @@ def opinions_of(
         heavy=tuple(h for h in memory if h.uuid not in spoken and _heavy(h, plan)),
         settled=settled,
         open=(*unclear[:1], *unsettled),
+        undecided=rest.pods,
         unread=_UNREAD if shares and not whole and not plan.allowed.read else "",
         by_world=f" ({said}, which settles it)" if said else "",
         cites=tuple(_cited(shares, settled, world if said else None)),
@@ -93,62 +96,28 @@ def _silent(seen: WeightsSeen | Missing, held: MemoryHeld | Missing) -> dict[str
     return dict.fromkeys(pods, "")
 
 
-def _settle(
-    memory: tuple[HeldMemory, ...],
-    silent: dict[str, str],
-    plan: WeightsPlan,
-    held: MemoryHeld | Missing,
-    *,
-    whole: bool,
-) -> tuple[tuple[str, ...], bool]:
-    """Why GPUs without a line are not decided by their memory; whether worlds were needed."""
-    reasons: list[str] = []
-    by_world = False
-    for pod, why in silent.items():
-        mine = [h for h in memory if h.pod == pod]
-        fits = [plan.by_memory(h) for h in mine]
-        if not mine or len(mine) < mine[0].pod_gpus:
-            blind = held.reason if isinstance(held, Missing) else held.blind.get(pod, "")
-            blind = f"; {blind}" if blind and blind not in why else ""
-            few = f"; NVML shows {len(mine)} GPUs in use by {pod}" if mine else blind
-            reasons.append((why + few).removeprefix("; ") or f"nothing was seen of {pod}")
-        elif all(_only_wanted(f, plan) for f in fits):
-            continue
-        elif whole and all(_has_wanted(f, plan) for f in fits):
-            by_world = True
-        else:
-            vague = next(h for h, f in zip(mine, fits, strict=True) if not _only_wanted(f, plan))
-            reasons.append(f"{why}; {words.by_memory(vague, plan)}".removeprefix("; "))
-    return tuple(dict.fromkeys(reasons)), by_world
-
-
 def _is_whole(world: WorldWitness, plan: WeightsPlan) -> bool:
     """Ranks that share experts over data parallel are one world, whole copies are one each."""
     return world.as_wanted and (plan.wanted.dp == 1 or world.worlds == 1)
 
 
-def _has_wanted(fits: Layouts, plan: WeightsPlan) -> bool:
-    return any(plan.is_wanted(e) for e in fits)
-
-
 def _is_wrong(fits: Layouts, plan: WeightsPlan) -> bool:
     """Whether other layouts fit, and not by a guess of how they were loaded alone."""
-    return not _has_wanted(fits, plan) and any(not e.loaded_as for e in fits)
-
-
-def _only_wanted(fits: Layouts, plan: WeightsPlan) -> bool:
-    """Whether the wanted layout fits, and nothing of another degree."""
-    return _has_wanted(fits, plan) and {e.degree for e in fits} == {plan.wanted.degree}
+    return not has_wanted(fits, plan) and any(not e.loaded_as for e in fits)
 
 
 def _decided(fits: Layouts, plan: WeightsPlan, whole: bool) -> bool:
-    return _only_wanted(fits, plan) or (whole and _has_wanted(fits, plan))
+    return only_wanted(fits, plan) or (whole and has_wanted(fits, plan))
 
 
 def _heavy(held: HeldMemory, plan: WeightsPlan) -> bool:
-    """Whether it holds more than its share: too little may be a model that is not loaded yet."""
+    """Whether it holds more than its share: too little may be a model that is not loaded yet.
+
+    Memory tells degrees apart, and no more: of another cut of the same degree it proves nothing.
+    """
     fits = plan.by_memory(held)
-    return _is_wrong(fits, plan) and not held.too_little(plan.wanted)
+    other = all(e.degree != plan.wanted.degree for e in fits)
+    return other and _is_wrong(fits, plan) and not held.too_little(plan.wanted)
 
 
 def _clashes(
@@ -170,8 +139,7 @@ def _unclear(share: Share, fits: Layouts, plan: WeightsPlan) -> str:
 
 
 def _cited(shares: Iterable[Share], settled: Iterable[HeldMemory], world: object) -> Iterable[Cite]:
-    yield from (s.cite for s in shares)
-    for held in settled:
-        yield from (held.cite, *held.own.cites, *held.group.cites)
+    yield from (s.cite for s in in_turn(shares, lambda s: s.pod))
+    yield from words.cited(settled)
     if isinstance(world, WorldWitness):
         yield from world.cites

@@ -48,7 +48,10 @@ _LORA = 0.25
 
 
 def _draft(allowed: Allowances, layout: Layout, version: str | None) -> tuple[float, float]:
-    """GiB of the draft model on one rank: cut as the model is, or whole."""
+    """GiB of the draft model on one rank: cut as the model is, or whole.
+
+    Of several pipeline stages only the last one has it (vLLM, gpu_model_runner.py).
+    """
     if not allowed.speculates:
         return 0.0, 0.0
     if allowed.draft is None:
@@ -56,7 +59,9 @@ def _draft(allowed: Allowances, layout: Layout, version: str | None) -> tuple[fl
     config, engine = allowed.draft.config, Engine(version=version)
     sizes = [expected(config, Layout(tp), engine, None) for tp in {1, layout.tp}]
     gib = [s for e in sizes if isinstance(e, Expected) for s in e.stages[0][0]]
-    return (min(gib), max(gib)) if len(gib) == 2 * len(sizes) else (0.0, inf)
+    if len(gib) < 2 * len(sizes):
+        return 0.0, inf
+    return (min(gib) if layout.pp == 1 else 0.0), max(gib)
 
 
 def _kv(

@@ -1,13 +1,16 @@
 """Words for shares, layouts and copies, as verdicts on sharding use them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 
+from distcheck.checks.evidence import Cite
 from distcheck.checks.facts.sharding_held import HeldMemory
 from distcheck.checks.facts.sharding_layouts import Expected
 from distcheck.checks.facts.shares import Share
 from distcheck.checks.facts.weights_plan import WeightsPlan
 from distcheck.checks.facts.weights_seen import WeightsSeen
+from distcheck.checks.knowledge.names import in_turn
 
+_MANY = 4
 _COUNT = {1: "one", 2: "two", 3: "three", 4: "four"}
 
 
@@ -22,12 +25,17 @@ def copies(count: int) -> str:
 
 
 def parts(layouts: Iterable[Expected]) -> str:
-    """`1/8 or 1/16`; `1/8 (if loaded as fp8)` for a guess; `no share` where nothing fits."""
+    """`1/8 or 1/16`, `1/2 to 1/64`; `no share` where nothing fits.
+
+    `1/8 (if loaded as fp8)` for a guess, where fewer than two shares fit without one.
+    """
     found: dict[int, str] = {}
     for layout in sorted(layouts, key=lambda e: (e.degree, e.loaded_as)):
-        guess = f" (if loaded as {layout.loaded_as})" if layout.loaded_as else ""
-        found.setdefault(layout.degree, f"1/{layout.degree}{guess}")
-    return " or ".join(found.values()) or "no share"
+        found.setdefault(layout.degree, layout.loaded_as)
+    sure = {degree: "" for degree, guess in found.items() if not guess}
+    shown = sure if len(sure) > 1 else found
+    told = [f"1/{d} (if loaded as {guess})" if guess else f"1/{d}" for d, guess in shown.items()]
+    return (" or ".join(told) if len(told) <= _MANY else f"{told[0]} to {told[-1]}") or "no share"
 
 
 def values(shares: Iterable[Share]) -> str:
@@ -60,6 +68,24 @@ def by_memory(held: HeldMemory, plan: WeightsPlan) -> str:
     """`NVML lets the weights on GPU-1 be 0.00 to 12.1 GiB, which is 1/8 or 1/16 of the model`."""
     says = f"NVML lets the weights on {held.uuid} be {interval(held, plan.wanted)}"
     return f"{says}, which is {parts(plan.by_memory(held))} of the model"
+
+
+def by_memories(memory: Sequence[HeldMemory], plan: WeightsPlan) -> list[str]:
+    """As `by_memory`, of the first GPU alone, and how many more are like it, or open too."""
+    if not memory:
+        return []
+    share = parts(plan.by_memory(memory[0]))
+    alike = sum(parts(plan.by_memory(h)) == share for h in memory[1:])
+    others = len(memory) - 1 - alike
+    told = [f"{alike} more alike"] * (alike > 0) + [f"{others} others open too"] * (others > 0)
+    return [by_memory(memory[0], plan) + (f" ({', '.join(told)})" if told else "")]
+
+
+def cited(memory: Iterable[HeldMemory]) -> Iterator[Cite]:
+    """What NVML shows, a GPU of each pod first; then the caches, each once."""
+    every = in_turn(memory, lambda h: h.pod)
+    yield from (h.cite for h in every)
+    yield from dict.fromkeys(c for h in every for c in (*h.own.cites, *h.group.cites))
 
 
 def allowed_for(plan: WeightsPlan) -> str:

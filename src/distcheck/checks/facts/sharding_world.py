@@ -4,7 +4,7 @@ from typing import Self
 
 from distcheck.checks.evidence import Cite, Evidence, Missing
 from distcheck.checks.facts.engine_worlds import EngineWorlds
-from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.facts.nccl_worlds import NcclWorlds
 from distcheck.checks.facts.sharding_process import RunningRanks
 from distcheck.checks.facts.wanted_world import WantedWorld
@@ -23,12 +23,12 @@ class WorldWitness(Fact, frozen=True, kw_only=True):
     @classmethod
     def fold(cls, evidence: Evidence) -> Self | Missing:
         """From the engine's rank lines and NCCL's communicators, as SHARD002 judges them."""
-        wanted = WantedWorld.fold(evidence)
+        wanted = folded(WantedWorld, evidence)
         if isinstance(wanted, Missing):
             return wanted
         told = (
-            engine_testimony(EngineWorlds.fold(evidence), wanted),
-            nccl_testimony(NcclWorlds.fold(evidence), wanted, RunningRanks.fold(evidence)),
+            engine_testimony(folded(EngineWorlds, evidence), wanted),
+            nccl_testimony(folded(NcclWorlds, evidence), wanted, RunningRanks.fold(evidence)),
         )
         opinions = {t.opinion for t in told}
         speaks = [t for t in told if t.opinion in ("as wanted", "otherwise")]

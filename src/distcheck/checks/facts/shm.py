@@ -4,8 +4,10 @@ from collections import Counter
 
 from msgspec import Struct, structs
 
-from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, NcclLog, Pod, ShmMount
+from distcheck.checks.evidence import Cite, Evidence, Missing, NcclLog, Pod, ShmMount
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.nccl_group import group_of
+from distcheck.checks.facts.sharding_process import gpu_processes
 from distcheck.checks.knowledge.shm import MIB, ShmNeed, shm_need
 
 
@@ -38,11 +40,13 @@ class ShmMounts(Fact, frozen=True, kw_only=True):
         unseen = tuple(f"{p.name}: {m.reason}" for p, m in looks if isinstance(m, Missing))
         if not seen:
             return Missing("; ".join(dict.fromkeys(unseen)) or "no pod of the group has a GPU")
-        return cls(pods=tuple(_pod(evidence, p, m) for p, m in seen), gaps=unseen)
+        # Processes of earlier starts hold no pools: their lines are not in these logs.
+        logs = {p.key: log for p, log in group_of(evidence).logs}
+        pods = (_pod(evidence, p, m, logs.get(p.key)) for p, m in seen)
+        return cls(pods=tuple(pods), gaps=unseen)
 
 
-def _pod(evidence: Evidence, pod: Pod, mount: ShmMount) -> PodShm:
-    log = evidence.look(pod).nccl
+def _pod(evidence: Evidence, pod: Pod, mount: ShmMount, log: NcclLog | None) -> PodShm:
     communicators, version = _communicators(evidence, log), _version(log)
     ranks, basis = _ranks(evidence, pod)
     now = shm_need(ranks, communicators, version)
@@ -56,26 +60,20 @@ def _ranks(evidence: Evidence, pod: Pod) -> tuple[int, str]:
 
     Ranks that have yet to start are not among them: room is judged for every GPU of the spec.
     """
-    used = {
-        process.pid
-        for node in evidence.nodes
-        if node.node == pod.node and isinstance(node.gpus, Gpus)
-        for process in node.gpus.processes
-        if process.pod == pod.key
-    }
+    used = {process.pid for process in gpu_processes(evidence, pod)}
     if used:
         return len(used), f"{len(used)} processes on its GPUs"
     return pod.gpus, f"{pod.gpus} GPUs in its spec, one rank each"
 
 
-def _communicators(evidence: Evidence, log: NcclLog | Missing) -> int | None:
+def _communicators(evidence: Evidence, log: NcclLog | None) -> int | None:
     """How many that leave the node one process is in, at most; None where no log shows any.
 
     A group on a single node has none. A log that lost its start may have lost the lines of
     those that leave the node.
     """
     wide = len({p.node for p in evidence.pods if p.gpus}) > 1
-    if isinstance(log, NcclLog) and log.communicators:
+    if log is not None and log.communicators:
         leaving = (c for c in log.communicators if c.nodes != 1 and c.nranks > 1)
         held = Counter(
             p for c in leaving for p in {(r.host, r.pid) for r in c.ranks if not r.closed}
@@ -85,5 +83,5 @@ def _communicators(evidence: Evidence, log: NcclLog | Missing) -> int | None:
     return None if wide else 0
 
 
-def _version(log: NcclLog | Missing) -> str | None:
-    return log.versions[-1] if isinstance(log, NcclLog) and log.versions else None
+def _version(log: NcclLog | None) -> str | None:
+    return log.versions[-1] if log is not None and log.versions else None

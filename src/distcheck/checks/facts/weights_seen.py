@@ -15,9 +15,11 @@ from distcheck.checks.facts.engine_lines import (
 from distcheck.checks.facts.engine_start import dropped_lines
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.other_engines import told_by_others
+from distcheck.checks.facts.sharding_allowances import sleeping
 from distcheck.checks.facts.sharding_process import gpu_processes
 from distcheck.checks.facts.share_doubts import counted_twice, gpus_against, nameless
 from distcheck.checks.facts.shares import Share
+from distcheck.checks.knowledge.names import alike
 from distcheck.checks.knowledge.weights import GIB
 
 _TP = re.compile(r"TP[0-9]{1,5}")
@@ -51,8 +53,9 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
         gaps: list[str] = []
         silent: dict[str, str] = {}
         habits = _habits(evidence)
+        asleep = sleeping(evidence) is not None
         for pod in evidence.pods:
-            own, odd = _shares(evidence, pod, lines[pod.key], ranks[pod.key], habits)
+            own, odd = _shares(evidence, pod, lines[pod.key], ranks[pod.key], habits, asleep)
             shares += own
             gaps += [*gpus_against(evidence, pod, own), *nameless(pod, lines[pod.key])]
             gaps += _too_many(pod, own)
@@ -60,7 +63,7 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
             if odd or unseen:
                 silent[pod.name] = "; ".join(odd) or unseen
         if not shares:
-            reasons = dict.fromkeys((*told_by_others(evidence), *gaps, *silent.values()))
+            reasons = alike((*told_by_others(evidence), *gaps, *silent.values()))
             return Missing("; ".join(reasons) or "no pod of the group is known")
         gpus = sum(p.gpus for p in evidence.pods)
         gaps += [*dropped_lines(evidence), *counted_twice(shares, evidence.intent.dp or 1)]
@@ -74,6 +77,7 @@ def _shares(
     lines: tuple[WeightsLine, ...],
     ranks: tuple[RankLine, ...],
     habits: tuple[bool, bool],
+    asleep: bool,
 ) -> tuple[list[Share], list[str]]:
     """The shares of one pod, and what speaks against a line being of this run."""
     shares: list[Share] = []
@@ -82,7 +86,7 @@ def _shares(
     for line in lines:
         uuid = gpu_of(evidence, pod, line)
         held = memory_of(evidence, pod, uuid) if uuid else None
-        if held is not None and held < line.gib * GIB:
+        if held is not None and held < line.gib * GIB and not asleep:
             odd.append(f"{uuid} holds {held / GIB:.2f} GiB, less than {line.source} says")
             continue
         named = _covered_by_title(evidence, pod, line)
@@ -90,7 +94,8 @@ def _shares(
         shares.append(
             Share(pod.name, line.gib, _cite(pod, line), line.pp, line.tp, line.rank, uuid, covers)
         )
-    return shares, odd
+    more = f" ({len(odd) - 1} GPUs of {pod.name} alike)" if len(odd) > 1 else ""
+    return shares, [f"{odd[0]}{more}"] if odd else []
 
 
 def _cite(pod: Pod, line: WeightsLine) -> Cite:
@@ -153,9 +158,8 @@ def _unseen(evidence: Evidence, pod: Pod, shares: list[Share]) -> str:
     own = sum(not w.host for w in log.weights)
     if own and not shares and not folded:
         more = f" (the {own} in its logs are of processes that no longer run)"
-    return (
-        f"no line gives the weights of {pod.gpus - spoken} of {pod.gpus} GPUs of {pod.name}{more}"
-    )
+    lost = f"{pod.gpus - spoken} of {pod.gpus} GPUs" if spoken else "any GPU"
+    return f"no line gives the weights of {lost} of {pod.name}{more}"
 
 
 def _asked(evidence: Evidence) -> int:

@@ -7,6 +7,7 @@ from distcheck.checks.evidence.nccl import Communicator, SeenRank
 from distcheck.checks.facts.nccl import Communicators
 from distcheck.checks.facts.nccl_cites import failure_cite, rank_cite
 from distcheck.checks.facts.nccl_coverage import gone
+from distcheck.checks.knowledge.names import few
 from distcheck.checks.knowledge.nccl_remedies import FAILURES, cause_id, cause_of
 from distcheck.checks.verdict import Verdict, failed, passed, unknown
 
@@ -97,7 +98,7 @@ def _short(nccl: Communicators) -> Verdict | None:
     if not nccl.short:
         return None
     one = max(nccl.short, key=lambda c: c.nranks)
-    says = f"{len(one.ranks)} of {one.nranks} ranks seen in logs, on {', '.join(one.hosts)}"
+    says = f"{len(one.ranks)} of {one.nranks} ranks seen in logs, on {few(one.hosts)}"
     unseen = f"{says}; not seen: {gone(one)} of communicator {one.id}"
     return unknown(f"{unseen}{nccl.silent}{_folding(nccl)}", _world_cites(nccl))
 
@@ -127,7 +128,7 @@ def _pass(nccl: Communicators) -> Verdict:
     first = {r.host: rank_cite(r, c) for c in nccl.live for r in reversed(c.ranks)}
     hosts = sorted(first)
     says = f"all {nccl.members} ranks completed {count} {what}, the largest of {size}"
-    return passed(f"{says}, on {', '.join(hosts)}", [first[h] for h in hosts], hosts)
+    return passed(f"{says}, on {few(hosts)}", [first[h] for h in hosts], hosts)
 
 
 def _world_cites(nccl: Communicators) -> tuple[Cite, ...]:

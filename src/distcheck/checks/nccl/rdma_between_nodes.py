@@ -15,6 +15,7 @@ from distcheck.checks.facts.nccl_cites import (
 from distcheck.checks.facts.nccl_sockets import sockets_because
 from distcheck.checks.facts.nccl_transports import Transports
 from distcheck.checks.knowledge import networks, transports
+from distcheck.checks.knowledge.names import few
 from distcheck.checks.knowledge.nccl_failures import beside
 from distcheck.checks.knowledge.transport_remedies import SOCKETS
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
@@ -79,7 +80,7 @@ def _rdma(nccl: Transports) -> Verdict:
         says = f"RDMA was chosen; {nccl.unproven}"
         return unknown(says, (*channel_cites(nccl.channels), *_failure(nccl)))
     if nccl.on_sockets:
-        hosts = ", ".join(nccl.on_sockets)
+        hosts = few(nccl.on_sockets)
         says = f"processes on {hosts} chose sockets; the channels that were seen use RDMA"
         return unknown(says, network_cites(nccl.log))
     lines = sum(c.count for c in nccl.channels)

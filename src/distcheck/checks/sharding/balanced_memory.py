@@ -1,12 +1,15 @@
 """SHARD003."""
 
 from distcheck.checks.check import check
+from distcheck.checks.facts.group_pods import GroupPods
 from distcheck.checks.facts.sharding_balance import Balances
+from distcheck.checks.facts.sharding_remedies import odd_rank
+from distcheck.checks.knowledge.names import in_turn
 from distcheck.checks.verdict import Verdict, passed, warned
 
 
 @check("SHARD003", weight="supporting")
-def balanced_memory(seen: Balances) -> Verdict:
+def balanced_memory(seen: Balances, group: GroupPods) -> Verdict:
     """Memory is balanced over the ranks.
 
     Proves:
@@ -31,9 +34,11 @@ def balanced_memory(seen: Balances) -> Verdict:
         says += f"{one.uuid} of {one.pod} {one.used:.2f} GiB, where ranks of stage {one.stage} "
         says += f"hold {one.predicted:.2f} GiB"
         cites = (*(r.cite for r in odd), *seen.cites)
-        return warned(says, "unbalanced", cites, dict.fromkeys(r.uuid for r in odd))
+        remedy = odd_rank(group, one.pod, one.uuid)
+        return warned(says, "unbalanced", cites, dict.fromkeys(r.uuid for r in odd), remedy)
     most = max((abs(r.used - r.predicted) for r in seen.ranks), default=0.0)
     stages = len({r.stage for r in seen.ranks})
     says = f"each of {len(seen.ranks)} ranks is within {most:.2f} GiB of what its place predicts"
     says += f", in {stages} stages" * (stages > 1)
-    return passed(says, (*(r.cite for r in seen.ranks), *seen.cites))
+    every = in_turn(seen.ranks, lambda r: r.pod)
+    return passed(says, (*(r.cite for r in every), *seen.cites))

@@ -2,12 +2,15 @@
 
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite
-from distcheck.checks.facts.sharding_gpus import RankOnGpu, RanksOnGpus
+from distcheck.checks.facts import sharding_remedies as remedies
+from distcheck.checks.facts.group_pods import GroupPods
+from distcheck.checks.facts.sharding_gpus import RankOnGpu, RanksOnGpus, Tenant
+from distcheck.checks.knowledge.names import in_turn
 from distcheck.checks.verdict import Verdict, failed, passed, unknown, warned
 
 
 @check("SHARD004", weight="supporting")
-def one_rank_a_gpu(seen: RanksOnGpus) -> Verdict:
+def one_rank_a_gpu(seen: RanksOnGpus, group: GroupPods) -> Verdict:
     """Every GPU of the group has exactly one rank.
 
     Proves:
@@ -28,27 +31,25 @@ def one_rank_a_gpu(seen: RanksOnGpus) -> Verdict:
         away or set NVIDIA_VISIBLE_DEVICES. Somebody else's process: look for time-slicing
         and for pods that bypass the device plugin.
     """
-    cites = tuple(r.cite for r in seen.ranks)
+    cites = tuple(r.cite for r in in_turn(seen.ranks, lambda r: r.pod))
     stray = [r for r in seen.ranks if r.allocated is False]
     if doubled := seen.doubled:
-        return _doubled(doubled)
+        return _doubled(doubled, group)
     if stray:
         one = stray[0]
         says = f"{len(stray)} ranks are on GPUs that were not given to their container: "
         says += f"pid {one.pid} of {one.pod} on {one.uuid}"
         uuids = dict.fromkeys(r.uuid for r in stray)
-        return failed(says, "gpu_not_allocated", (r.cite for r in stray), uuids)
+        remedy = remedies.not_given(group, one.pod, one.uuid)
+        return failed(says, "gpu_not_allocated", (r.cite for r in stray), uuids, remedy)
     if seen.unused:
         used = seen.gpus - sum(seen.unused.values())
         where = ", ".join(f"{count} of {pod}" for pod, count in seen.unused.items())
         says = f"{used} of {seen.gpus} GPUs used: no rank is on {where}"
-        return failed(says, "gpu_unused", cites, seen.unused)
+        remedy = remedies.idle(group, seen.unused, seen.layout)
+        return failed(says, "gpu_unused", cites, seen.unused, remedy)
     if seen.tenants:
-        count = len({t.uuid for t in seen.tenants})
-        says = f"others are on {count} GPU{'s' * (count != 1)} of the group: "
-        says += seen.tenants[0].cite.what
-        shared = dict.fromkeys(t.uuid for t in seen.tenants)
-        return warned(says, "gpu_shared", (t.cite for t in seen.tenants), shared)
+        return _shared(seen.tenants)
     if (seen.asked or 0) > seen.gpus:
         says = f"{seen.asked} GPUs are asked for; the pods that are known have {seen.gpus}"
         return unknown(says, cites)
@@ -56,9 +57,24 @@ def one_rank_a_gpu(seen: RanksOnGpus) -> Verdict:
     return passed(says, cites, dict.fromkeys(r.uuid for r in seen.ranks))
 
 
-def _doubled(doubled: dict[str, tuple[RankOnGpu, ...]]) -> Verdict:
+def _shared(tenants: tuple[Tenant, ...]) -> Verdict:
+    on: dict[str, list[Tenant]] = {}
+    for tenant in tenants:
+        on.setdefault(tenant.uuid, []).append(tenant)
+    first, *others = next(iter(on.values()))
+    says = f"others are on {len(on)} GPU{'s' * (len(on) != 1)} of the group: {first.cite.what}"
+    if others:
+        every = [t.gib for t in (first, *others)]
+        known = sum(gib for gib in every if gib is not None)
+        says += f", and {len(others)} more there: {known:.2f} GiB together"
+    remedy = remedies.tenant(first.whose, first.node, first.pid)
+    return warned(says, "gpu_shared", (t.cite for t in tenants), on, remedy)
+
+
+def _doubled(doubled: dict[str, tuple[RankOnGpu, ...]], group: GroupPods) -> Verdict:
     uuid, ranks = next(iter(doubled.items()))
     who = ", ".join(f"pid {r.pid} of {r.pod}" for r in ranks)
     says = f"{len(doubled)} GPUs have more than one rank: {who} are on {uuid}"
     cites: tuple[Cite, ...] = tuple(r.cite for found in doubled.values() for r in found)
-    return failed(says, "gpu_shared", cites, doubled)
+    remedy = remedies.same_gpu(group, (r.pod for r in ranks))
+    return failed(says, "gpu_shared", cites, doubled, remedy)

@@ -6,6 +6,7 @@ from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.facts import sharding_words as words
 from distcheck.checks.facts.engine_start import EngineStart
+from distcheck.checks.facts.group_pods import GroupPods
 from distcheck.checks.facts.sharding import (
     Expected,
     MemoryHeld,
@@ -15,12 +16,8 @@ from distcheck.checks.facts.sharding import (
 )
 from distcheck.checks.facts.sharding_faults import fault_of
 from distcheck.checks.facts.sharding_opinions import Opinions, opinions_of
+from distcheck.checks.facts.sharding_remedies import awake, see_more
 from distcheck.checks.verdict import Verdict, failed, passed, unknown
-
-_SEE_MORE = (
-    "Show the start of the engine's logs: the kubelet rotates them at 10 MiB, so verify soon after"
-    " a start, or restart the group; NCCL_DEBUG=INFO shows which ranks form a world."
-)
 
 
 @check("SHARD001")
@@ -30,6 +27,7 @@ def share_of_weights(
     plan: WeightsPlan,
     world: WorldWitness | Missing,
     start: EngineStart,
+    group: GroupPods,
 ) -> Verdict:
     """Every GPU holds its share of the weights, 1/(TP x PP), no more.
 
@@ -58,17 +56,17 @@ def share_of_weights(
         processes on those GPUs.
     """
     told = opinions_of(seen, held, plan, world)
-    fault = fault_of(seen, held, told, plan, world)
+    fault = fault_of(seen, held, told, plan, world, group)
     if fault is not None and fault.proven:
-        return failed(fault.says, fault.cause, fault.cites, fault.subjects)
+        return failed(fault.says, fault.cause, fault.cites, fault.subjects, fault.remedy)
     if fault is not None:
-        return unknown(fault.says, fault.cites, fault.cause)
+        return unknown(fault.says, fault.cites, fault.cause, fault.remedy)
     cites = (*told.cites, *plan.cites, *start.cites)
     doubts = seen.gaps if isinstance(seen, WeightsSeen) else ()
     if told.open:
-        says = f"cannot tell whether each GPU holds 1/{plan.wanted.degree} of the model, no more: "
+        says = f"cannot tell whether each GPU holds just 1/{plan.wanted.degree} of the model: "
         says += f"{'; '.join((*told.open, *doubts))}{words.allowed_for(plan)}"
-        return unknown(says, cites, remedy=_SEE_MORE)
+        return unknown(says, cites, remedy=_see_more(group, told, plan))
     if isinstance(seen, WeightsSeen) and (uneven := _uneven(seen, plan.wanted)):
         return unknown(uneven, cites)
     verdict = _pass(seen, told, plan, cites)
@@ -76,6 +74,10 @@ def share_of_weights(
         unseen = "; ".join((*doubts, told.unread))
         return unknown(f"{verdict.says}, as far as seen; not seen: {unseen}", cites)
     return verdict
+
+
+def _see_more(group: GroupPods, told: Opinions, plan: WeightsPlan) -> str:
+    return awake(group) if plan.allowed.may_sleep else see_more(group, told.undecided)
 
 
 def _pass(
