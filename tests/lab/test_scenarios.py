@@ -4,41 +4,74 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Iterable, Iterator
 
 import msgspec
 import pytest
 
 from distcheck.checks.report import Report
 from distcheck.lab.expect import compare
-from distcheck.lab.ray import ray_is_installed
-from distcheck.lab.scenarios import load, names
+from distcheck.lab.machine import free_subnet
+from distcheck.lab.ray import RealRay, ray_is_installed
+from distcheck.lab.scenario import Scenario
+from distcheck.lab.scenarios import load, load_all, names
+from distcheck.lab.world import World
+
+_MP_PORTS = "NET001 knows no port on which the workers of a group without Ray listen"
+WRONG = {
+    "data-parallel-asked-for": _MP_PORTS,
+    "deepseek-dp16-ep": _MP_PORTS,
+    "half-seen": "NCCL004 takes folded copies of one line for a node that was seen",
+    "log-of-last-week-same-pids": "NCCL's lines have no time, and nobody dates their file",
+    "mig-slices": "a group of one rank is asked for communicators that it does not need",
+}
+"""Scenarios of which verify does not say yet what is true."""
 
 
-@pytest.mark.parametrize("name", names())
+def cases(chosen: Iterable[str]) -> list[object]:
+    """The names as parameters, the wrong ones marked: strictly, so that a repair is noticed."""
+    mark = {name: pytest.mark.xfail(reason=why, strict=True) for name, why in WRONG.items()}
+    return [pytest.param(n, marks=mark[n]) if n in mark else n for n in chosen]
+
+
+@pytest.mark.parametrize("name", cases(names()))
 def test_verify_finds_what_the_scenario_says(name: str) -> None:
     """The verdict, the exit code and every check are as the scenario expects."""
-    _find_out(name, "replayed")
+    command = [sys.executable, "-m", "distcheck", "lab", "run", name, "-o", "json"]
+    env = _env() | {"DISTCHECK_LAB_RAY": "replayed"}
+    _found_out(load(name), command, env)
 
 
-@pytest.mark.xdist_group("ray")
-@pytest.mark.parametrize("name", names())
-def test_verify_finds_the_same_beside_a_real_ray_cluster(name: str) -> None:
-    """Two raylets on loopback in place of a recording, where Ray is installed."""
+@pytest.fixture(scope="module")
+def real() -> Iterator[RealRay]:
+    """Two raylets on loopback, for all scenarios in which both have joined."""
     if not ray_is_installed():
         assert not os.environ.get("CI"), "CI installs Ray"
         pytest.skip("ray is not installed")
-    _find_out(name, "real")
+    subnet = free_subnet()
+    ray = RealRay([(f"{subnet}.2", 8), (f"{subnet}.3", 8)])
+    ray.start()
+    yield ray
+    ray.stop()
 
 
-def _find_out(name: str, ray: str) -> None:
+@pytest.mark.xdist_group("ray")
+@pytest.mark.parametrize("name", cases(s.name for s in load_all() if s.world.ray))
+def test_verify_finds_the_same_beside_a_real_ray_cluster(name: str, real: RealRay) -> None:
+    """A scenario in which a node has not joined starts a cluster of its own."""
     scenario = load(name)
-    command = [sys.executable, "-m", "distcheck", "lab", "run", name, "-o", "json"]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False, env=_env(ray))
+    with World(scenario, real) as world:
+        command = [sys.executable, "-m", "distcheck", "verify", "vllm-head-0", "-o", "json"]
+        _found_out(scenario, command, _env() | {"KUBECONFIG": str(world.kubeconfig)})
+
+
+def _found_out(scenario: Scenario, command: list[str], env: dict[str, str]) -> None:
+    done = subprocess.run(command, capture_output=True, timeout=120, check=False, env=env)
     assert done.stdout, done.stderr.decode()
     report = msgspec.json.decode(done.stdout, type=Report)
     assert compare(scenario, report) == [], json.dumps(json.loads(done.stdout), indent=1)
     assert done.returncode == scenario.expect.exit
 
 
-def _env(ray: str) -> dict[str, str]:
-    return {**os.environ, "NO_COLOR": "1", "DISTCHECK_LAB_RAY": ray}
+def _env() -> dict[str, str]:
+    return {**os.environ, "NO_COLOR": "1"}

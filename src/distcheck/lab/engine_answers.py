@@ -6,13 +6,13 @@ from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
-from distcheck.lab.layout import MODEL_PATH, VLLM, Layout, Member
-from distcheck.lab.scenario import Engine
-from distcheck.lab.vllm_text import kv_tokens
+from distcheck.lab.layout import VLLM, Layout, Member
+from distcheck.lab.memory import BLOCK, kv_tokens
+from distcheck.lab.model import model_of
+from distcheck.lab.scenario import Engine, Scene
 
 FILE = "engine-http.json"
 _PORT = 8000
-_BLOCK = 16
 
 
 def write_answers(layout: Layout, member: Member) -> None:
@@ -21,29 +21,41 @@ def write_answers(layout: Layout, member: Member) -> None:
     engine = next((e for e in here if e.progress == "serving"), None)
     if engine is None or not layout.world.engine_answers:
         return
-    told = {"address": [member.ip, _PORT], "answers": _answers(engine)}
+    told = {"address": [member.ip, _PORT], "answers": _answers(layout.world, engine)}
     (member.folder / FILE).write_text(json.dumps(told))
 
 
-def _answers(engine: Engine) -> dict[str, str]:
-    model = {"id": MODEL_PATH, "root": MODEL_PATH, "parent": None, "max_model_len": 32768}
-    labels = {
-        "block_size": str(_BLOCK),
-        "cache_dtype": "auto",
-        "engine": "0",
-        "gpu_memory_utilization": "0.92",
-        "num_gpu_blocks": str(kv_tokens(engine) // _BLOCK),
-    }
-    info = ",".join(f'{name}="{value}"' for name, value in labels.items())
+def _answers(scene: Scene, engine: Engine) -> dict[str, str]:
     return {
         "/version": json.dumps({"version": VLLM}),
-        "/v1/models": json.dumps({"object": "list", "data": [model]}),
-        "/metrics": (
-            "# TYPE vllm:cache_config_info gauge\n"
-            f"vllm:cache_config_info{{{info}}} 1.0\n"
-            f'vllm:kv_cache_usage_perc{{engine="0",model_name="{MODEL_PATH}"}} 0.0\n'
-        ),
+        "/v1/models": json.dumps({"object": "list", "data": _models(scene)}),
+        "/metrics": "# TYPE vllm:cache_config_info gauge\n"
+        + "".join(_metrics(scene, engine, copy) for copy in range(engine.dp)),
     }
+
+
+def _models(scene: Scene) -> list[dict[str, object]]:
+    path = model_of(scene).path
+    served: list[dict[str, object]] = [
+        {"id": path, "root": path, "parent": None, "max_model_len": 32768}
+    ]
+    modules = [word.partition("=") for word in scene.flags if "=/" in word]
+    for name, _, root in modules:
+        served.append({"id": name, "root": root, "parent": path})
+    return served
+
+
+def _metrics(scene: Scene, engine: Engine, copy: int) -> str:
+    labels = {
+        "block_size": str(BLOCK),
+        "cache_dtype": "auto",
+        "engine": str(copy),
+        "gpu_memory_utilization": "0.92",
+        "num_gpu_blocks": str(kv_tokens(scene, engine) // BLOCK),
+    }
+    info = ",".join(f'{name}="{value}"' for name, value in labels.items())
+    who = f'engine="{copy}",model_name="{model_of(scene).path}"'
+    return f"vllm:cache_config_info{{{info}}} 1.0\nvllm:kv_cache_usage_perc{{{who}}} 0.0\n"
 
 
 def serve_answers(root: Path) -> None:

@@ -16,6 +16,10 @@ def compare(scenario: Scenario, report: Report) -> list[str]:
             lines.append(f"{check} was not judged, expected {want}")
         elif _short(said[check], want) != want:
             lines.append(f"{check} is {_short(said[check], want)}, expected {want}")
+    for check, words in expected.says.items():
+        told = said[check].says if check in said else "nothing"
+        if words not in told:
+            lines.append(f"{check} says {told!r}, expected {words!r} in it")
     return lines
 
 

@@ -4,7 +4,7 @@ Forms: NCCL src/init.cc, src/bootstrap.cc, src/misc/socket.cc, src/transport/net
 shm.cc, and src/plugin/net.cc at 2.27.3.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -35,7 +35,7 @@ class Comm(Struct, frozen=True):
 
 
 def comms_of(layout: Layout) -> list[Comm]:
-    """Every communicator of the lab: one per tensor-parallel group, one per pipeline."""
+    """Every communicator of the lab: of tensor-parallel groups, pipelines and copies."""
     found: list[tuple[Rank, ...]] = []
     everyone = list(layout.ranks())
     for number, engine in enumerate(layout.world.engines):
@@ -44,11 +44,17 @@ def comms_of(layout: Layout) -> list[Comm]:
 
 
 def _groups(engine: Engine, ranks: Sequence[Rank]) -> Iterator[tuple[Rank, ...]]:
-    for stage in range(engine.pp):
-        yield tuple(r for r in ranks if r.pp_rank == stage)
-    if engine.pp > 1:
-        for column in range(engine.tp):
-            yield tuple(r for r in ranks if r.tp_rank == column)
+    """By tensor-parallel group, by pipeline, by copies of a rank, and by experts' ranks."""
+    alike: list[Callable[[Rank], tuple[int, ...]]] = [lambda r: (r.dp_rank, r.pp_rank)]
+    alike.append(lambda r: (r.dp_rank, r.tp_rank))
+    alike.append(lambda r: (r.pp_rank, r.tp_rank))
+    if engine.dp > 1 and engine.tp > 1:
+        alike.append(lambda r: (r.pp_rank,))
+    for key in alike:
+        found: dict[tuple[int, ...], list[Rank]] = {}
+        for rank in ranks:
+            found.setdefault(key(rank), []).append(rank)
+        yield from (tuple(group) for group in found.values() if len(group) > 1)
 
 
 def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[str]:
@@ -57,10 +63,10 @@ def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[st
     if engine.progress in ("waiting", "rendezvous"):
         return
     write = _Writer(rank, layout.world)
-    yield from write.process()
-    for comm in comms:
-        if rank not in comm.members:
-            continue
+    own = [c for c in comms if rank in c.members]
+    if own:
+        yield from write.process()
+    for comm in own:
         if engine.progress == "bootstrap":
             yield from write.no_answer(comm)
             return
@@ -77,7 +83,7 @@ class _Writer:
     def __init__(self, rank: Rank, world: Scene) -> None:
         self.rank = rank
         self.world = world
-        self.prefix = f"{rank.member.pod}:{rank.pid}:{rank.pid} [{rank.gpu}] NCCL INFO "
+        self.prefix = f"{rank.member.pod}:{rank.pid}:{rank.pid} [{rank.local}] NCCL INFO "
 
     def process(self) -> Iterator[str]:
         """What is printed once in a process: version, interface, settings, network."""
@@ -122,7 +128,7 @@ class _Writer:
 
     def no_space(self) -> Iterator[str]:
         """A full /dev/shm of 64 MiB: only two ranks of a node get their pool."""
-        if self.rank.gpu < 2:
+        if self.rank.local < 2:
             return
         warn = self.prefix.replace("NCCL INFO ", "misc/shmutils.cc:87 NCCL WARN ")
         path = f"/dev/shm/nccl-{self.rank.pid:06x}"
@@ -186,7 +192,7 @@ class _Writer:
         gpu = self.rank.gpu
         return (
             f"ncclCommInitRank comm 0x{self._pointer(comm):x} rank {comm.rank_of(self.rank)} "
-            f"nranks {len(comm.members)} cudaDev {gpu} nvmlDev {gpu} "
+            f"nranks {len(comm.members)} cudaDev {self.rank.local} nvmlDev {gpu} "
             f"busId {0x1B + 0x0A * gpu:x}000 commId 0x{comm.ident:x}"
         )
 

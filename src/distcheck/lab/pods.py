@@ -16,7 +16,7 @@ def pod_spec(layout: Layout, member: Member) -> Object:
     return {
         "nodeName": member.node,
         "hostname": member.pod,
-        "subdomain": member.workload,
+        "subdomain": (layout.head if layout.world.leader_worker_set else member).workload,
         "restartPolicy": "Always",
         "containers": [_container(layout, member)],
         "volumes": [
@@ -28,8 +28,9 @@ def pod_spec(layout: Layout, member: Member) -> Object:
 
 def _container(layout: Layout, member: Member) -> Object:
     command, args = specs.declared(layout, member)
-    limits = {"nvidia.com/gpu": str(GPUS), "cpu": "60", "memory": "960Gi"}
-    if layout.world.network == "ib":
+    gpus = {"nvidia.com/mig-3g.40gb": "1"} if layout.world.mig else {"nvidia.com/gpu": str(GPUS)}
+    limits = {**gpus, "cpu": "60", "memory": "960Gi"}
+    if layout.world.network == "ib" and not layout.world.mig:
         limits["rdma/hca_shared_devices_a"] = "1"
     return {
         "name": "vllm",
@@ -38,7 +39,9 @@ def _container(layout: Layout, member: Member) -> Object:
         "args": args,
         "env": _env(layout),
         "resources": {"limits": limits, "requests": limits},
-        "ports": [{"containerPort": layout.gcs_port, "name": "gcs", "protocol": "TCP"}],
+        "ports": [{"containerPort": layout.gcs_port, "name": "gcs", "protocol": "TCP"}]
+        if layout.world.ray
+        else [],
         "volumeMounts": [{"name": v["name"], "mountPath": SHM} for v in _shm_volume(layout)]
         + [{"name": "models", "mountPath": "/models", "readOnly": True}],
     }
@@ -46,12 +49,13 @@ def _container(layout: Layout, member: Member) -> Object:
 
 def _env(layout: Layout) -> list[Object]:
     by_field = {"fieldRef": {"apiVersion": "v1", "fieldPath": "status.podIP"}}
-    return [
+    own: list[Object] = [
         {"name": "VLLM_HOST_IP", "valueFrom": by_field},
-        {"name": "NCCL_DEBUG", "value": "INFO"},
-        {"name": "VLLM_LOGGING_LEVEL", "value": "DEBUG"},
-        {"name": "TP_SIZE", "value": str(layout.world.declared_tp)},
+        *specs.environ(layout.world),
     ]
+    if layout.world.leader_worker_set:
+        own.append({"name": "LWS_LEADER_ADDRESS", "value": specs.LEADER})
+    return own
 
 
 def _shm_volume(layout: Layout) -> list[Object]:

@@ -8,12 +8,13 @@ from distcheck.checks.verdict import Outcome
 
 NodeName = Literal["gpu-a", "gpu-b"]
 Service = Literal["rendezvous"]
+ModelName = Literal["llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b-fp8", "deepseek-v3"]
 GIB = 1 << 30
 MIB = 1 << 20
 
 
 class Engine(Struct, frozen=True, forbid_unknown_fields=True):
-    """One running copy of the model: its degrees, and the nodes its ranks run on.
+    """One running server: its degrees, and the nodes its ranks run on.
 
     `progress` is how far it came: `waiting` for a placement group, at the `rendezvous`
     of its ranks, in NCCL's `bootstrap`, in its `init`, or `serving`.
@@ -21,8 +22,14 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
 
     tp: int = 16
     pp: int = 1
+    dp: int = 1
     nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     progress: Literal["waiting", "rendezvous", "bootstrap", "init", "serving"] = "serving"
+
+    @property
+    def ranks(self) -> int:
+        """All of its ranks, those of every copy."""
+        return self.tp * self.pp * self.dp
 
 
 class Shm(Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,20 +40,38 @@ class Shm(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Scene(Struct, frozen=True, forbid_unknown_fields=True):
-    """The whole world of a scenario; the defaults are a healthy TP=16 group.
+    """The whole world of a scenario; the defaults are a healthy TP=16 group on Ray.
 
-    `declared_tp` and `declared_pp` are what the specs ask for; `engines` is what runs.
+    `nodes` have a pod each, tied by Ray, or with `mp` by a LeaderWorkerSet; with `mp` and an
+    engine for each node they are replicas that need nobody. `declared_tp`, `declared_pp` and
+    `declared_dp` are what the specs ask for; `engines` is what runs, with the further `flags`,
+    which make each rank hold `adds_gib` more than its share, and `layer_partition` layers in
+    its stages. An engine that is `asleep` has given its weights and its cache back.
+
     `ray_nodes` have joined Ray; `agents` are the nodes with an agent; SYNs to `dropped`
     services are dropped. The NICs of `without_gdr` nodes do not reach GPU memory, and
-    `nccl_settings` are variables that NCCL finds set in every container. `logs` are kept,
-    rotated away but for their last lines, or those of an earlier start a week ago.
-    `engine_answers` is whether the engine's port answers; a `tenant` is a node where a process
-    of another pod holds memory on the first GPU.
+    `nccl_settings` are variables that NCCL finds set in every container. A `tenant` is a node
+    where a process of another pod holds memory on the first GPU. `visible` is the containers'
+    CUDA_VISIBLE_DEVICES; with `mig` the pod has one slice of a GPU. `engine_answers` is whether
+    the engine's port answers.
+
+    `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
+    week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
     """
 
+    model: ModelName = "llama-3.1-70b"
+    executor: Literal["ray", "mp"] = "ray"
+    nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     declared_tp: int = 16
     declared_pp: int = 1
+    declared_dp: int = 1
     engines: tuple[Engine, ...] = (Engine(),)
+    flags: tuple[str, ...] = ()
+    adds_gib: float = 0.0
+    layer_partition: str = ""
+    asleep: bool = False
+    visible: str = ""
+    mig: bool = False
     network: Literal["ib", "socket"] = "ib"
     shm: Shm = Shm()
     ray_nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
@@ -54,17 +79,41 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     dropped: tuple[Service, ...] = ()
     without_gdr: tuple[NodeName, ...] = ()
     nccl_settings: dict[str, str] = field(default_factory=dict)
-    logs: Literal["kept", "rotated", "last-week"] = "kept"
+    logs: Literal["kept", "rotated", "last-week", "last-week-same-pids"] = "kept"
     engine_answers: bool = True
     tenant: NodeName | None = None
 
+    @property
+    def gpus_per_pod(self) -> int:
+        """GPUs, or slices of one, that each pod asks for."""
+        return 1 if self.mig else 8
+
+    @property
+    def ray(self) -> bool:
+        """Whether Ray runs in the pods."""
+        return self.executor == "ray"
+
+    @property
+    def leader_worker_set(self) -> bool:
+        """Whether the pods are of a LeaderWorkerSet: one engine runs in several."""
+        return not self.ray and any(len(e.nodes) > 1 for e in self.engines)
+
+    @property
+    def expert_parallel(self) -> bool:
+        """Whether each rank holds whole experts."""
+        return "--enable-expert-parallel" in self.flags
+
 
 class Expected(Struct, frozen=True, forbid_unknown_fields=True):
-    """What `verify` must say: `checks` maps ids to an outcome, or `outcome cause`."""
+    """What `verify` must say: `checks` maps ids to an outcome, or `outcome cause`.
+
+    `says` maps ids to words that must be in what the check says.
+    """
 
     verdict: Outcome
     exit: Annotated[int, Meta(ge=0, le=70)]
     checks: dict[str, str]
+    says: dict[str, str] = field(default_factory=dict)
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):

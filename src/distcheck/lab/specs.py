@@ -1,29 +1,41 @@
 """Command lines of the lab: what the specs declare, and what the processes really run."""
 
-from distcheck.lab.layout import MODEL_PATH, Layout, Member
-from distcheck.lab.scenario import Engine
+from distcheck.lab.layout import Layout, Member
+from distcheck.lab.model import model_of
+from distcheck.lab.scenario import Engine, Scene
+
+_HEAD = "vllm-head-0.vllm-head"
+LEADER = f"{_HEAD}.llm"
+"""What LeaderWorkerSet puts into LWS_LEADER_ADDRESS."""
+_RPC_PORT = "13345"
 
 
 def declared(layout: Layout, member: Member) -> tuple[list[str], list[str]]:
     """`command` and `args` of the pod's container."""
     world, port = layout.world, layout.gcs_port
+    wanted = Engine(world.declared_tp, world.declared_pp, world.declared_dp, world.nodes)
+    joins = world.leader_worker_set and not member.leader
+    serve = _serve(world, wanted, "$(LWS_LEADER_ADDRESS)")
+    if not world.ray:
+        return ["vllm"], [*serve[1:], *(_headless(wanted) if joins else [])]
     if not member.leader:
-        return ["ray"], ["start", f"--address={_head(port)}", "--num-gpus=8", "--block"]
-    serve = _serve(world.declared_tp, world.declared_pp)
+        return ["ray"], ["start", f"--address={_HEAD}:{port}", "--num-gpus=8", "--block"]
     if _as_declared(layout):
         script = f"ray start --head --port={port} --num-gpus=8 && exec {' '.join(serve)}"
         return ["/bin/bash", "-c"], [script]
     return ["/opt/serve/start.sh"], serve
 
 
-def engine_argv(engine: Engine) -> list[str]:
-    """The real command line of one engine's API server."""
-    return ["/usr/bin/python3", "/usr/local/bin/vllm", *_serve(engine.tp, engine.pp)[1:]]
+def engine_argv(scene: Scene, engine: Engine, *, headless: bool = False) -> list[str]:
+    """The real command line of one engine's API server, or of its part on a further node."""
+    serve = _serve(scene, engine, LEADER)
+    more = _headless(engine) if headless else []
+    return ["/usr/bin/python3", "/usr/local/bin/vllm", *serve[1:], *more]
 
 
 def ray_start_argv(layout: Layout) -> list[str]:
     """The `ray start` that stays in the foreground of a worker."""
-    where = f"--address={_head(layout.gcs_port)}"
+    where = f"--address={_HEAD}:{layout.gcs_port}"
     return ["/usr/bin/python3", "/usr/local/bin/ray", "start", where, "--num-gpus=8", "--block"]
 
 
@@ -49,28 +61,42 @@ def gcs_argv(layout: Layout) -> list[str]:
     ]
 
 
+def environ(scene: Scene) -> list[dict[str, str]]:
+    """The variables that the pod's spec sets to a value of its own."""
+    values = {"NCCL_DEBUG": "INFO", "VLLM_LOGGING_LEVEL": "DEBUG"}
+    values |= {"TP_SIZE": str(scene.declared_tp)}
+    if scene.layer_partition:
+        values["VLLM_PP_LAYER_PARTITION"] = scene.layer_partition
+    if scene.visible:
+        values["CUDA_VISIBLE_DEVICES"] = scene.visible
+    return [{"name": name, "value": value} for name, value in values.items()]
+
+
 def _as_declared(layout: Layout) -> bool:
-    degrees = [(e.tp, e.pp) for e in layout.world.engines]
-    return degrees == [(layout.world.declared_tp, layout.world.declared_pp)]
+    world = layout.world
+    degrees = [(e.tp, e.pp, e.dp) for e in world.engines]
+    return degrees == [(world.declared_tp, world.declared_pp, world.declared_dp)]
 
 
-def _head(port: int) -> str:
-    return f"vllm-head-0.vllm-head:{port}"
+def _serve(scene: Scene, engine: Engine, leader: str) -> list[str]:
+    options: dict[str, object] = {
+        "--tensor-parallel-size": engine.tp,
+        "--pipeline-parallel-size": engine.pp,
+        "--distributed-executor-backend": scene.executor,
+        "--max-model-len": 32768,
+        "--gpu-memory-utilization": 0.92,
+    }
+    if engine.dp > 1:
+        options |= {
+            "--data-parallel-size": engine.dp,
+            "--data-parallel-size-local": engine.dp // len(engine.nodes),
+            "--data-parallel-address": leader,
+            "--data-parallel-rpc-port": _RPC_PORT,
+        }
+    words = [str(word) for option in options.items() for word in option]
+    return ["vllm", "serve", model_of(scene).path, *words, *scene.flags]
 
 
-def _serve(tp: int, pp: int) -> list[str]:
-    return [
-        "vllm",
-        "serve",
-        MODEL_PATH,
-        "--tensor-parallel-size",
-        str(tp),
-        "--pipeline-parallel-size",
-        str(pp),
-        "--distributed-executor-backend",
-        "ray",
-        "--max-model-len",
-        "32768",
-        "--gpu-memory-utilization",
-        "0.92",
-    ]
+def _headless(engine: Engine) -> list[str]:
+    """What a pod adds that only runs engines: copies are counted on from the leader's."""
+    return ["--headless", "--data-parallel-start-rank", str(engine.dp // len(engine.nodes))]

@@ -1,163 +1,161 @@
-"""vLLM 0.10.2's own lines for the lab: what each process of the engine prints."""
+"""vLLM 0.10.2's own lines for the lab: what each process of the engine prints, and when."""
 
 from collections.abc import Iterator
 
-from distcheck.lab.layout import GPU_MEMORY, MODEL_PATH, NCCL, VLLM, Layout, Rank
-from distcheck.lab.scenario import GIB, Engine
+from distcheck.lab.layout import API, COORDINATOR, NCCL, VLLM, Layout, Member, Rank
+from distcheck.lab.memory import cache_gib, kv_tokens
+from distcheck.lab.model import DRAFT, model_of
+from distcheck.lab.scenario import Engine
+from distcheck.lab.tensors import weights_gib
+from distcheck.lab.titles import core_pid, cores_on, log_prefix
 
-WEIGHTS_GIB = {(16, 1, 0): 8.4048, (8, 1, 0): 16.4605, (8, 2, 0): 8.2458, (8, 2, 1): 8.2459}
-"""(TP, PP, stage) -> GiB of weights on one rank of Llama-3.1-70B in bf16, worked out by hand."""
+Line = tuple[float, str]
+"""Seconds after the containers' start, and what was printed then."""
 
 LOAD_SECONDS = 42.318901
-OTHERS_GIB = 2.36
-"""Context, NCCL's buffers, activations and graphs of a rank, once it serves."""
-
-_BLOCK = 16
-_KV_HEADS, _HEAD, _LAYERS, _BYTES = 8, 128, 80, 2
-_SHARE_OF_GPU = 0.92
 
 
-def kv_tokens(engine: Engine) -> int:
-    """Tokens that fit into what the weights and the rest leave of 92 % of a GPU."""
-    weights = max(gib for key, gib in WEIGHTS_GIB.items() if key[:2] == (engine.tp, engine.pp))
-    left = _SHARE_OF_GPU * GPU_MEMORY - (weights + OTHERS_GIB) * GIB
-    return int(left) // kv_token_bytes(engine) // _BLOCK * _BLOCK
-
-
-def kv_token_bytes(engine: Engine) -> int:
-    """Bytes of one token's keys and values on one rank."""
-    heads = max(1, _KV_HEADS // engine.tp)
-    return _LAYERS // engine.pp * 2 * heads * _HEAD * _BYTES
-
-
-def memory_used(engine: Engine, stage: int) -> int:
-    """Bytes that a rank that serves holds on its GPU."""
-    weights = WEIGHTS_GIB[(engine.tp, engine.pp, stage)]
-    return int((weights + OTHERS_GIB) * GIB) + kv_tokens(engine) * kv_token_bytes(engine)
-
-
-def worker_head(layout: Layout, rank: Rank) -> Iterator[str]:
+def worker_head(layout: Layout, rank: Rank) -> Iterator[Line]:
     """A worker before its communicators: the library, and where its ranks meet."""
-    engine = layout.world.engines[rank.engine]
+    engine = layout.engine(rank)
     if engine.progress == "waiting":
         return
-    size, meet = engine.tp * engine.pp, _meeting(layout, rank)
-    yield _line(
-        layout,
-        30,
-        "DEBUG",
-        "parallel_state.py:973",
-        (
-            f"world_size={size} rank={rank.rank} local_rank={rank.gpu} "
-            f"distributed_init_method={meet} backend=nccl"
-        ),
-    )
+    write = _Writer(layout, log_prefix(layout, rank, placed=False))
+    yield write.line(30, "parallel_state.py:973", _meeting(layout, rank), level="DEBUG")
     if engine.progress != "rendezvous":
-        yield _line(layout, 33, "INFO", "pynccl.py:70", f"vLLM is using nccl=={NCCL}")
+        yield write.line(33, "pynccl.py:70", f"vLLM is using nccl=={NCCL}")
 
 
-def worker_tail(layout: Layout, rank: Rank) -> Iterator[str]:
+def worker_tail(layout: Layout, rank: Rank) -> Iterator[Line]:
     """A worker after its communicators: its rank, its weights, its room for the cache."""
-    engine = layout.world.engines[rank.engine]
+    world, engine = layout.world, layout.engine(rank)
     if engine.progress != "serving":
         return
-    size = engine.tp * engine.pp
-    gib = WEIGHTS_GIB[(engine.tp, engine.pp, rank.pp_rank)]
-    yield _line(
-        layout,
-        36,
-        "INFO",
-        "parallel_state.py:1165",
-        (
-            f"rank {rank.rank} in world size {size} is assigned as DP rank 0, "
-            f"PP rank {rank.pp_rank}, TP rank {rank.tp_rank}, EP rank {rank.tp_rank}"
-        ),
+    yield _Writer(layout, log_prefix(layout, rank, placed=False)).line(
+        36, "parallel_state.py:1165", _place(engine, rank)
     )
-    yield _line(
-        layout, 36, "INFO", "gpu_model_runner.py:2338", f"Starting to load model {MODEL_PATH}..."
-    )
-    yield _line(layout, 78, "INFO", "default_loader.py:268", "Loading weights took 41.02 seconds")
-    yield _line(
-        layout,
-        78,
-        "INFO",
-        "gpu_model_runner.py:2392",
-        (f"Model loading took {gib:.4f} GiB and {LOAD_SECONDS} seconds"),
-    )
-    left = kv_tokens(engine) * kv_token_bytes(engine) / GIB
-    text = f"Available KV cache memory: {left:.2f} GiB"
-    yield _line(layout, 85, "INFO", "gpu_worker.py:298", text)
+    write = _Writer(layout, log_prefix(layout, rank))
+    gib = weights_gib(world, engine, rank.pp_rank)
+    left = cache_gib(world, engine, rank.pp_rank)
+    start = f"Starting to load model {model_of(world).path}..."
+    yield write.line(36, "gpu_model_runner.py:2338", start)
+    yield write.line(78, "default_loader.py:268", "Loading weights took 41.02 seconds")
+    loaded = f"Model loading took {gib:.4f} GiB and {LOAD_SECONDS} seconds"
+    yield write.line(78, "gpu_model_runner.py:2392", loaded)
+    yield write.line(85, "gpu_worker.py:298", f"Available KV cache memory: {left:.2f} GiB")
 
 
-def server_lines(layout: Layout, engine: Engine, pid: int) -> Iterator[str]:
-    """The API server and the engine core of one engine, as the container's log has them."""
-    api, core = f"(APIServer pid={pid}) ", f"(EngineCore_DP0 pid={pid + 60}) "
+def server_lines(layout: Layout, engine: Engine, member: Member) -> Iterator[Line]:
+    """The API server and the cores of one engine, as the container's log of a pod has them."""
+    first = engine.nodes[0] == member.node
+    yield from _api_lines(layout, engine, member) if first else _headless(layout, engine, member)
+    for number in cores_on(layout, engine, member):
+        yield from _core_lines(layout, engine, member, number)
+
+
+def _api_lines(layout: Layout, engine: Engine, member: Member) -> Iterator[Line]:
+    api = _Writer(layout, f"(APIServer pid={member.later + API}) ")
+    yield api.line(12, "api_server.py:1896", f"vLLM API server version {VLLM}")
+    if engine.dp > 1:
+        started = f"Started DP Coordinator process (PID: {member.later + COORDINATOR})"
+        yield api.line(17, "utils.py:651", started)
+    if engine.progress == "serving":
+        yield api.line(112, "launcher.py:36", "Route: /v1/models, Methods: GET")
+        yield 113, "INFO:     Application startup complete."
+
+
+def _headless(layout: Layout, engine: Engine, member: Member) -> Iterator[Line]:
+    count = len(cores_on(layout, engine, member))
+    if count:
+        where = f"tcp://{layout.member(engine.nodes[0]).ip}:13345"
+        says = f"Launching {count} data parallel engine(s) in headless mode, "
+        write = _Writer(layout, "")
+        yield write.line(12, "serve.py:128", f"{says}with head node address {where}.")
+
+
+def _core_lines(layout: Layout, engine: Engine, member: Member, copy: int) -> Iterator[Line]:
+    pid = core_pid(layout, engine, member, copy)
+    core = _Writer(layout, f"(EngineCore_DP{copy} pid={pid}) ")
     size = engine.tp * engine.pp
-    yield api + _line(layout, 12, "INFO", "api_server.py:1896", f"vLLM API server version {VLLM}")
-    yield core + _line(layout, 20, "INFO", "core.py:76", _config(engine))
-    yield core + _line(
-        layout,
-        21,
-        "INFO",
-        "ray_utils.py:345",
-        ("No current placement group found. Creating a new placement group."),
-    )
+    if copy == 0:
+        yield core.line(20, "core.py:76", _config(layout, engine))
+    if layout.world.ray:
+        group = "No current placement group found. Creating a new placement group."
+        yield core.line(21, "ray_utils.py:345", group)
     if engine.progress == "waiting":
-        yield from _waiting(layout, core, size)
+        yield from _waiting(core, size)
     if engine.progress != "serving":
         return
-    yield core + _line(
-        layout, 22, "INFO", "ray_distributed_executor.py:171", ("use_ray_spmd_worker: True")
-    )
-    for _ in range(size):
-        yield core + _line(
-            layout,
-            86,
-            "INFO",
-            "kv_cache_utils.py:864",
-            (f"GPU KV cache size: {kv_tokens(engine):,} tokens"),
-        )
-    yield core + _line(
-        layout,
-        110,
-        "INFO",
-        "core.py:218",
-        ("init engine (profile, create kv cache, warmup model) took 31.92 seconds"),
-    )
-    yield api + _line(layout, 112, "INFO", "launcher.py:36", "Route: /v1/models, Methods: GET")
-    yield "INFO:     Application startup complete."
+    if layout.world.ray:
+        yield core.line(22, "ray_distributed_executor.py:171", "use_ray_spmd_worker: True")
+    room = f"GPU KV cache size: {kv_tokens(layout.world, engine):,} tokens"
+    yield from (core.line(86, "kv_cache_utils.py:864", room) for _ in range(size))
+    done = "init engine (profile, create kv cache, warmup model) took 31.92 seconds"
+    yield core.line(110, "core.py:218", done)
+    if layout.world.asleep:
+        slept = "It took 3.412907 seconds to fall asleep."
+        yield core.line(220, "executor_base.py:189", slept)
 
 
-def _waiting(layout: Layout, core: str, size: int) -> Iterator[str]:
+def _waiting(core: "_Writer", size: int) -> Iterator[Line]:
     for seconds in (10, 30, 70):
-        yield core + _line(
-            layout,
-            21 + seconds,
-            "INFO",
-            "ray_utils.py:233",
-            (
-                f"Waiting for creating a placement group of specs for {seconds} seconds. "
-                f"specs=[{', '.join(['{GPU: 1.0}'] * size)}]. Check `ray status` and "
-                "`ray list nodes` to see if you have enough resources."
-            ),
+        says = (
+            f"Waiting for creating a placement group of specs for {seconds} seconds. "
+            f"specs=[{', '.join(['{GPU: 1.0}'] * size)}]. Check `ray status` and "
+            "`ray list nodes` to see if you have enough resources."
         )
+        yield core.line(21 + seconds, "ray_utils.py:233", says)
 
 
-def _config(engine: Engine) -> str:
+def _config(layout: Layout, engine: Engine) -> str:
+    model = model_of(layout.world)
+    stored = model.config.get("quantization_config")
+    method = stored["quant_method"] if isinstance(stored, dict) else None
+    drafts = "--speculative-config" in layout.world.flags
+    draft = f"SpeculativeConfig(method='eagle3', model='{DRAFT.path}', num_spec_tokens=3)"
     return (
-        f"Initializing a V1 LLM engine (v{VLLM}) with config: model='{MODEL_PATH}', "
-        f"speculative_config=None, tokenizer='{MODEL_PATH}', dtype=torch.bfloat16, "
-        f"max_seq_len=32768, tensor_parallel_size={engine.tp}, "
-        f"pipeline_parallel_size={engine.pp}, data_parallel_size=1, "
-        "disable_custom_all_reduce=False, quantization=None, enforce_eager=False, "
+        f"Initializing a V1 LLM engine (v{VLLM}) with config: model='{model.path}', "
+        f"speculative_config={draft if drafts else None}, tokenizer='{model.path}', "
+        f"dtype=torch.bfloat16, max_seq_len=32768, tensor_parallel_size={engine.tp}, "
+        f"pipeline_parallel_size={engine.pp}, data_parallel_size={engine.dp}, "
+        f"disable_custom_all_reduce=False, quantization={method}, enforce_eager=False, "
         "kv_cache_dtype=auto"
     )
 
 
 def _meeting(layout: Layout, rank: Rank) -> str:
-    head = layout.member(layout.world.engines[rank.engine].nodes[0])
-    return f"tcp://{head.ip}:{layout.rendezvous_port}"
+    """Ranks of all copies meet in one world, before vLLM 0.14."""
+    engine = layout.engine(rank)
+    spread = len(layout.world.nodes) > 1
+    ip = layout.member(engine.nodes[0]).ip if spread else "127.0.0.1"
+    return (
+        f"world_size={engine.ranks} rank={rank.rank} local_rank={_local(layout, rank)} "
+        f"distributed_init_method=tcp://{ip}:{layout.rendezvous_port} backend=nccl"
+    )
 
 
-def _line(layout: Layout, seconds: float, level: str, place: str, text: str) -> str:
-    return f"{level} {layout.at(seconds):%m-%d %H:%M:%S} [{place}] {text}"
+def _local(layout: Layout, rank: Rank) -> int:
+    """The number of its GPU in its engine: a copy's core shows its workers only their GPUs."""
+    engine = layout.engine(rank)
+    return rank.local % (engine.tp * engine.pp) if engine.dp > 1 else rank.local
+
+
+def _place(engine: Engine, rank: Rank) -> str:
+    """A rank's place; experts are counted over all copies of a stage."""
+    return (
+        f"rank {rank.rank} in world size {engine.ranks} is assigned as DP rank {rank.dp_rank}, "
+        f"PP rank {rank.pp_rank}, TP rank {rank.tp_rank}, "
+        f"EP rank {rank.dp_rank * engine.tp + rank.tp_rank}"
+    )
+
+
+class _Writer:
+    """Lines of one process: its prefix, and vLLM's level, time and place."""
+
+    def __init__(self, layout: Layout, prefix: str) -> None:
+        self._layout, self._who = layout, prefix
+
+    def line(self, seconds: float, place: str, text: str, level: str = "INFO") -> Line:
+        """What is printed `seconds` after the start."""
+        stamp = f"{self._layout.at(seconds):%m-%d %H:%M:%S}"
+        return seconds, f"{self._who}{level} {stamp} [{place}] {text}"

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
 
-from distcheck.lab import folders, objects
+from distcheck.lab import folders, node_logs, objects
 from distcheck.lab.apiserver import ApiServer, write_kubeconfig
 from distcheck.lab.layout import (
     AGENT_NAMESPACE,
@@ -37,10 +37,16 @@ class LabError(RuntimeError):
 
 
 class World:
-    """A scenario brought to life; a context manager. `verify` sees only its kubeconfig."""
+    """A scenario brought to life; a context manager. `verify` sees only its kubeconfig.
 
-    def __init__(self, scenario: Scenario) -> None:
+    `ray` is a cluster that runs already, its two nodes at `.2` and `.3` of one subnet: it
+    serves every scenario whose nodes have all joined, and is not stopped.
+    """
+
+    def __init__(self, scenario: Scenario, ray: LabRay | None = None) -> None:
         self.scenario = scenario
+        whole = scenario.world.ray and scenario.world.ray_nodes == scenario.world.nodes
+        self._ray = ray if whole else None
         self._stack = ExitStack()
         self._agents: dict[str, tuple[int, int]] = {}
 
@@ -58,15 +64,16 @@ class World:
         self._stack.close()
 
     def _start(self) -> Layout:
-        members = make_members(self.root, free_subnet())
+        subnet = self._ray.address.rpartition(".")[0] if self._ray else free_subnet()
+        members = make_members(self.scenario.world, self.root, subnet)
         for member in members:
             (member.folder / "proc").mkdir(parents=True)
             (member.folder / "pod-logs").mkdir()
             if member.node in self.scenario.world.agents:
                 self._start_agent(member)
         meeting = self._meeting_point(members[0])
-        ray = self._start_ray(members)
-        layout = Layout(self.scenario.world, members, ray.gcs_port, meeting, _past())
+        gcs = self._start_ray(members).gcs_port if self.scenario.world.ray else 0
+        layout = Layout(self.scenario.world, members, gcs, meeting, _past())
         for member in members:
             folders.write_node(layout, member)
         self._start_api(layout)
@@ -97,6 +104,8 @@ class World:
         return meeting.port
 
     def _start_ray(self, members: tuple[Member, ...]) -> LabRay:
+        if self._ray is not None:
+            return self._ray
         joined = [m.ip for m in members if m.node in self.scenario.world.ray_nodes]
         ray = make_ray([(ip, GPUS) for ip in joined])
         self._stack.callback(ray.stop)
@@ -140,8 +149,8 @@ class World:
         member = next((m for m in self.layout_members() if m.pod == pod), None)
         if previous or namespace != NAMESPACE or member is None:
             return None
-        lines = folders.container_lines(self.layout, member)
-        return "".join(f"{line}\n" for line in lines).encode()
+        lines = node_logs.container_lines(self.layout, member)
+        return "".join(f"{line}\n" for _, line in lines).encode()
 
     def layout_members(self) -> tuple[Member, ...]:
         """The pods of the group."""

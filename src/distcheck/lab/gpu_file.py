@@ -1,0 +1,57 @@
+"""The GPUs of a node folder, as the stand-in for NVML reads them."""
+
+import json
+from typing import Any
+
+from distcheck.lab.layout import GPU_MEMORY, GPUS, SLICE_MEMORY, Layout, Member, Rank
+from distcheck.lab.memory import memory_used
+from distcheck.lab.processes import write_stranger
+from distcheck.lab.scenario import GIB
+
+_STRANGER = 900
+
+
+def write_gpus(layout: Layout, member: Member) -> None:
+    """`nvml.json`: every GPU, and the node's numbers of the processes on it."""
+    busy = {r.gpu: r for r in layout.ranks_on(member) if layout.engine(r).progress != "waiting"}
+    gpus = [_gpu(layout, member, index, busy.get(index)) for index in range(GPUS)]
+    if layout.world.mig:
+        _cut(member, gpus[0])
+    if layout.world.tenant == member.node:
+        _add_tenant(member, gpus[0])
+    (member.folder / "nvml.json").write_text(json.dumps({"driver": "570.133.20", "gpus": gpus}))
+
+
+def _gpu(layout: Layout, member: Member, index: int, rank: Rank | None) -> dict[str, Any]:
+    used = memory_used(layout.world, layout.engine(rank), rank.pp_rank) if rank else 0
+    return {
+        "uuid": member.gpu_uuid(index),
+        "name": "NVIDIA H100 80GB HBM3",
+        "memory_total": GPU_MEMORY,
+        "memory_used": used + GIB // 2,
+        "processes": [{"pid": rank.host_pid, "memory_used": used}] if rank else [],
+    }
+
+
+def _cut(member: Member, gpu: dict[str, Any]) -> None:
+    """Two `3g.40gb` slices: the pod has the first, and nobody the second."""
+    gpu["slices"] = [
+        {
+            "uuid": member.slice_uuid(number),
+            "gpu_instance": number + 1,
+            "compute_instance": 0,
+            "memory_total": SLICE_MEMORY,
+            "memory_used": sum(p["memory_used"] for p in processes) + GIB // 32,
+            "processes": processes,
+        }
+        for number, processes in enumerate((gpu.pop("processes"), []))
+    ]
+    gpu["processes"] = []
+
+
+def _add_tenant(member: Member, gpu: dict[str, Any]) -> None:
+    """A process of the node itself that holds memory on `gpu`."""
+    pid = member.host_pid(_STRANGER)
+    write_stranger(member, pid)
+    gpu["processes"].append({"pid": pid, "memory_used": 4 * GIB})
+    gpu["memory_used"] += 4 * GIB
