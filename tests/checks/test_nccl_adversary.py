@@ -13,7 +13,7 @@ from tests.logs.nccl_lines import COMM, HOSTS, head, job
 from distcheck.agent.logs.nccl import NcclReader
 from distcheck.checks.evidence import Evidence, NcclLog
 from distcheck.checks.evidence.nccl import Channels, Failure
-from distcheck.checks.facts.nccl_failures import present
+from distcheck.checks.facts.nccl_present import present
 from distcheck.checks.facts.nccl_worlds import NcclWorlds
 from distcheck.checks.knowledge.transports import transport_verdict
 from distcheck.checks.nccl.gdr_between_nodes import gdr_between_nodes

@@ -12,7 +12,8 @@ from distcheck.agent.logs.nccl_grammar import FAILURES as FORMS
 from distcheck.agent.logs.nccl_grammar import WRAPPED
 from distcheck.checks.evidence import Evidence, Missing, NcclLog
 from distcheck.checks.evidence.nccl import Failure, Mark
-from distcheck.checks.facts.nccl_failures import Failures, present
+from distcheck.checks.facts.nccl_failures import Failures
+from distcheck.checks.facts.nccl_present import present
 from distcheck.checks.knowledge.nccl_failures import first_failure
 from distcheck.checks.knowledge.nccl_remedies import FAILURES
 from distcheck.checks.nccl.no_failure import no_failure

@@ -72,7 +72,8 @@ def test_ranks_that_ended_a_communicator_others_hold_do_not_pass(ended: int) -> 
     lines = [*job(), *(f"{head(h, 200 + d, d)} {said.format(r, d)}" for r, h, d in hosts)]
     verdict = judge(ranks_initialised, lines)
     assert verdict.outcome == "unknown"
-    assert f"{ended} ranks ended a communicator in which others still are" in verdict.says
+    who = "1 rank" if ended == 1 else f"{ended} ranks"
+    assert f"{who} ended a communicator in which others still are" in verdict.says
 
 
 def test_ranks_that_no_log_shows_are_named_with_their_communicator_and_pods() -> None:

@@ -10,6 +10,7 @@ from msgspec import Struct
 
 from distcheck.agent.logs.distil import CHUNK, Distilled, Distiller
 from distcheck.agent.probes import podlogs
+from distcheck.agent.written import dated
 
 _DAMAGE = (EOFError, BadGzipFile, zlib.error)
 Sign = tuple[int, int, int]
@@ -43,7 +44,8 @@ def read(found: Found, limit: int, old: Kept | None) -> Kept:
         sign = (seen.st_ino, seen.st_size, seen.st_mtime_ns)
         if old is not None and old.sign == sign and _stands(old, limit):
             return old
-        return Kept(sign, limit, _distilled(file, found.source, limit))
+        part = _distilled(file, found.source, limit)
+        return Kept(sign, limit, dated(part, file.fileno()))
 
 
 def _stands(old: Kept, limit: int) -> bool:

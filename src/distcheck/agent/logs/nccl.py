@@ -95,7 +95,7 @@ class NcclReader:
         if at >= 0 and text.find(_MARKER, at + 5) < 0:
             found = grammar.HEAD.match(text[_two_words(text, at) : at])
             found = found or grammar.HEAD.search(text[max(0, at - _HEAD) : at])
-            thread = found and state.processes.at(found, self._cite())
+            thread = found and state.processes.at(found, self._cite(), text)
             if thread:
                 self._message(thread, text[at + len(_MARKER) :], alone=times == 1)
                 return
@@ -140,7 +140,7 @@ class NcclReader:
         found = list(grammar.MESSAGE.finditer(text))
         ends = [*(m.start() for m in found[1:]), len(text)]
         for here, end in zip(found, ends, strict=bool(found)):
-            thread = self._state.processes.at(here, self._cite())
+            thread = self._state.processes.at(here, self._cite(), text)
             if thread is not None:
                 self._message(thread, text[here.start("level") : end], alone=False)
         return bool(found)

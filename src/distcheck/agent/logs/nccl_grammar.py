@@ -49,6 +49,7 @@ __all__ = [
     "MarkForm",
     "Weight",
     "failure_of",
+    "is_copy",
     "unfold",
     "wrapped_form_of",
     "wrapped_of",
@@ -75,6 +76,11 @@ SOURCE_PREFIX = re.compile(
 )
 """2.30.7 and newer put `file.cc:LINE (func)` at the start of many INFO messages."""
 
+_ACTOR = re.compile(
+    r"\(([A-Za-z_][^\s()]{0,99})? ?(?:rank=\d{1,6} )?pid=\d{1,10}(, ip=[^\s()]{2,45})?\)"
+)
+_OF_VLLM = ("Worker", "VllmWorker", "EngineCore", "DPCoordinator", "APIServer")
+
 BARE_VERSION = re.compile(
     r"(?<!\w)(?P<flavour>[NR]CCL) version ?:? ?"
     r"(?P<version>\d{1,9}\.\d{1,9}\.\d{1,9}[\w.+:-]{0,80})\s*\Z"
@@ -92,6 +98,17 @@ ECHOES = re.compile(
     r"|ALGO|PROTO|TOPO_FILE|RUNTIME_CONNECT|CROSS_NIC|IGNORE_|MAX_|MIN_|NCHANNELS|GDR)"
 )
 """Settings worth keeping: those that change transports, interfaces or what is logged."""
+
+
+def is_copy(before: str) -> bool:
+    """Whether Ray's prefix stands `before` a message: its driver prints a worker's line again.
+
+    `(RayWorkerWrapper pid=9, ip=10.0.0.2) ` on another node, without the address on its own
+    (ray._private.worker, print_worker_logs). vLLM puts such a prefix before lines of its own
+    processes.
+    """
+    prefixes = _ACTOR.findall(before[:_LONGEST]) if "pid=" in before else []
+    return any(ip or not name.startswith(_OF_VLLM) for name, ip in prefixes)
 
 
 def unfold(text: str) -> tuple[str, int]:

@@ -4,6 +4,7 @@ import re
 
 from msgspec import Struct, field
 
+from distcheck.agent.logs.nccl_grammar import is_copy
 from distcheck.checks.evidence.nccl import NcclProcess
 
 MAX_PROCESSES = 4096
@@ -19,7 +20,7 @@ class Process(Struct):
 
     `settled`: some communicator is complete. `again`: a second start of NCCL was seen, and not
     yet whether it is another library in the same process (PyTorch's beside pynccl's) or the
-    same one in a new process of this pid.
+    same one in a new process of this pid. `copied`: Ray printed its first line once more.
     """
 
     host: str
@@ -38,6 +39,7 @@ class Process(Struct):
     ras: str | None = None
     versions: list[str] = field(default_factory=list)
     again: bool = False
+    copied: bool = False
 
     def seen(self) -> NcclProcess:
         """The process as evidence."""
@@ -54,6 +56,7 @@ class Process(Struct):
             ras=self.ras,
             pending=self.pending,
             again=self.again,
+            copied=self.copied,
         )
 
     def renewed(self) -> None:
@@ -93,12 +96,12 @@ class ProcessTable(Struct):
     threads: dict[ThreadKey, Thread] = field(default_factory=dict)
     left_out: int = 0
 
-    def at(self, found: re.Match[str], source: str) -> Thread | None:
-        """The thread of a match with host, pid and tid; None where the table is full."""
+    def at(self, found: re.Match[str], source: str, line: str) -> Thread | None:
+        """The thread of a match with host, pid and tid in `line`; None where the table is full."""
         key = found["host"], int(found["pid"]), found["tid"]
         if key in self.threads:
             return self.threads[key]
-        if not self._has(key[:2], source) or len(self.threads) >= MAX_THREADS:
+        if not self._has(key[:2], source, line) or len(self.threads) >= MAX_THREADS:
             self.left_out += 1
             return None
         thread = self.threads[key] = Thread(*key)
@@ -108,11 +111,12 @@ class ProcessTable(Struct):
         """The process of a thread."""
         return self.processes[thread.key]
 
-    def _has(self, key: ProcessKey, source: str) -> bool:
+    def _has(self, key: ProcessKey, source: str, line: str) -> bool:
         if key not in self.processes:
             if len(self.processes) >= MAX_PROCESSES:
                 return False
-            self.processes[key] = Process(*key, source)
+            copied = is_copy(line[: line.find(f"{key[0]}:{key[1]}:")])
+            self.processes[key] = Process(*key, source, copied=copied)
         return True
 
     def trusted(self, *, whole: bool) -> dict[ProcessKey, Process]:

@@ -42,6 +42,7 @@ def merge(results: Iterable[VllmLog]) -> VllmLog:
             started_source=(started or first).started_source,
             failures=tuple(f for log in logs for f in log.failures),
             dropped=sum(log.dropped for log in logs),
+            written={file: at for log in logs for file, at in log.written.items()},
         )
     )
 

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from distcheck.checks.evidence.seen import Seen
 
@@ -71,7 +71,8 @@ class NcclProcess(Struct, frozen=True, omit_defaults=True):
     names the network, or else the first line of the process. `ras` is where it answers NCCL's
     RAS queries, `address<port>` (2.24 and newer). `pending`: it planned channels to another node
     late, and has not said since that it connected any. `again`: NCCL started once more in it,
-    and no line shows how far that came.
+    and no line shows how far that came. `copied`: all that is seen of it are lines that Ray
+    printed once more, in the log of its driver.
     """
 
     host: str
@@ -86,6 +87,7 @@ class NcclProcess(Struct, frozen=True, omit_defaults=True):
     ras: str | None = None
     pending: bool = False
     again: bool = False
+    copied: bool = False
 
 
 class Channels(Struct, frozen=True, omit_defaults=True):
@@ -161,6 +163,7 @@ class NcclLog(Seen, frozen=True, tag="nccl-log"):
     `lines` counts NCCL messages, `folded` those that Ray left out as repeated, `sheared`
     those that could not be trusted. `dropped` names what the bounds left out. `start_seen`
     says whether the first lines of every process that shows ranks or channels are there.
+    `written` is when each file was last written (RFC 3339): no line of it is younger.
     """
 
     lines: int = 0
@@ -177,6 +180,7 @@ class NcclLog(Seen, frozen=True, tag="nccl-log"):
     folded: int = 0
     sheared: int = 0
     dropped: tuple[str, ...] = ()
+    written: dict[str, str] = field(default_factory=dict)
 
     @property
     def hosts(self) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from distcheck.checks.evidence.seen import Seen
 
@@ -121,6 +121,7 @@ class VllmLog(Seen, frozen=True, omit_defaults=True, tag="vllm-log"):
     the start failed. `dropped` counts lines that the bounds of this record left out.
     `expert_ranks` is over how many ranks the engine says that it split the experts. `backend`
     carries the collectives: as the rendezvous line names it, else what the device calls for.
+    `written` is when each file was last written (RFC 3339): no line of it is younger.
     """
 
     lines: int = 0
@@ -147,6 +148,7 @@ class VllmLog(Seen, frozen=True, omit_defaults=True, tag="vllm-log"):
     expert_ranks: int | None = None
     memory: tuple[MemoryUse, ...] = ()
     backend: str | None = None
+    written: dict[str, str] = field(default_factory=dict)
 
     @property
     def world_size(self) -> int | None:

@@ -1,6 +1,7 @@
 """How far apart two times are, without a clock: RFC 3339, as agents and log transports write it."""
 
 import re
+from collections.abc import Mapping
 from functools import lru_cache
 
 _TIME = re.compile(
@@ -22,6 +23,14 @@ def is_before(stamp: str | None, start: str | None) -> bool:
     """Whether a line of this time was written before its process, or container, started."""
     written, began = seconds(stamp), seconds(start)
     return written is not None and began is not None and written + _JITTER < began
+
+
+def last_write(written: Mapping[str, str], source: str | None) -> str | None:
+    """When the file of the line at `source` (`file:line`) was last written, where that is known.
+
+    The line is as old or older: what a line without a time of its own has instead of one.
+    """
+    return written.get((source or "").rpartition(":")[0])
 
 
 @lru_cache(maxsize=4096)

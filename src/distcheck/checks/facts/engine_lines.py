@@ -6,7 +6,7 @@ from typing import TypeVar
 
 from distcheck.checks.evidence import Evidence, GpuProcess, Missing, Pod, Processes, VllmLog
 from distcheck.checks.evidence.vllm import RankLine, WeightsLine
-from distcheck.checks.facts.age import is_before, seconds
+from distcheck.checks.facts.age import is_before, last_write, seconds
 from distcheck.checks.facts.sharding_process import gpu_processes, rank_numbers, starts_of
 
 Line = TypeVar("Line", RankLine, WeightsLine)
@@ -50,8 +50,10 @@ def _lines_by_pod(
     pods = {p.key: p for p in evidence.pods}
     owners = {p.ip: p.key for p in evidence.pods if p.ip}
     found: dict[str, dict[object, Line]] = {key: {} for key in pods}
+    written: dict[str, str] = {}
     for pod in evidence.pods:
         log = evidence.look(pod).vllm
+        written |= {} if isinstance(log, Missing) else log.written
         for line in () if isinstance(log, Missing) else pick(log):
             owner = owners.get(line.host) if line.host else pod.key
             if owner is not None:
@@ -60,7 +62,8 @@ def _lines_by_pod(
         key: _running(
             evidence,
             pods[key],
-            _since(tuple(lines.values()), _rank_processes_start(evidence, pods[key])),
+            _since(tuple(lines.values()), _rank_processes_start(evidence, pods[key]), written),
+            written,
         )
         for key, lines in found.items()
     }
@@ -111,13 +114,17 @@ def _keep_newest(store: dict[object, Line], line: Line) -> None:
         store[key] = line
 
 
-def _running(evidence: Evidence, pod: Pod, lines: tuple[Line, ...]) -> tuple[Line, ...]:
+def _running(
+    evidence: Evidence, pod: Pod, lines: tuple[Line, ...], written: dict[str, str]
+) -> tuple[Line, ...]:
     numbers = rank_numbers(evidence, pod)
     if numbers is None:
         return _of_this_run(pod, lines, live_pids(evidence, pod))
     mine = (x for x in lines if x.pid is None or x.pid in numbers)
     starts = starts_of(evidence, pod, numbers)
-    return tuple(x for x in mine if x.pid is None or not is_before(x.seen_at, starts[x.pid]))
+    return tuple(
+        x for x in mine if x.pid is None or not is_before(_told(x, written), starts[x.pid])
+    )
 
 
 def _of_this_run(pod: Pod, lines: tuple[Line, ...], live: frozenset[int]) -> tuple[Line, ...]:
@@ -161,17 +168,22 @@ def _rank_processes_start(evidence: Evidence, pod: Pod) -> str | None:
     return known[min(known)] if known and all(starts) else pod.started_at
 
 
-def _since(lines: tuple[Line, ...], start: str | None) -> tuple[Line, ...]:
+def _told(line: RankLine | WeightsLine, written: dict[str, str]) -> str | None:
+    """When the line was written, at the latest."""
+    return line.seen_at or last_write(written, line.source)
+
+
+def _since(lines: tuple[Line, ...], start: str | None, written: dict[str, str]) -> tuple[Line, ...]:
     """Without lines that are older than every worker.
 
-    By the time that the log's transport gave them. Their own clocks have no zone and no year:
-    by those only a day to half a year before counts.
+    By the time that the log's transport gave them, or the last write of their file. Their own
+    clocks have no zone and no year: by those only a day to half a year before counts.
     """
     began = seconds_of(f"{start[5:10]} {start[11:19]}") if start else 0
     return tuple(
         line
         for line in lines
-        if not is_before(line.seen_at, start) and not _is_older(line.clock, began)
+        if not is_before(_told(line, written), start) and not _is_older(line.clock, began)
     )
 
 

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from distcheck.checks.evidence import Cite, Evidence, Missing, Pod, VllmLog
 from distcheck.checks.evidence.vllm import RankLine
+from distcheck.checks.facts.age import is_before, last_write
 from distcheck.checks.facts.engine_lines import (
     ranks_by_pod,
 )
@@ -111,6 +112,7 @@ def _configured(
         if isinstance(log, VllmLog)
         and (log.tp, log.pp) != (None, None)
         and (not log.ranks or current & {*log.ranks})
+        and not is_before(last_write(log.written, log.config_source), p.started_at)
     )
 
 

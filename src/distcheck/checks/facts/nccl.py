@@ -6,9 +6,9 @@ from distcheck.checks.evidence import Evidence, Missing
 from distcheck.checks.evidence.nccl import Communicator, Failure, SeenRank
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_coverage import coverage_gaps, held_by_host, live
-from distcheck.checks.facts.nccl_failures import present
 from distcheck.checks.facts.nccl_gaps import silent_pods
 from distcheck.checks.facts.nccl_group import group_of, nothing_seen
+from distcheck.checks.facts.nccl_present import present
 from distcheck.checks.knowledge.communicators import world_of
 from distcheck.checks.knowledge.nccl_failures import first_failure
 
@@ -76,5 +76,5 @@ class Communicators(Fact, frozen=True):
             folded=log.folded > 0,
             info=log.info,
             silent=silent_pods(evidence, group),
-            gaps=(*coverage_gaps(evidence, log), *log.dropped),
+            gaps=(*coverage_gaps(evidence, group), *log.dropped),
         )

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, Pod
 from distcheck.checks.evidence.nccl import Communicator
-from distcheck.checks.facts.nccl_group import hosts_of
+from distcheck.checks.facts.nccl_group import NcclGroup, hosts_of
 from distcheck.checks.knowledge import initialisation
 from distcheck.checks.knowledge.rank_ranges import gaps, spans
 
@@ -15,25 +15,37 @@ def live(communicators: Iterable[Communicator]) -> tuple[Communicator, ...]:
     return tuple(c for c in communicators if not all(r.closed for r in c.ranks))
 
 
-def coverage_gaps(evidence: Evidence, log: NcclLog) -> tuple[str, ...]:
+def coverage_gaps(evidence: Evidence, group: NcclGroup) -> tuple[str, ...]:
     """Where the ranks that the logs show, and the pods with GPUs, do not match."""
-    counted = live(log.communicators) or log.communicators
-    silent = (_silence(evidence, pod) for pod in unheard(evidence, held_by_host(counted)))
-    return (*silent, *misplaced(evidence, counted), *unsettled(log))
+    counted = live(group.log.communicators) or group.log.communicators
+    silent = (_silence(evidence, group, pod) for pod in without_ranks(evidence, group))
+    return (*silent, *misplaced(evidence, counted), *unsettled(group.log))
 
 
-def unheard(evidence: Evidence, hosts: Iterable[str]) -> Iterator[Pod]:
-    """Pods with GPUs that answer for none of `hosts`.
+def without_ranks(evidence: Evidence, group: NcclGroup) -> tuple[Pod, ...]:
+    """Pods with GPUs of which no rank is heard, but for Ray's copies in another pod's log."""
+    every = live(group.log.communicators) or group.log.communicators
+    return unheard(evidence, group, ((r.host, r.pid) for c in every for r in c.ranks))
 
-    Ray prints its workers' lines in the driver's log: such a worker pod is heard.
+
+def unheard(
+    evidence: Evidence, group: NcclGroup, processes: Iterable[tuple[str, int]]
+) -> tuple[Pod, ...]:
+    """Pods with GPUs that answer for none of `processes`, each `(host, pid)`.
+
+    Ray prints its workers' lines in the driver's log as well: that is not the worker's pod.
     """
-    heard = set(hosts)
-    return (p for p in evidence.pods if p.gpus and not heard.intersection(hosts_of(p)))
+    heard = {host for host, _ in set(processes) - group.second_hand}
+    return tuple(p for p in evidence.pods if p.gpus and not heard.intersection(hosts_of(p)))
 
 
-def _silence(evidence: Evidence, pod: Pod) -> str:
+def _silence(evidence: Evidence, group: NcclGroup, pod: Pod) -> str:
     look = evidence.look(pod).nccl
-    return look.reason if isinstance(look, Missing) else f"no NCCL ranks of {pod.name}"
+    if isinstance(look, Missing):
+        return look.reason
+    copied = {host for host, _ in group.second_hand}.intersection(hosts_of(pod))
+    more = " but Ray's copies in the log of another pod" if copied else ""
+    return f"no NCCL ranks of {pod.name}{more}"
 
 
 def unsettled(log: NcclLog) -> Iterator[str]:

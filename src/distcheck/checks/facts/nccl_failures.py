@@ -9,6 +9,7 @@ from distcheck.checks.evidence.nccl import Failure, Mark
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_coverage import unheard
 from distcheck.checks.facts.nccl_group import group_of, hosts_of, nothing_seen
+from distcheck.checks.facts.nccl_present import present
 from distcheck.checks.knowledge.nccl_failures import (
     EARLIER_JOBS,
     Beside,
@@ -29,15 +30,6 @@ def rivals(failures: Iterable[Failure], first: Failure) -> tuple[Failure, ...]:
     log, at = file_of(first), moment(first.stamp)
     found = (f for f in failures if f.fatal and f.id != first.id and depth(f) == depth(first))
     return tuple(f for f in found if file_of(f) != log and (at is None or moment(f.stamp) is None))
-
-
-def present(evidence: Evidence, failures: Iterable[Failure]) -> tuple[Failure, ...]:
-    """Failures of the processes that run now: none from before their container started."""
-    since: dict[str, str] = {}
-    for pod in evidence.pods:
-        at = moment(pod.started_at)
-        since.update(dict.fromkeys(hosts_of(pod), at) if at else {})
-    return tuple(f for f in failures if (moment(f.stamp) or "~") >= since.get(f.host, ""))
 
 
 class Failures(Fact, frozen=True, kw_only=True):
@@ -85,7 +77,11 @@ class Failures(Fact, frozen=True, kw_only=True):
         now = present(evidence, group.log.failures)
         again = (f for f in group.log.failures if not f.fatal and _STARTED_AGAIN in f.says)
         gone = (f for f in group.log.failures if f.fatal and f not in now)
-        heard = {pod.key for pod, log in group.logs if log.processes}
+        heard = {
+            pod.key
+            for pod, log in group.logs
+            if any((p.host, p.pid) not in group.second_hand for p in log.processes)
+        }
         return cls(
             failures=now,
             past=(*again, *gone),
@@ -108,7 +104,8 @@ def _speakers(evidence: Evidence) -> Iterator[Cite]:
 
 
 def _silent(evidence: Evidence, heard: set[str]) -> Iterator[str]:
-    for pod in unheard(evidence, group_of(evidence).log.hosts):
+    group = group_of(evidence)
+    for pod in unheard(evidence, group, ((p.host, p.pid) for p in group.log.processes)):
         if pod.key not in heard:
             look = evidence.look(pod).nccl
             yield look.reason if isinstance(look, Missing) else _why_silent(pod, look)

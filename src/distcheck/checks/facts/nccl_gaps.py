@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.evidence import Evidence
 from distcheck.checks.evidence.nccl import Channels, Communicator
-from distcheck.checks.facts.nccl_coverage import gone, live, unheard
+from distcheck.checks.facts.nccl_coverage import gone, without_ranks
 from distcheck.checks.facts.nccl_group import NcclGroup
 from distcheck.checks.facts.nccl_reach import is_mnnvl, spanning
 
@@ -55,9 +55,7 @@ def _short(group: NcclGroup, leaving: tuple[Channels, ...]) -> Iterator[str]:
 
 def silent_pods(evidence: Evidence, group: NcclGroup) -> str:
     """`; pods without NCCL ranks: a, b` for pods with GPUs; empty where there is none."""
-    every = group.log.communicators
-    hosts = {h for c in live(every) or every for h in c.hosts}
-    names = [p.name for p in unheard(evidence, hosts)]
+    names = [p.name for p in without_ranks(evidence, group)]
     rest = f" and {len(names) - 4} more" if len(names) > 4 else ""
     return f"; pods without NCCL ranks: {', '.join(names[:4])}{rest}" if names else ""
 

@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from functools import cached_property
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, Pod
 from distcheck.checks.evidence.nccl import MOST_PEERS, Channels, Communicator, NcclProcess
+from distcheck.checks.facts.nccl_now import of_now
 from distcheck.checks.facts.sharding_process import RunningRanks
 from distcheck.checks.knowledge.nccl_merge import merge
 
@@ -55,6 +55,19 @@ class NcclGroup(Struct, frozen=True, dict=True):
         whole = {_key(p) for _, log in self.logs for p in _unfolded(log)}
         return tuple(sorted({host for host, _ in set(map(_key, self.log.processes)) - whole}))
 
+    @cached_property
+    def second_hand(self) -> frozenset[tuple[str, int]]:
+        """Processes that are seen only in Ray's copies, in the log of another pod than theirs.
+
+        What a copy says is so; what none of them says may have been left out.
+        """
+        told = ((p, p.copied and p.host not in hosts_of(pod)) for pod, p in self._processes())
+        own = {_key(p) for p, copied in told if not copied}
+        return frozenset(_key(p) for _, p in self._processes() if _key(p) not in own)
+
+    def _processes(self) -> Iterable[tuple[Pod, NcclProcess]]:
+        return ((pod, p) for pod, log in self.logs for p in log.processes)
+
     def home(self, host: str) -> str:
         """The Kubernetes node of `host`, or the host itself where none is known."""
         return self.nodes.get(host, host)
@@ -81,44 +94,10 @@ def group_of(evidence: Evidence) -> NcclGroup:
         looks = ((pod, evidence.look(pod).nccl) for pod in evidence.pods)
         running = RunningRanks.fold(evidence)
         logs = tuple(
-            (p, _of_now(log, running)) for p, log in looks if isinstance(log, NcclLog) and log.lines
+            (p, of_now(log, running)) for p, log in looks if isinstance(log, NcclLog) and log.lines
         )
         kept = evidence.__dict__[_KEPT] = NcclGroup(logs, _nodes(evidence.pods))
     return kept
-
-
-def _of_now(log: NcclLog, running: RunningRanks) -> NcclLog:
-    """The log without ranks and channels of processes that are gone; failures stay.
-
-    A process that failed is gone too, and its failure may be why. A rank that is older than
-    the process of its number is of an earlier one, and so is all else of that number if no
-    rank of it is newer; channels go with the communicator that they name.
-    """
-    ranks = [(c.id, r) for c in log.communicators for r in c.ranks]
-    old = {(i, r.host, r.pid) for i, r in ranks if running.is_gone(r.host, r.pid, r.stamp)}
-    if not old and not any(running.is_gone(p.host, p.pid) for p in log.processes):
-        return log
-    lost = {(h, p) for _, h, p in old} - {
-        (r.host, r.pid) for i, r in ranks if (i, r.host, r.pid) not in old
-    }
-
-    def gone(host: str, pid: int) -> bool:
-        return (host, pid) in lost or running.is_gone(host, pid)
-
-    comms = (
-        replace(c, ranks=tuple(r for r in c.ranks if (c.id, r.host, r.pid) not in old))
-        for c in log.communicators
-    )
-    return replace(
-        log,
-        processes=tuple(p for p in log.processes if not gone(p.host, p.pid)),
-        communicators=tuple(c for c in comms if c.ranks),
-        channels=tuple(
-            c
-            for c in log.channels
-            if not gone(c.host, c.pid) and (c.communicator, c.host, c.pid) not in old
-        ),
-    )
 
 
 def nothing_seen(evidence: Evidence) -> Missing:

@@ -10,9 +10,9 @@ from distcheck.checks.evidence import Evidence, Missing, NcclLog
 from distcheck.checks.evidence.nccl import Channels, Communicator, Failure
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_coverage import coverage_gaps, gone, live
-from distcheck.checks.facts.nccl_failures import present
 from distcheck.checks.facts.nccl_gaps import folded, late
 from distcheck.checks.facts.nccl_group import NcclGroup, group_of, nothing_seen
+from distcheck.checks.facts.nccl_present import present
 from distcheck.checks.facts.nccl_reach import elsewhere, local_networks
 from distcheck.checks.knowledge import networks
 from distcheck.checks.knowledge.nccl_failures import first_failure
@@ -66,7 +66,7 @@ class LocalChannels(Fact, frozen=True, kw_only=True):
             crowded=frozenset(h for n in near for h in n.hosts if len(n.hosts) > 1),
             failure=first_failure(present(evidence, log.failures)),
             gaps=(
-                *coverage_gaps(evidence, log),
+                *coverage_gaps(evidence, group),
                 *_unseen(group),
                 *late(group, tuple(n.communicator for n in near)),
                 *folded(group, sorted({h for n in near for h in n.hosts})),

@@ -9,9 +9,9 @@ from distcheck.checks.evidence import Evidence, Missing, NcclLog
 from distcheck.checks.evidence.nccl import Channels, Failure
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_coverage import coverage_gaps
-from distcheck.checks.facts.nccl_failures import present
 from distcheck.checks.facts.nccl_gaps import reach_gaps
 from distcheck.checks.facts.nccl_group import NcclGroup, group_of, nothing_seen
+from distcheck.checks.facts.nccl_present import present
 from distcheck.checks.facts.nccl_reach import (
     copies_apart,
     elsewhere,
@@ -92,7 +92,7 @@ class Transports(Fact, frozen=True):
         beyond = elsewhere(evidence, group)
         log = _leaving(group, alone=not beyond)
         gaps = (
-            *coverage_gaps(evidence, log),
+            *coverage_gaps(evidence, group),
             *reach_gaps(group, transports.inter_node(log)),
             *log.dropped,
         )

@@ -1,5 +1,6 @@
 """Several distilled logs, of the files of a pod or of the pods of a group, to one `NcclLog`."""
 
+from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar
 
@@ -24,13 +25,14 @@ def merge(results: Iterable[NcclLog]) -> NcclLog:
         start_seen=_start_seen(logs),
         processes=_processes(p for log in logs for p in log.processes),
         communicators=merge_communicators(c for log in logs for c in log.communicators),
-        channels=_fold((c for log in logs for c in log.channels), _channel_key, _counted),
+        channels=_channels(logs),
         echoes=_fold((e for log in logs for e in log.echoes), _echo_key, _first),
         marks=_fold((m for log in logs for m in log.marks), _mark_key, _first_mark),
         failures=tuple(f for log in logs for f in log.failures),
         folded=sum(log.folded for log in logs),
         sheared=sum(log.sheared for log in logs),
         dropped=tuple(dict.fromkeys(d for log in logs for d in log.dropped)),
+        written={file: at for log in logs for file, at in log.written.items()},
     )
 
 
@@ -69,11 +71,40 @@ def _joined_process(old: NcclProcess, new: NcclProcess) -> NcclProcess:
         ras=new.ras or old.ras,
         pending=new.pending,
         again=new.again,
+        copied=old.copied and new.copied,
     )
 
 
+def _channels(logs: list[NcclLog]) -> tuple[Channels, ...]:
+    """Channels of all logs, each counted once: copies yield to the process's own lines.
+
+    Of copied lines some are left out, so that their communicator may not be told.
+    """
+    own: dict[Hashable, set[str]] = defaultdict(set)
+    every = [(c, c in again) for log in logs for again in [_copied(log)] for c in log.channels]
+    for one, copied in every:
+        if not copied:
+            own[_way(one)].add(one.communicator)
+    kept = (c for c, copied in every if not (copied and _is_told(c, own.get(_way(c), set()))))
+    return _fold(kept, _channel_key, _counted)
+
+
+def _copied(log: NcclLog) -> set[Channels]:
+    copied = {(p.host, p.pid) for p in log.processes if p.copied}
+    return {c for c in log.channels if (c.host, c.pid) in copied}
+
+
+def _is_told(copy: Channels, own: set[str]) -> bool:
+    """Whether the process itself shows these channels, of the communicators `own`."""
+    return bool(own) and (not copy.communicator or bool(own & {copy.communicator, ""}))
+
+
+def _way(one: Channels) -> Hashable:
+    return one.host, one.pid, one.direction, one.transport, one.scope
+
+
 def _channel_key(one: Channels) -> Hashable:
-    return one.host, one.pid, one.direction, one.transport, one.scope, one.communicator, one.late
+    return _way(one), one.communicator, one.late
 
 
 def _counted(old: Channels, new: Channels) -> Channels:

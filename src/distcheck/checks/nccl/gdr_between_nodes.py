@@ -10,15 +10,19 @@ from distcheck.checks.facts.gpu_names import GpuNames
 from distcheck.checks.facts.nccl_cites import channel_cites, world_cites
 from distcheck.checks.facts.nccl_gdr import EFA_WITHOUT_GDR, causes, of_hosts, shape, sides
 from distcheck.checks.facts.nccl_transports import Transports
+from distcheck.checks.facts.small_group import SmallGroup
 from distcheck.checks.knowledge import networks, transport_causes, transports
 from distcheck.checks.knowledge.gdr_causes import GdrSide
 from distcheck.checks.knowledge.transport_remedies import GDR
 from distcheck.checks.verdict import Verdict, passed, skipped, unknown, warned
+from distcheck.checks.without_log import without_log
 
 
 @check("NCCL003", weight="supporting")
 @with_causes(gdr=GDR)
-def gdr_between_nodes(nccl: Transports, gpus: GpuNames | Missing) -> Verdict:
+def gdr_between_nodes(
+    nccl: Transports | Missing, gpus: GpuNames | Missing, small: SmallGroup
+) -> Verdict:
     """GPUDirect RDMA is used on every inter-node channel, in both directions.
 
     Proves:
@@ -42,8 +46,10 @@ def gdr_between_nodes(nccl: Transports, gpus: GpuNames | Missing) -> Verdict:
         switches, or ACS is on, let the topology be seen in the virtual machine.
         NCCL_DEBUG_SUBSYS=INIT,NET,ENV makes NCCL say why it leaves GPUDirect off.
     """
+    if isinstance(nccl, Missing):
+        return without_log(nccl, small.no_other_node, small.lone or small.one_pod)
     if not nccl.channels:
-        return _no_channel(nccl)
+        return _no_channel(nccl, small)
     rdma = _of_class(nccl, "rdma")
     if not rdma:
         return _no_rdma(nccl)
@@ -73,8 +79,8 @@ def _is_collnet(one: Channels) -> bool:
     return one.transport.startswith("COLLNET/")
 
 
-def _no_channel(nccl: Transports) -> Verdict:
-    cites = world_cites(nccl.log)
+def _no_channel(nccl: Transports, small: SmallGroup) -> Verdict:
+    cites = world_cites(nccl.log) or small.one_pod
     if nccl.one_node is not None and cites:
         return skipped(nccl.one_node, cites)
     return unknown("no channel between nodes is seen (NCCL002 says more)", cites)

@@ -2,28 +2,31 @@
 
 from distcheck.checks.cause_tables import with_causes
 from distcheck.checks.check import check
-from distcheck.checks.evidence import Cite
+from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.evidence.nccl import Communicator, SeenRank
 from distcheck.checks.facts.nccl import Communicators
 from distcheck.checks.facts.nccl_cites import failure_cite, rank_cite
 from distcheck.checks.facts.nccl_coverage import gone
+from distcheck.checks.facts.small_group import SmallGroup
+from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.knowledge.names import few
 from distcheck.checks.knowledge.nccl_remedies import FAILURES, cause_id, cause_of
-from distcheck.checks.verdict import Verdict, failed, passed, unknown
+from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown
+from distcheck.checks.without_log import without_log
 
 _CITED = 4
 
 
 @check("NCCL001")
 @with_causes(failures=FAILURES)
-def ranks_initialised(nccl: Communicators) -> Verdict:
+def ranks_initialised(nccl: Communicators | Missing, small: SmallGroup) -> Verdict:
     """Every rank initialised its communicators.
 
     Proves:
         Each rank of the group wrote that its communicators are complete: all ranks found
         each other, agreed on a topology and set up their channels. It does not prove which
         transport they use (NCCL002), nor that a later collective succeeds (NCCL004 tells of
-        those that failed).
+        those that failed). A world of one rank has no communicator: then it does not apply.
 
     Causes:
         {failures}
@@ -34,6 +37,10 @@ def ranks_initialised(nccl: Communicators) -> Verdict:
         reachability of the rendezvous address (NET001). Set NCCL_DEBUG=INFO to see
         more, and RAY_DEDUP_LOGS=0 where Ray folds lines.
     """
+    if isinstance(nccl, Missing):
+        return without_log(nccl, small.no_communicator, small.lone)
+    if small.lone and not nccl.communicators and nccl.failure is None:
+        return skipped(small.no_communicator, small.lone)
     steps = (_failure, _no_communicator, _waiting, _left, _short, _split, _few)
     found = (step(nccl) for step in steps)
     return next((verdict for verdict in found if verdict is not None), None) or _pass(nccl)
@@ -74,13 +81,14 @@ def _no_communicator(nccl: Communicators) -> Verdict | None:
 
 
 def _waiting(nccl: Communicators) -> Verdict | None:
-    says = f"{len(nccl.waiting)} ranks started and are not complete yet"
+    count = len(nccl.waiting)
+    says = f"{counted(count, 'rank')} started and {several(count, 'is')} not complete yet"
     return _some(nccl, nccl.waiting, says)
 
 
 def _left(nccl: Communicators) -> Verdict | None:
     """Some ranks ended a communicator that others still hold: it serves nobody any more."""
-    says = f"{len(nccl.left)} ranks ended a communicator in which others still are"
+    says = f"{counted(len(nccl.left), 'rank')} ended a communicator in which others still are"
     return _some(nccl, nccl.left, says)
 
 
@@ -108,7 +116,7 @@ def _split(nccl: Communicators) -> Verdict | None:
     world = nccl.world
     if world is None or nccl.tp is None or world.nranks >= nccl.tp:
         return None
-    says = f"the largest communicator has {world.nranks} ranks; TP asks for {nccl.tp}"
+    says = f"the largest communicator has {counted(world.nranks, 'rank')}; TP asks for {nccl.tp}"
     return unknown(
         f"{says}: that one is not begun, or the group is split (SHARD002)", _world_cites(nccl)
     )
@@ -124,10 +132,10 @@ def _few(nccl: Communicators) -> Verdict | None:
 def _pass(nccl: Communicators) -> Verdict:
     world = nccl.world
     size, count = 0 if world is None else world.nranks, len(nccl.live)
-    what = "communicator" if count == 1 else "communicators"
     first = {r.host: rank_cite(r, c) for c in nccl.live for r in reversed(c.ranks)}
     hosts = sorted(first)
-    says = f"all {nccl.members} ranks completed {count} {what}, the largest of {size}"
+    who = f"all {nccl.members} ranks" if nccl.members != 1 else "the one rank"
+    says = f"{who} completed {counted(count, 'communicator')}, the largest of {size}"
     return passed(f"{says}, on {few(hosts)}", [first[h] for h in hosts], hosts)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 from distcheck.checks.cause_tables import with_causes
 from distcheck.checks.check import check
-from distcheck.checks.evidence import Cite
+from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.evidence.nccl import Channels
 from distcheck.checks.facts.nccl_cites import (
     channel_cites,
@@ -14,16 +14,19 @@ from distcheck.checks.facts.nccl_cites import (
 )
 from distcheck.checks.facts.nccl_sockets import sockets_because
 from distcheck.checks.facts.nccl_transports import Transports
+from distcheck.checks.facts.small_group import SmallGroup
 from distcheck.checks.knowledge import networks, transports
+from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.names import few
 from distcheck.checks.knowledge.nccl_failures import beside
 from distcheck.checks.knowledge.transport_remedies import SOCKETS
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
+from distcheck.checks.without_log import without_log
 
 
 @check("NCCL002")
 @with_causes(sockets=SOCKETS)
-def rdma_between_nodes(nccl: Transports) -> Verdict:
+def rdma_between_nodes(nccl: Transports | Missing, small: SmallGroup) -> Verdict:
     """Ranks on different nodes talk over RDMA, not over sockets.
 
     Proves:
@@ -43,18 +46,20 @@ def rdma_between_nodes(nccl: Transports) -> Verdict:
         uses one. Take NCCL_IB_DISABLE and NCCL_NET=Socket out of its environment, and let
         NCCL_IB_HCA name devices that `ibv_devinfo` lists in the container.
     """
+    if isinstance(nccl, Missing):
+        return without_log(nccl, small.no_other_node, small.lone or small.one_pod)
     if nccl.sockets:
         return _socket(nccl)
     if not nccl.channels:
-        return _no_way_out(nccl)
+        return _no_way_out(nccl, small)
     return _JUDGES[nccl.verdict](nccl)
 
 
-def _no_way_out(nccl: Transports) -> Verdict:
+def _no_way_out(nccl: Transports, small: SmallGroup) -> Verdict:
     """No channel leaves a node: none has to, or it is not seen yet."""
     if nccl.one_node is None:
         return _JUDGES[nccl.verdict](nccl)
-    cites = world_cites(nccl.log)
+    cites = world_cites(nccl.log) or small.one_pod
     return skipped(nccl.one_node, cites) if cites else unknown(nccl.one_node)
 
 
@@ -84,7 +89,8 @@ def _rdma(nccl: Transports) -> Verdict:
         says = f"processes on {hosts} chose sockets; the channels that were seen use RDMA"
         return unknown(says, network_cites(nccl.log))
     lines = sum(c.count for c in nccl.channels)
-    says = f"{lines} channels between nodes use {_used(nccl)}"
+    uses = "use" if lines != 1 else "uses"
+    says = f"{counted(lines, 'channel')} between nodes {uses} {_used(nccl)}"
     return passed(says, channel_cites(nccl.channels), sorted({c.host for c in nccl.channels}))
 
 
