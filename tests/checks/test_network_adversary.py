@@ -16,7 +16,7 @@ def _without_ray(evidence: Evidence) -> Evidence:
 
 def test_open_ports_without_a_known_meeting_point_are_unknown() -> None:
     def silent(look: PodLook) -> PodLook:
-        return structs.replace(look, vllm=Missing("no log"))
+        return structs.replace(look, vllm=Missing("no log"), nccl=Missing("no log"))
 
     verdict = ports_reachable.judge_evidence(change_looks(_without_ray(healthy()), silent))
     assert verdict.outcome == "unknown"

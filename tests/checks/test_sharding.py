@@ -170,8 +170,11 @@ def test_a_pod_that_nobody_saw_makes_both_unknown() -> None:
 
 def test_a_wrong_share_on_half_of_the_group_fails_without_the_other_half() -> None:
     verdict = judged(share_of_weights, group(REPLICATED[0], UNSEEN))
-    assert (verdict.outcome, verdict.cause) == ("fail", "replicated")
+    assert (verdict.outcome, verdict.cause) == ("fail", "wrong_degree")
     assert "8 of 16 GPUs were seen" in verdict.says
+    assert "which is 1/8 of the model, not 1/16" in verdict.says
+    assert "copies" not in verdict.says
+    assert "hold was not seen" in verdict.says
 
 
 @pytest.mark.parametrize("one", [share_of_weights, one_world])

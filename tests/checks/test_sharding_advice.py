@@ -79,7 +79,8 @@ def test_copies_are_cited_from_each_pod_and_each_is_named_in_the_remedy(
     assert "vllm-1" in second
     remedy = verdict.remedy or ""
     assert "vllm-0 and vllm-1 serve copies of their own" in remedy
-    assert "`kubectl -n llm logs vllm-1 | grep -m1 'tensor_parallel_size'`" in remedy
+    look = "exec vllm-1 -- ps -ef" if hidden else "logs vllm-1 | grep -m1 'tensor_parallel_size'"
+    assert f"`kubectl -n llm {look}` shows the layout of one" in remedy
     assert "Start one engine with TP=16 on vllm-0 alone" in remedy
 
 

@@ -30,7 +30,7 @@ def test_a_server_that_runs_with_another_layout_keeps_the_group_from_passing(
     evidence = evidence_of(one(), hidden, words=SERVES_8)
     for verdict in (weights(evidence), one_world.judge_evidence(evidence)):
         assert verdict.outcome == "unknown"
-        assert "the server of vllm-0 runs with TP=8 x PP=1" in verdict.says
+        assert verdict.says.startswith("the server of vllm-0 runs TP=8, TP=16 is asked for; yet ")
 
 
 def test_the_data_type_of_the_command_line_counts_where_the_log_is_gone() -> None:

@@ -91,6 +91,25 @@ def test_a_wide_page_shows_what_a_pass_rests_on() -> None:
     assert shown
 
 
+@pytest.mark.parametrize("width", [60, 80, 200])
+def test_what_limits_a_pass_is_never_cut(width: int) -> None:
+    limits = "two copies of the model, as DP=2 asks; allowed for: CPU offload of up to 2 GiB, "
+    limits += "LoRA adapters, a draft model /models/Llama-3.1-70B-EAGLE3/config.json, sleep mode"
+    report = judge(healthy(), catalog()[:1]).report
+    says = f"16 of 16 GPUs hold 16.46 GiB of weights, 1/8 of the model, as TP=8 should; {limits}"
+    finding = structs.replace(report.checks[0], outcome="pass", says=says, cites=())
+    text = render_text(structs.replace(report, checks=(finding,)), width)
+    assert limits in " ".join(text.split())
+    assert all(columns(line) <= width for line in text.splitlines())
+
+
+def test_a_long_pass_that_limits_nothing_is_one_line() -> None:
+    report = judge(healthy(), catalog()[:1]).report
+    finding = structs.replace(report.checks[0], outcome="pass", says="all ranks " * 20)
+    text = render_text(structs.replace(report, checks=(finding,)))
+    assert sum("all ranks" in line for line in text.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("verdict", "heading"),
     [

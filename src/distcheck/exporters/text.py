@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator
 
 from msgspec import Struct
 
+from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.report import Finding, Report, by_cause
 from distcheck.exporters.formats import Page
 from distcheck.exporters.text_finding import Sheet, brief, detail, reasons
@@ -71,7 +72,7 @@ def _group(report: Report) -> str:
     nodes = list(dict.fromkeys(p.node for p in pods if p.node))
     where = f" on {listed(nodes[:8])}" if nodes else ""
     more = f" and {len(nodes) - 8} more nodes" if len(nodes) > 8 else ""
-    size = f"{_many(len(pods), 'pod')}, {_many(sum(p.gpus for p in pods), 'GPU')}"
+    size = f"{counted(len(pods), 'pod')}, {counted(sum(p.gpus for p in pods), 'GPU')}"
     return f"{target.kind} {target.name} in {target.namespace}: {size}{where}{more}"
 
 
@@ -81,9 +82,9 @@ def _intent(report: Report, sheet: Sheet) -> str:
     degrees = [("TP", intent.tp), ("PP", intent.pp), ("DP", copies)]
     known = [f"{name} {value}" for name, value in degrees if value is not None]
     layout = f" {sheet.ink.symbol('times')} ".join(known) or "parallelism not known"
-    ranks = f" = {_many(intent.world_size, 'rank')}" if intent.world_size and known else ""
+    ranks = f" = {counted(intent.world_size, 'rank')}" if intent.world_size and known else ""
     if ranks and copies:
-        ranks = f", {_many(intent.world_size or 0, 'rank')} in each of {copies} copies"
+        ranks = f", {counted(intent.world_size or 0, 'rank')} in each of {copies} copies"
     return ", ".join(filter(None, (_ENGINES[intent.engine], intent.model, layout + ranks)))
 
 
@@ -102,7 +103,3 @@ def _footer(report: Report, sheet: Sheet) -> list[str]:
         text += f" `distcheck explain {wrong.id}` tells what this check proves."
     lines = wrap(sheet.ink.clean(text), sheet.measure - 2)
     return ["  " + sheet.ink.paint(line, "dim") for line in lines]
-
-
-def _many(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"

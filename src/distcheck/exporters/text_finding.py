@@ -14,6 +14,7 @@ MEASURE = 104
 
 _COLOURS = {"fail": "red", "unknown": "yellow", "warn": "yellow", "pass": "green", "skipped": "dim"}
 _LONG_ID = re.compile(r"[0-9a-f]{40,}")
+_LIMITS = "; "
 _CITES = 3
 _SUBJECTS = 4
 
@@ -75,16 +76,27 @@ def reasons(sheet: Sheet, findings: list[Finding]) -> Iterator[str]:
 
 
 def brief(sheet: Sheet, findings: list[Finding]) -> Iterator[str]:
-    """One line each; beside it, where there is room, the first thing that it rests on."""
+    """One line each; beside it, where there is room, the first thing that it rests on.
+
+    What goes on after `; ` limits the claim, as what was allowed for does: it is not cut.
+    """
     room = sheet.width - sheet.edge
-    says = min(room, max(columns(sheet.ink.clean(f.says)) for f in findings))
-    beside = room - says - 3
+    says = min(room, max(_wish(sheet, f) for f in findings))
     for finding in findings:
-        text = shorten(sheet.ink.clean(finding.says), says, sheet.ink.symbol("more"))
+        text = sheet.ink.clean(finding.says)
+        whole = wrap(text, says) if _LIMITS in text else []
+        first, *rest = whole or [shorten(text, says, sheet.ink.symbol("more"))]
         source = _source(sheet, finding.cites[0]) if finding.cites else ""
-        if source and beside >= columns(source):
-            text = f"{pad(text, says)}   {sheet.ink.paint(source, 'dim')}"
-        yield sheet.mark(finding) + text
+        if source and room - says - 3 >= columns(source):
+            first = f"{pad(first, says)}   {sheet.ink.paint(source, 'dim')}"
+        yield sheet.mark(finding) + first
+        yield from sheet.hang(rest)
+
+
+def _wish(sheet: Sheet, finding: Finding) -> int:
+    """Columns that a pass wants for its sentence: all, or what prose has where it is wrapped."""
+    text = sheet.ink.clean(finding.says)
+    return min(columns(text), sheet.measure - sheet.edge) if _LIMITS in text else columns(text)
 
 
 def _few(names: tuple[str, ...]) -> str:

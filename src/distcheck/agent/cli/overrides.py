@@ -2,7 +2,6 @@
 
 import msgspec
 
-from distcheck.agent.cluster.intent import with_expected as expecting
 from distcheck.checks.evidence import Evidence, Missing, ModelConfig, NodeLook, Pod, PodLook
 
 
@@ -10,7 +9,9 @@ def with_expected(evidence: Evidence, expected: dict[str, int]) -> Evidence:
     """`evidence` whose intent has these values; the report says that they came from `--expect`."""
     if not expected:
         return evidence
-    return msgspec.structs.replace(evidence, intent=expecting(evidence.intent, expected))
+    from distcheck.agent.cluster import intent  # noqa: PLC0415 - it brings HTTP and TLS
+
+    return msgspec.structs.replace(evidence, intent=intent.with_expected(evidence.intent, expected))
 
 
 def with_model(evidence: Evidence, model: ModelConfig) -> Evidence:

@@ -10,66 +10,13 @@ from distcheck.checks.evidence import (
     Missing,
     Pod,
     PodLook,
-    PortProbe,
 )
+from distcheck.checks.facts.bootstrap_ring import Bootstrap, bootstrap_of
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.meeting_points import Listening, listening, meeting_points
+from distcheck.checks.facts.network_paths import Path, Tried
 from distcheck.checks.facts.pairs import pairs
-
-
-class Tried(Struct, frozen=True):
-    """One connection that was tried, and where that is written."""
-
-    probe: PortProbe
-    cite: Cite
-
-    @property
-    def name(self) -> str:
-        """`rendezvous (10.0.0.2:45123)`."""
-        return f"{self.probe.service} ({self.probe.address}:{self.probe.port})"
-
-
-class Path(Struct, frozen=True):
-    """One direction between two pods: what was tried, and connections that were there.
-
-    `unproven` names meeting points of `target` that neither shows to be reachable.
-    """
-
-    source: str
-    target: str
-    tried: tuple[Tried, ...] = ()
-    connected: tuple[Cite, ...] = ()
-    unproven: tuple[str, ...] = ()
-    reason: str = ""
-
-    @property
-    def blocked(self) -> tuple[Tried, ...]:
-        """Tries that did not get through.
-
-        A refused port is left out where a port of the same service answers: logs may still
-        name the port of an engine that has since been started again.
-        """
-        live = {t.probe.service for t in self.tried if t.probe.outcome == "open"}
-        return tuple(
-            t
-            for t in self.tried
-            if t.probe.outcome in ("filtered", "rejected")
-            or (t.probe.outcome == "refused" and t.probe.service not in live)
-        )
-
-    @property
-    def proof(self) -> tuple[Cite, ...]:
-        """What shows that this direction is open."""
-        return (*(t.cite for t in self.tried if t.probe.outcome == "open"), *self.connected)
-
-    @property
-    def gap(self) -> str | None:
-        """What is not seen of this direction; None where enough is."""
-        if not self.proof:
-            return f"{self.source} to {self.target}: {self.reason}"
-        if self.unproven:
-            return f"{self.source} to {self.target}: {', '.join(self.unproven)} was not tried"
-        return None
+from distcheck.checks.facts.small_group import gpus_wanted, only_pod
 
 
 class PortMatrix(Fact, frozen=True, kw_only=True):
@@ -78,7 +25,9 @@ class PortMatrix(Fact, frozen=True, kw_only=True):
     So is a group of which no meeting point is known.
 
     All pairs, but in a group of more than 16 pods those with the leader, where all ranks
-    meet, and those that were tried: a million pairs of a thousand pods cannot be.
+    meet, and those that were tried: a million pairs of a thousand pods cannot be. Where all
+    ranks completed one communicator, it is the same in a smaller one: they have reached what
+    they use.
     `alone` says that the group is one pod, which has no other to reach.
     """
 
@@ -91,7 +40,8 @@ class PortMatrix(Fact, frozen=True, kw_only=True):
         if len(evidence.pods) < 2:
             return _few(evidence)
         seen = _known(evidence)
-        paths = tuple(_path(seen, a, b) for a, b in pairs(evidence.pods, seen.looks))
+        found = ((a, b, _path(seen, a, b)) for a, b in pairs(evidence.pods, seen.looks))
+        paths = tuple(path for a, b, path in found if path.seen or _is_used(seen, a, b))
         gaps = (*(p.gap for p in paths if p.gap), *_no_meeting_point(evidence, seen))
         if not any(p.tried or p.connected for p in paths):
             return Missing("; ".join(dict.fromkeys(p.reason for p in paths)))
@@ -102,16 +52,17 @@ def _few(evidence: Evidence) -> PortMatrix | Missing:
     """One pod is a whole group only if it has all GPUs that are asked for."""
     if not evidence.pods:
         return Missing("the group has no pods")
-    pod, intent = evidence.pods[0], evidence.intent
-    wanted = max(intent.gpus or 0, (intent.world_size or 0) * (intent.dp or 1))
-    if wanted > pod.gpus or (intent.nodes or 1) > 1:
-        return Missing(f"{pod.name} is the only pod that is known of a group of {wanted} GPUs")
-    what = f"{pod.name} is the only pod and has all {wanted or pod.gpus} GPUs that are asked for"
-    return PortMatrix(paths=(), alone=Cite(what, f"pods of {evidence.target.name}"))
+    alone = only_pod(evidence)
+    if alone is not None:
+        return PortMatrix(paths=(), alone=alone)
+    wanted, name = gpus_wanted(evidence), evidence.pods[0].name
+    return Missing(f"{name} is the only pod that is known of a group of {wanted} GPUs")
 
 
 def _no_meeting_point(evidence: Evidence, known: "_Known") -> Iterator[str]:
-    """Open ports of no known use do not show that the ranks can meet."""
+    """Open ports of no known use do not show that the ranks can meet; that they met does."""
+    if known.bootstrap.whole:
+        return
     ips = {p.ip for p in evidence.pods}
     if not any(point.ip in ips for points in known.points.values() for point in points):
         yield "no address where the pods meet is known (neither Ray's GCS nor a rendezvous)"
@@ -123,6 +74,8 @@ class _Known(Struct, frozen=True):
     looks: dict[str, PodLook]
     listening: dict[str, list[Listening]]
     points: dict[str, tuple[Listening, ...]]
+    bootstrap: Bootstrap
+    leader: str
 
 
 def _known(evidence: Evidence) -> _Known:
@@ -130,7 +83,16 @@ def _known(evidence: Evidence) -> _Known:
     for one in listening(evidence):
         by_ip.setdefault(one.ip, []).append(one)
     looks = {p.key: evidence.look(p) for p in evidence.pods}
-    return _Known(looks, by_ip, meeting_points(evidence))
+    leader = next((p for p in evidence.pods if p.role == "leader"), evidence.pods[0]).key
+    return _Known(looks, by_ip, meeting_points(evidence), bootstrap_of(evidence), leader)
+
+
+def _is_used(known: _Known, source: Pod, target: Pod) -> bool:
+    """Whether something of this direction has to be seen.
+
+    Where all ranks have met, two pods of which nothing was to be reached use nothing there.
+    """
+    return not known.bootstrap.whole or known.leader in (source.key, target.key)
 
 
 def _path(known: _Known, source: Pod, target: Pod) -> Path:
@@ -140,8 +102,9 @@ def _path(known: _Known, source: Pod, target: Pod) -> Path:
     points = [p for p in known.points[source.key] if p.ip == target.ip]
     unproven = [p for p in points if (p.ip, p.port) not in seen]
     names = tuple(f"{p.service} ({p.ip}:{p.port})" for p in unproven)
-    why = _why_not(known.looks[source.key], target)
-    return Path(source.name, target.name, tried, tuple(held.values()), names, why)
+    made = known.bootstrap.opened.get((source.key, target.key))
+    shown = (*held.values(), *([made] if made else ()))
+    return Path(source.name, target.name, tried, shown, names, _why_not(known, source, target))
 
 
 def _tried(look: PodLook, source: Pod, target: Pod) -> Iterator[Tried]:
@@ -157,7 +120,12 @@ def _tried(look: PodLook, source: Pod, target: Pod) -> Iterator[Tried]:
             yield Tried(probe, Cite(what, f"connection from the {where}", seen.seen_at))
 
 
-def _why_not(look: PodLook, target: Pod) -> str:
+def _why_not(known: _Known, source: Pod, target: Pod) -> str:
+    there = (*known.looks[source.key].connections, *known.looks[target.key].connections)
+    ends = {source.ip, target.ip}
+    if any({c.local, c.remote} == ends for c in there):
+        return "they are connected, but no line tells which of the two opened the connection"
+    look = known.looks[source.key]
     if isinstance(look.ports, Missing):
         return look.ports.reason
     return f"no port that {target.name} listens on was seen to be open"

@@ -1,24 +1,62 @@
 """The layout that the running servers were started with, where it is not the one asked for."""
 
-from collections.abc import Iterator
+from msgspec import Struct
 
-from distcheck.checks.evidence import EngineArguments, Evidence
+from distcheck.checks.evidence import Cite, EngineArguments, Evidence, Missing
 from distcheck.checks.facts.sharding_allowances import flag_of
+from distcheck.checks.knowledge.counted import several
+from distcheck.checks.knowledge.names import names
 
+_DIGITS = 6
 _FLAGS = {
     "tp": ("--tensor-parallel-size", "-tp"),
     "pp": ("--pipeline-parallel-size", "-pp"),
 }
 
 
-def running_otherwise(evidence: Evidence) -> Iterator[str]:
-    """What a server that runs now was asked for instead; a degree that it does not name is 1."""
-    wanted = {"tp": evidence.intent.tp or 1, "pp": evidence.intent.pp or 1}
+class OtherServers(Struct, frozen=True):
+    """Servers that run another TP or PP than is asked for, in words; empty where none does."""
+
+    says: str = ""
+    cites: tuple[Cite, ...] = ()
+    gaps: tuple[str, ...] = ()
+
+
+def running_otherwise(evidence: Evidence) -> OtherServers:
+    """What servers that run now were asked for instead; a degree that one does not name is 1."""
+    asked = evidence.intent.tp or 1, evidence.intent.pp or 1
+    pods: dict[tuple[int, int], list[str]] = {}
+    cites: list[Cite] = []
+    gaps: list[str] = []
     for pod in evidence.pods:
         told = evidence.look(pod).arguments
-        if not isinstance(told, EngineArguments) or told.unread or "--headless" in told.words:
-            continue
-        runs = {name: flag_of((told,), *flags) or "1" for name, flags in _FLAGS.items()}
-        if any(runs[n].isdigit() and int(runs[n]) != wanted[n] for n in wanted):
-            shape = f"TP={runs['tp']} x PP={runs['pp']}"
-            yield f"an engine of that layout: the server of {pod.name} runs with {shape}"
+        runs = _degrees(told)
+        if isinstance(told, EngineArguments) and runs is not None and runs != asked:
+            pods.setdefault(runs, []).append(pod.name)
+            what = f"the server of {pod.name} was started with {_shape(runs)}"
+            cites.append(Cite(what, f"command line of pid {told.pid}", told.started_at))
+            shape = f"TP={runs[0]} x PP={runs[1]}"
+            gaps.append(f"an engine of that layout: the server of {pod.name} runs with {shape}")
+    says = " and ".join(_part(*found) for found in pods.items())
+    return OtherServers(
+        f"{says}, {_shape(asked)} is asked for" if says else "", tuple(cites), tuple(gaps)
+    )
+
+
+def _part(runs: tuple[int, int], pods: list[str]) -> str:
+    verb = "runs" if len(pods) == 1 else "run"
+    return f"the {several(len(pods), 'server')} of {names(pods)} {verb} {_shape(runs)}"
+
+
+def _shape(degrees: tuple[int, int]) -> str:
+    tp, pp = degrees
+    return f"TP={tp}" + (f" x PP={pp}" if pp > 1 else "")
+
+
+def _degrees(told: EngineArguments | Missing) -> tuple[int, int] | None:
+    """TP and PP of a server's command line; None where it is not known whole, or serves nobody."""
+    if not isinstance(told, EngineArguments) or told.unread or "--headless" in told.words:
+        return None
+    tp, pp = (flag_of((told,), *_FLAGS[name]) or "1" for name in ("tp", "pp"))
+    named = all(one.isascii() and one.isdigit() and len(one) < _DIGITS for one in (tp, pp))
+    return (int(tp), int(pp)) if named else None

@@ -23,6 +23,7 @@ class Allowances(Struct, frozen=True, kw_only=True):
     """What the engine was started with besides its model; sizes in GiB.
 
     `read` says that a command line was read, so that what it lacks is known to be absent.
+    `may_sleep`: nothing says that it is awake; `asleep`: it says that it is not.
     `cuts_cache`: ranks share the cache's tokens between them.
     """
 
@@ -32,6 +33,7 @@ class Allowances(Struct, frozen=True, kw_only=True):
     draft: ModelConfig | None = None
     speculates: bool = False
     may_sleep: bool = False
+    asleep: bool = False
     quantisation: str | None = None
     cache_dtype: str | None = None
     cuts_cache: bool = False
@@ -65,6 +67,7 @@ def allowances_of(evidence: Evidence) -> Allowances:
         draft=drafts[0] if len(drafts) == 1 and methods and not weightless else None,
         speculates=not weightless and (bool(methods) or any(log.speculative for log in logs)),
         may_sleep=_may_sleep(told, http),
+        asleep=any(state != "awake" for state in _states(http)),
         quantisation=flag_of(told, "--quantization", "-q"),
         cache_dtype=flag_of(told, "--kv-cache-dtype") or _cache_dtype(http),
         cuts_cache=flag_of(told, *_CUT_CACHE) is not None,
@@ -82,10 +85,14 @@ def _cache_dtype(http: Iterable[EngineHttp]) -> str | None:
 
 
 def _may_sleep(told: Iterable[EngineArguments], http: Iterable[EngineHttp]) -> bool:
-    states = [c.sleep for h in http for c in h.caches if c.sleep is not None]
+    states = _states(http)
     if any(state != "awake" for state in states):
         return True
     return any(a.sleep_mode for a in told) and not states
+
+
+def _states(http: Iterable[EngineHttp]) -> list[str]:
+    return [c.sleep for h in http for c in h.caches if c.sleep is not None]
 
 
 def flag_of(told: Iterable[EngineArguments], *names: str) -> str | None:

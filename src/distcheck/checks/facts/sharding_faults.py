@@ -16,7 +16,8 @@ from distcheck.checks.facts.sharding_world import WorldWitness
 from distcheck.checks.facts.shares import Share
 from distcheck.checks.facts.weights_plan import WeightsPlan
 from distcheck.checks.facts.weights_seen import WeightsSeen
-from distcheck.checks.knowledge.names import in_turn
+from distcheck.checks.knowledge.counted import counted, several
+from distcheck.checks.knowledge.names import in_turn, names
 
 
 class Fault(Struct, frozen=True):
@@ -44,14 +45,13 @@ def fault_of(
     shares = seen.shares if isinstance(seen, WeightsSeen) else ()
     fault = None
     if isinstance(seen, WeightsSeen) and told.wrong:
-        idle = held.idle if isinstance(held, MemoryHeld) else ()
-        fault = _fail(seen, plan, told.wrong, idle, group)
+        fault = _fail(seen, held, plan, told.wrong, group)
     if fault is not None and fault.proven:
         return fault
     if outside := [share for share in shares if _outside(share, plan.wanted)]:
         return _elsewhere(outside, plan, group)
     if told.heavy:
-        return _fail_by_memory(told.heavy, plan, world, group)
+        return _fail_by_memory(told.heavy, held, plan, world, group)
     return fault
 
 
@@ -84,7 +84,8 @@ def _outside(share: Share, want: Expected) -> bool:
 
 def _elsewhere(outside: list[Share], plan: WeightsPlan, group: GroupPods) -> Fault:
     one = outside[0]
-    says = f"{len(outside)} ranks have places that {plan.wanted} does not have"
+    says = f"{counted(len(outside), 'rank')} {several(len(outside), 'has')} places that"
+    says += f" {plan.wanted} does not have"
     says += f": one on {one.subject} is TP rank {one.tp}, PP rank {one.pp}"
     cites, subjects = _cites(outside, plan), dict.fromkeys(s.subject for s in outside)
     remedy = remedies.other_layout(group, (s.pod for s in outside), plan.wanted)
@@ -93,24 +94,31 @@ def _elsewhere(outside: list[Share], plan: WeightsPlan, group: GroupPods) -> Fau
 
 def _fail(
     seen: WeightsSeen,
+    memory: MemoryHeld | Missing,
     plan: WeightsPlan,
     wrong: tuple[tuple[Share, tuple[Expected, ...]], ...],
-    idle: tuple[str, ...],
     group: GroupPods,
 ) -> Fault:
     want, shares = plan.wanted, [share for share, _ in wrong]
+    idle = memory.idle if isinstance(memory, MemoryHeld) else ()
     fits = {e.degree: e for _, layouts in wrong for e in reversed(layouts)}
     held = max(fits)
     cites, subjects = _cites(shares, plan), dict.fromkeys(s.subject for s in shares)
     is_copy = len(fits) == 1 and held < want.degree and len(wrong) == len(seen.shares)
+    unseen = _unseen(seen, memory)
     count, rest = divmod(seen.gpus, held)
-    if is_copy and count > 1 and not rest and not idle:
+    alone = idle or unseen or not _alike(seen, memory, fits[held])
+    if is_copy and count > 1 and not (rest or alone):
         says = f"{words.who(seen)} {words.values(shares)} GiB, which is 1/{held} of the model: "
         says += f"{words.copies(count)} of {fits[held]}, not {words.number(plan.copies)} of {want}"
         remedy = remedies.one_engine(group, (s.pod for s in shares), want)
         return Fault(says, "replicated", cites, subjects, remedy=remedy)
     otherwise = remedies.other_layout(group, (s.pod for s in shares), want)
-    says = f"{len(wrong)} of {seen.gpus} GPUs hold {words.values(shares)} GiB, "
+    ranks = sum(1 + share.covers for share in shares)
+    who = f"{ranks} of {counted(seen.gpus, 'GPU')} {several(ranks, 'holds')}"
+    if unseen and len(wrong) == len(seen.shares):
+        who = words.who(seen)
+    says = f"{who} {words.values(shares)} GiB, "
     if set(fits) == {want.degree}:
         says += f"as {fits[held]} cuts the model, not {words.sizes(want)} GiB as {want} does"
         larger = all(s.gib > high for s in shares for _, high in want.sizes(s.pp))
@@ -123,12 +131,27 @@ def _fail(
     says += f"which is {words.parts(fits.values())} of the model, "
     says += f"not 1/{want.degree} ({words.sizes(want)} GiB) as {want} should"
     says += f"; nothing runs on the GPUs of {', '.join(idle)}" if idle else ""
+    says += f"; what the GPUs of {names(unseen)} hold was not seen" if unseen else ""
     remedy = remedies.idle(group, idle, want) if idle else otherwise
     return Fault(says, "wrong_degree", cites, subjects, remedy=remedy)
 
 
+def _unseen(seen: WeightsSeen, memory: MemoryHeld | Missing) -> list[str]:
+    """Pods of whose GPUs neither a line nor NVML tells: they may hold anything, or nothing."""
+    found = memory.held if isinstance(memory, MemoryHeld) else ()
+    idle = memory.idle if isinstance(memory, MemoryHeld) else ()
+    return [p for p in seen.silent if p not in idle and p not in {h.pod for h in found}]
+
+
+def _alike(seen: WeightsSeen, memory: MemoryHeld | Missing, layout: Expected) -> bool:
+    """Whether the GPUs of which no line tells may hold what the others do."""
+    found = memory.held if isinstance(memory, MemoryHeld) else ()
+    return all(h.fits(layout) for h in found if h.pod in seen.silent)
+
+
 def _fail_by_memory(
     heavy: tuple[HeldMemory, ...],
+    held: MemoryHeld | Missing,
     plan: WeightsPlan,
     world: WorldWitness | Missing,
     group: GroupPods,
@@ -145,10 +168,12 @@ def _fail_by_memory(
         return Fault(says, "witnesses_disagree", (*cites, *plan.cites), {}, False, remedy)
     subjects = dict.fromkeys(h.uuid for h in heavy)
     count, rest = divmod(plan.most, max(fits))
-    if len(fits) == 1 and max(fits) < want.degree and count > 1 and not rest:
+    blind = held.blind if isinstance(held, MemoryHeld) else {}
+    if len(fits) == 1 and max(fits) < want.degree and count > 1 and not (rest or blind):
         says += f": it looks like {words.copies(count)} of {fits[max(fits)]}"
         remedy = remedies.one_engine(group, pods, want)
         return Fault(says, "replicated", (*cites, *plan.cites), subjects, remedy=remedy)
+    says += f"; what the GPUs of {names(blind)} hold was not seen" if blind else ""
     remedy = remedies.other_layout(group, pods, want)
     return Fault(says, "wrong_degree", (*cites, *plan.cites), subjects, remedy=remedy)
 

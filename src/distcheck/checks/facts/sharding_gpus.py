@@ -8,6 +8,7 @@ from msgspec import Struct
 from distcheck.checks.evidence import Cite, Evidence, GpuProcess, Gpus, Missing, Pod, Processes
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.sharding_process import RANK_TITLES, gpu_processes, unlisted
+from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.knowledge.weights import GIB
 
 _NO_CONTEXT = GIB
@@ -91,7 +92,8 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
             left = pod.gpus - len({r.uuid for r in mine})
             unseen = sum(_unattributed(p) for p in gpus.processes) + unlisted(gpus)
             if left > 0 and unseen:
-                gaps.append(f"whose {unseen} processes on GPUs of {pod.node} are")
+                verb = several(unseen, "is")
+                gaps.append(f"whose {counted(unseen, 'process')} on GPUs of {pod.node} {verb}")
             elif left > 0:
                 unused[pod.name] = left
         if not ranks:

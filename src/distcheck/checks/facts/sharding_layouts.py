@@ -13,6 +13,7 @@ from distcheck.checks.knowledge.weights import (
     Exact,
     Layout,
     rank_weights,
+    stored_in,
 )
 
 _DEGREES = (1, 2, 4, 8, 16, 32, 64, 128)
@@ -109,13 +110,12 @@ def expected(
     if isinstance(found, Missing):
         return found
     shared = layout.dp > 1 and found != _stages(config, alone, engine, checkpoint)
-    stored = isinstance(config.get("quantization_config"), dict)
     return Expected(
         tp=layout.tp,
         pp=layout.pp,
         dp=layout.dp if shared else 1,
         stages=found,
-        slack=_QUANTISED if stored or engine.quantisation else PLAIN,
+        slack=_QUANTISED if stored_in(config) is not None or engine.quantisation else PLAIN,
     )
 
 

@@ -14,23 +14,32 @@ def one_engine(group: GroupPods, pods: Iterable[str], wanted: object) -> str:
     others = [p for p in every if p != group.leader]
     if len(every) < 2:
         return several_in_one(group, every[0] if every else group.leader, wanted)
-    join = (
-        f"`ray start --address={group.leader}:6379`"
-        if group.ray
-        else "`vllm serve --headless --node-rank N`"
-    )
     return (
-        f"{names(every)} serve copies of their own: {group.logs(others[0], _LAYOUT)} shows the"
+        f"{names(every)} serve copies of their own: {_layout_of(group, others[0])} shows the"
         f" layout of one, {group.spec(others[0])} what starts it. Start one engine with {wanted}"
-        f" on {group.leader} alone; on {names(others)} run only {join}."
+        f" on {group.leader} alone; on {names(others)} {_join(group)}."
     )
+
+
+def _join(group: GroupPods) -> str:
+    if not group.ray:
+        return "run only `vllm serve --headless --node-rank N`"
+    return f"run only `ray start --address={group.gcs}`" if group.gcs else "only join its Ray"
+
+
+def _layout_of(group: GroupPods, pod: str) -> str:
+    """The command that shows the layout in `pod`: its processes, where its log lost its start."""
+    if pod in group.startless:
+        return group.run(pod, "ps -ef")
+    return group.logs(pod, _LAYOUT)
 
 
 def several_in_one(group: GroupPods, pod: str, wanted: object) -> str:
     """For copies within one pod."""
+    layout = "" if pod in group.startless else f": {group.logs(pod, _LAYOUT)}"
     return (
-        f"See which engines run in {pod}: {group.run(pod, 'ps -ef')}, and with which layout:"
-        f" {group.logs(pod, _LAYOUT)}. Start one engine with {wanted}."
+        f"See which engines run in {pod}: {group.run(pod, 'ps -ef')}, and with which layout"
+        f"{layout}. Start one engine with {wanted}."
     )
 
 
@@ -50,7 +59,7 @@ def other_layout(group: GroupPods, pods: Iterable[str], wanted: object) -> str:
     every = tuple(dict.fromkeys(pods))
     pod = every[0] if every else group.leader
     return (
-        f"{group.logs(pod, _LAYOUT)} shows the layout that {names(every) or pod} started with,"
+        f"{_layout_of(group, pod)} shows the layout that {names(every) or pod} started with,"
         f" {group.spec(pod)} what asked for it. Start the engine with {wanted}, or ask for what"
         " it should be."
     )
@@ -84,10 +93,14 @@ def see_more(group: GroupPods, pods: Iterable[str]) -> str:
             f" that of {nodes or 'its node'} with `kubectl get pods -A -o wide | grep distcheck`,"
             " then verify again."
         )
+    look = f"A line in the log decides it: {group.logs(every[0], 'Model loading took')}"
+    if group.startless.issuperset(every):
+        look = (
+            f"The line that decides it, 'Model loading took', is not in the log of {names(every)}"
+        )
     return (
-        f"A line in the log decides it: {group.logs(every[0], 'Model loading took')}. The kubelet"
-        f" rotates logs at 10 MiB: restart {names(every)} and verify soon after, or set"
-        " NCCL_DEBUG=INFO, whose lines show the world."
+        f"{look}. The kubelet rotates logs at 10 MiB: restart {names(every)} and verify soon"
+        " after, or set NCCL_DEBUG=INFO, whose lines show the world."
     )
 
 

@@ -8,6 +8,7 @@ from distcheck.checks.facts.sharding_held import HeldMemory
 from distcheck.checks.facts.sharding_layouts import Expected
 from distcheck.checks.facts.sharding_memory import MemoryHeld
 from distcheck.checks.facts.weights_plan import WeightsPlan
+from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.names import alike
 
 Layouts = tuple[Expected, ...]
@@ -75,7 +76,7 @@ def settle(
 def _unheard(pod: str, why: str, seen: int, held: MemoryHeld | Missing) -> list[str]:
     """Why neither lines nor memory tell the shares of a pod, of whose GPUs `seen` are in use."""
     if seen:
-        return [why, f"NVML shows {seen} GPUs in use by {pod}"]
+        return [why, f"NVML shows {counted(seen, 'GPU')} in use by {pod}"]
     blind = held.reason if isinstance(held, Missing) else held.blind.get(pod, "")
     told = [why, blind] if blind not in why and why not in blind else [max(why, blind, key=len)]
     return told if any(told) else [f"nothing was seen of {pod}"]

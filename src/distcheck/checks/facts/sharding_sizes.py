@@ -30,7 +30,8 @@ def sized(
 ) -> Expected | Missing:
     """What each rank of `layout` holds, with what is allowed for and what a token takes."""
     size = model.checkpoint_bytes
-    found = expected(model.config, layout, engine, Checkpoint(size) if size else None)
+    stored = Checkpoint(size, model.checkpoint_types) if size else None
+    found = expected(model.config, layout, engine, stored)
     if isinstance(found, Missing):
         return found
     largest = max(high for stage in found.stages for _, high in stage)

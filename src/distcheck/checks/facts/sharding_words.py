@@ -53,7 +53,7 @@ def sizes(layout: Expected) -> str:
 def who(seen: WeightsSeen) -> str:
     """Of which GPUs the lines speak."""
     if seen.witnessed == seen.gpus:
-        return f"each of {seen.gpus} GPUs holds"
+        return f"each of {seen.gpus} GPUs holds" if seen.gpus != 1 else "the one GPU holds"
     return f"{seen.witnessed} of {seen.gpus} GPUs were seen, and each holds"
 
 
@@ -91,6 +91,13 @@ def cited(memory: Iterable[HeldMemory]) -> Iterator[Cite]:
 def allowed_for(plan: WeightsPlan) -> str:
     """What else is on the GPUs and was allowed for; empty where nothing is."""
     return f"; allowed for: {', '.join(plan.allowed.says)}" if plan.allowed.says else ""
+
+
+def sleeps_now(seen: WeightsSeen, plan: WeightsPlan) -> str:
+    """That the engine sleeps, where it says so itself or its GPUs hold less than was loaded."""
+    if seen.emptied is not None:
+        return f"; the engine sleeps now: NVML shows {seen.emptied:.2f} GiB on a GPU at most"
+    return "; the engine sleeps now" if plan.allowed.asleep else ""
 
 
 def replicated_as_asked(seen: WeightsSeen, plan: WeightsPlan) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from distcheck.checks.evidence import Evidence, Gpus, Pod
 from distcheck.checks.evidence.vllm import WeightsLine
 from distcheck.checks.facts.shares import Share
+from distcheck.checks.knowledge.counted import counted, several
 
 
 def gpus_against(evidence: Evidence, pod: Pod, shares: Sequence[Share]) -> list[str]:
@@ -17,10 +18,12 @@ def gpus_against(evidence: Evidence, pod: Pod, shares: Sequence[Share]) -> list[
         return gaps
     seen, ranks = _units(node.gpus), sum(1 + s.covers for s in shares)
     if seen < pod.gpus:
-        gaps.append(f"{seen} GPUs are on {pod.node}, where {pod.name} has {pod.gpus}")
+        found = f"{counted(seen, 'GPU')} {several(seen, 'is')} on {pod.node}"
+        gaps.append(f"{found}, where {pod.name} has {pod.gpus}")
     used = len({p.uuid for p in node.gpus.processes if p.pod == pod.key})
     if used < ranks:
-        gaps.append(f"processes of {pod.name} are on {used} GPUs, where {ranks} ranks spoke")
+        on = counted(used, "GPU")
+        gaps.append(f"processes of {pod.name} are on {on}, where {counted(ranks, 'rank')} spoke")
     return gaps
 
 

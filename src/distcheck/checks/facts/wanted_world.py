@@ -2,7 +2,7 @@
 
 from distcheck.checks.evidence import Cite, Evidence, Missing, ModelConfig
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.facts.running_layout import running_otherwise
+from distcheck.checks.facts.running_layout import OtherServers, running_otherwise
 
 
 class WantedWorld(Fact, frozen=True, kw_only=True):
@@ -11,6 +11,7 @@ class WantedWorld(Fact, frozen=True, kw_only=True):
     `mixture`: the model has experts, so that ranks of all copies are one world: the experts
     are spread over them (vLLM, `data_parallel_size` in parallel_state.py). A dense model's
     copies are worlds of their own since vLLM 0.14. None where its config.json was not seen.
+    `servers` are those that run another layout.
     """
 
     tp: int
@@ -18,6 +19,7 @@ class WantedWorld(Fact, frozen=True, kw_only=True):
     dp: int
     cite: Cite
     mixture: bool | None = None
+    servers: OtherServers = OtherServers()
 
     @property
     def size(self) -> int:
@@ -58,8 +60,9 @@ class WantedWorld(Fact, frozen=True, kw_only=True):
             return Missing(f"TP={tp} x PP={pp} x DP={dp} is no layout")
         what = f"TP={tp} x PP={pp} x DP={dp} is asked for"
         cite = Cite(what, intent.sources.get("tp", "intent"))
-        gaps = tuple(running_otherwise(evidence))
-        return cls(tp=tp, pp=pp, dp=dp, cite=cite, mixture=_mixture(evidence), gaps=gaps)
+        servers, mixture = running_otherwise(evidence), _mixture(evidence)
+        gaps = servers.gaps
+        return cls(tp=tp, pp=pp, dp=dp, cite=cite, mixture=mixture, servers=servers, gaps=gaps)
 
 
 _EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")

@@ -12,7 +12,7 @@ from distcheck.checks.evidence import (
 )
 from distcheck.checks.evidence.serving import EngineHttp
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.facts.running_layout import running_otherwise
+from distcheck.checks.facts.running_layout import OtherServers, running_otherwise
 from distcheck.checks.facts.sharding_allowances import (
     Allowances,
     allowances_of,
@@ -34,7 +34,7 @@ class WeightsPlan(Fact, frozen=True, kw_only=True):
 
     `copies` are those that are asked for (data parallel), `one` is GiB of one copy on one
     GPU. No layout of `others` that needs more than `most` GPUs can explain what was seen
-    where only bounds are known.
+    where only bounds are known. `servers` are those that run another layout.
     """
 
     wanted: Expected
@@ -44,6 +44,7 @@ class WeightsPlan(Fact, frozen=True, kw_only=True):
     copies: int = 1
     one: float | None = None
     most: int = 0
+    servers: OtherServers = OtherServers()
 
     @property
     def layouts(self) -> tuple[Expected, ...]:
@@ -93,8 +94,10 @@ class WeightsPlan(Fact, frozen=True, kw_only=True):
         if not heard and stored_in(model.config) is None:
             others += loaded_smaller(model, (asked, *layouts), engine, allowed)
         one = sized(model, Layout(1), engine, allowed)
+        servers = running_otherwise(evidence)
         return cls(
-            gaps=(*gaps, *_absent(evidence), *running_otherwise(evidence)),
+            gaps=(*gaps, *_absent(evidence), *servers.gaps),
+            servers=servers,
             wanted=wanted,
             others=tuple(e for e in others if isinstance(e, Expected)),
             cites=_cites(evidence, model, wanted),

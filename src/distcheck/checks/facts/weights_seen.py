@@ -1,6 +1,7 @@
 """What each rank says that it loaded, matched to its pod and GPU."""
 
 import re
+from collections.abc import Iterable
 
 from msgspec import field
 
@@ -31,13 +32,16 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
     """What each rank says that it loaded.
 
     `silent` has, by pod, why there is no line for each of its GPUs. That is no gap: another
-    witness may have seen them. `gaps` is what speaks against a line that is there.
+    witness may have seen them. `gaps` is what speaks against a line that is there. `emptied`:
+    the most GiB that NVML shows on these GPUs where all have less than was loaded, since the
+    engine sleeps.
     """
 
     shares: tuple[Share, ...]
     gpus: int
     asked: int = 0
     silent: dict[str, str] = field(default_factory=dict)
+    emptied: float | None = None
 
     @property
     def witnessed(self) -> int:
@@ -68,7 +72,14 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
         gpus = sum(p.gpus for p in evidence.pods)
         gaps += [*dropped_lines(evidence), *counted_twice(shares, evidence.intent.dp or 1)]
         asked = _asked(evidence)
-        return cls(shares=tuple(shares), gpus=gpus, asked=asked, silent=silent, gaps=tuple(gaps))
+        return cls(
+            shares=tuple(shares),
+            gpus=gpus,
+            asked=asked,
+            silent=silent,
+            emptied=_emptied(evidence, shares) if asleep else None,
+            gaps=tuple(gaps),
+        )
 
 
 def _shares(
@@ -96,6 +107,13 @@ def _shares(
         )
     more = f" ({len(odd) - 1} GPUs of {pod.name} alike)" if len(odd) > 1 else ""
     return shares, [f"{odd[0]}{more}"] if odd else []
+
+
+def _emptied(evidence: Evidence, shares: Iterable[Share]) -> float | None:
+    pods = {p.name: p for p in evidence.pods}
+    told = [(memory_of(evidence, pods[s.pod], s.uuid), s.gib) for s in shares if s.uuid]
+    now = [held / GIB for held, gib in told if held is not None and held < gib * GIB]
+    return max(now) if now and len(now) == len(told) else None
 
 
 def _cite(pod: Pod, line: WeightsLine) -> Cite:

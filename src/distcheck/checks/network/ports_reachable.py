@@ -1,7 +1,9 @@
 """NET001."""
 
 from distcheck.checks.check import check
-from distcheck.checks.facts.network import Path, PortMatrix, Tried
+from distcheck.checks.facts.network import PortMatrix
+from distcheck.checks.facts.network_paths import Path, Tried
+from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown
 
 _CAUSES = {"filtered": "filtered", "rejected": "rejected", "refused": "no_listener"}
@@ -34,9 +36,11 @@ def ports_reachable(matrix: PortMatrix) -> Verdict:
     Proves:
         From inside each pod's own network namespace a connection reached a port of every other
         pod, and the ports where all of them meet (Ray's GCS, the rendezvous of the ranks), or
-        such a connection was already there. In a group of more than 16 pods: between the leader
-        and every other pod, and wherever else it was tried. It does not prove the ports that
-        NCCL picks at random later, nor the speed of the path.
+        such a connection was already there, or ranks of both pods completed a communicator
+        whose setup has to open one that way. In a group of more than 16 pods, and in one whose
+        ranks all completed one communicator: between the leader and every other pod, and
+        wherever else it was tried. It does not prove the ports that NCCL picks at random
+        later, nor the speed of the path.
 
     Causes:
         filtered: no answer at all, as when a firewall, a security group or a NetworkPolicy drops
@@ -64,7 +68,9 @@ def ports_reachable(matrix: PortMatrix) -> Verdict:
     if not cites:
         return unknown("no connection between the pods was seen")
     names = sorted({path.source for path in matrix.paths})
-    return passed(f"{len(cites)} connections between {_and(names)} are open", cites)
+    count = len(cites)
+    says = f"{counted(count, 'connection')} between {_and(names)} {several(count, 'is')} open"
+    return passed(says, cites)
 
 
 def _blocked(blocked: list[tuple[Path, Tried]]) -> Verdict:

@@ -4,6 +4,7 @@ from distcheck.checks.check import check
 from distcheck.checks.facts.group_pods import GroupPods
 from distcheck.checks.facts.sharding_balance import Balances
 from distcheck.checks.facts.sharding_remedies import odd_rank
+from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.knowledge.names import in_turn
 from distcheck.checks.verdict import Verdict, passed, warned
 
@@ -30,15 +31,19 @@ def balanced_memory(seen: Balances, group: GroupPods) -> Verdict:
     odd = [r for r in seen.ranks if r.odd]
     if odd:
         one = max(odd, key=lambda r: abs(r.used - r.predicted))
-        says = f"{len(odd)} of {len(seen.ranks)} ranks hold what their place does not explain: "
-        says += f"{one.uuid} of {one.pod} {one.used:.2f} GiB, where ranks of stage {one.stage} "
-        says += f"hold {one.predicted:.2f} GiB"
+        says = f"{len(odd)} of {counted(len(seen.ranks), 'rank')} {several(len(odd), 'holds')} what"
+        says += f" {several(len(odd), 'its')} place does not explain: {one.uuid} of {one.pod}"
+        says += (
+            f" {one.used:.2f} GiB, where ranks of stage {one.stage} hold {one.predicted:.2f} GiB"
+        )
         cites = (*(r.cite for r in odd), *seen.cites)
         remedy = odd_rank(group, one.pod, one.uuid)
         return warned(says, "unbalanced", cites, dict.fromkeys(r.uuid for r in odd), remedy)
     most = max((abs(r.used - r.predicted) for r in seen.ranks), default=0.0)
     stages = len({r.stage for r in seen.ranks})
-    says = f"each of {len(seen.ranks)} ranks is within {most:.2f} GiB of what its place predicts"
+    count = len(seen.ranks)
+    says = f"each of {count} ranks is" if count != 1 else "the one rank is"
+    says += f" within {most:.2f} GiB of what its place predicts"
     says += f", in {stages} stages" * (stages > 1)
     every = in_turn(seen.ranks, lambda r: r.pod)
     return passed(says, (*(r.cite for r in every), *seen.cites))

@@ -5,6 +5,7 @@ from distcheck.checks.evidence import Cite
 from distcheck.checks.facts import sharding_remedies as remedies
 from distcheck.checks.facts.group_pods import GroupPods
 from distcheck.checks.facts.sharding_gpus import RankOnGpu, RanksOnGpus, Tenant
+from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.knowledge.names import in_turn
 from distcheck.checks.verdict import Verdict, failed, passed, unknown, warned
 
@@ -37,7 +38,8 @@ def one_rank_a_gpu(seen: RanksOnGpus, group: GroupPods) -> Verdict:
         return _doubled(doubled, group)
     if stray:
         one = stray[0]
-        says = f"{len(stray)} ranks are on GPUs that were not given to their container: "
+        says = f"{counted(len(stray), 'rank')} {several(len(stray), 'is')} on GPUs that were not"
+        says += " given to their container: "
         says += f"pid {one.pid} of {one.pod} on {one.uuid}"
         uuids = dict.fromkeys(r.uuid for r in stray)
         remedy = remedies.not_given(group, one.pod, one.uuid)
@@ -45,7 +47,7 @@ def one_rank_a_gpu(seen: RanksOnGpus, group: GroupPods) -> Verdict:
     if seen.unused:
         used = seen.gpus - sum(seen.unused.values())
         where = ", ".join(f"{count} of {pod}" for pod, count in seen.unused.items())
-        says = f"{used} of {seen.gpus} GPUs used: no rank is on {where}"
+        says = f"{used} of {counted(seen.gpus, 'GPU')} used: no rank is on {where}"
         remedy = remedies.idle(group, seen.unused, seen.layout)
         return failed(says, "gpu_unused", cites, seen.unused, remedy)
     if seen.tenants:
@@ -53,8 +55,15 @@ def one_rank_a_gpu(seen: RanksOnGpus, group: GroupPods) -> Verdict:
     if (seen.asked or 0) > seen.gpus:
         says = f"{seen.asked} GPUs are asked for; the pods that are known have {seen.gpus}"
         return unknown(says, cites)
-    says = f"{len(seen.ranks)} ranks are on {seen.gpus} GPUs, one on each"
-    return passed(says, cites, dict.fromkeys(r.uuid for r in seen.ranks))
+    return passed(_says(seen), cites, dict.fromkeys(r.uuid for r in seen.ranks))
+
+
+def _says(seen: RanksOnGpus) -> str:
+    """Of which GPUs it holds: where not all were seen, the gaps tell which were not."""
+    ranks, on = len(seen.ranks), len({r.uuid for r in seen.ranks})
+    where = f"{on} of {counted(seen.gpus, 'GPU')}" if on < seen.gpus else counted(on, "GPU")
+    each = ", one on each" if ranks > 1 else ""
+    return f"{counted(ranks, 'rank')} {several(ranks, 'is')} on {where}{each}"
 
 
 def _shared(tenants: tuple[Tenant, ...]) -> Verdict:
@@ -62,7 +71,7 @@ def _shared(tenants: tuple[Tenant, ...]) -> Verdict:
     for tenant in tenants:
         on.setdefault(tenant.uuid, []).append(tenant)
     first, *others = next(iter(on.values()))
-    says = f"others are on {len(on)} GPU{'s' * (len(on) != 1)} of the group: {first.cite.what}"
+    says = f"others are on {counted(len(on), 'GPU')} of the group: {first.cite.what}"
     if others:
         every = [t.gib for t in (first, *others)]
         known = sum(gib for gib in every if gib is not None)
@@ -74,7 +83,10 @@ def _shared(tenants: tuple[Tenant, ...]) -> Verdict:
 def _doubled(doubled: dict[str, tuple[RankOnGpu, ...]], group: GroupPods) -> Verdict:
     uuid, ranks = next(iter(doubled.items()))
     who = ", ".join(f"pid {r.pid} of {r.pod}" for r in ranks)
-    says = f"{len(doubled)} GPUs have more than one rank: {who} are on {uuid}"
+    count = len(doubled)
+    says = (
+        f"{counted(count, 'GPU')} {several(count, 'has')} more than one rank: {who} are on {uuid}"
+    )
     cites: tuple[Cite, ...] = tuple(r.cite for found in doubled.values() for r in found)
     remedy = remedies.same_gpu(group, (r.pod for r in ranks))
     return failed(says, "gpu_shared", cites, doubled, remedy)

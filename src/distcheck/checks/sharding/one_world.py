@@ -51,6 +51,8 @@ def one_world(
     if "otherwise" in opinions:
         says = f"{_of(told, 'otherwise')}, where {wanted} asks for {wanted.asks}"
         return failed(says, "world_split", cites, subjects, _remedy(engine, wanted, group))
+    if "as wanted" in opinions and (other := wanted.servers).says:
+        return unknown(f"{other.says}; yet {_of(told, 'as wanted')}", (*other.cites, *cites))
     if "as wanted" in opinions:
         return passed(f"{_of(told, 'as wanted')}, as {wanted} asks", cites, subjects)
     return unknown(_both(told), cites)

@@ -17,6 +17,7 @@ from distcheck.checks.facts.sharding import (
 from distcheck.checks.facts.sharding_faults import fault_of
 from distcheck.checks.facts.sharding_opinions import Opinions, opinions_of
 from distcheck.checks.facts.sharding_remedies import awake, see_more
+from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.verdict import Verdict, failed, passed, unknown
 
 
@@ -64,15 +65,25 @@ def share_of_weights(
     cites = (*told.cites, *plan.cites, *start.cites)
     doubts = seen.gaps if isinstance(seen, WeightsSeen) else ()
     if told.open:
-        says = f"cannot tell whether each GPU holds just 1/{plan.wanted.degree} of the model: "
+        says = f"{plan.servers.says}; " if plan.servers.says else ""
+        says += f"cannot tell whether each GPU holds just 1/{plan.wanted.degree} of the model: "
         says += f"{'; '.join((*told.open, *doubts))}{words.allowed_for(plan)}"
         return unknown(says, cites, remedy=_see_more(group, told, plan))
     if isinstance(seen, WeightsSeen) and (uneven := _uneven(seen, plan.wanted)):
         return unknown(uneven, cites)
-    verdict = _pass(seen, told, plan, cites)
+    return _as_far_as_seen(_pass(seen, told, plan, cites), plan, told, doubts)
+
+
+def _as_far_as_seen(
+    verdict: Verdict, plan: WeightsPlan, told: Opinions, doubts: tuple[str, ...]
+) -> Verdict:
+    """The pass, but for what contradicts it, or was not excluded."""
+    if plan.servers.says:
+        says = f"{plan.servers.says}; yet {verdict.says}"
+        return unknown(says, (*plan.servers.cites, *verdict.cites))
     if told.unread:
         unseen = "; ".join((*doubts, told.unread))
-        return unknown(f"{verdict.says}, as far as seen; not seen: {unseen}", cites)
+        return unknown(f"{verdict.says}, as far as seen; not seen: {unseen}", verdict.cites)
     return verdict
 
 
@@ -86,18 +97,23 @@ def _pass(
     want, said = plan.wanted, []
     subjects = dict.fromkeys(told.subjects)
     if isinstance(seen, WeightsSeen):
-        said.append(
-            f"{seen.witnessed} of {max(seen.gpus, seen.asked)} GPUs hold "
-            f"{words.values(seen.shares)} GiB of weights"
-        )
+        said.append(f"{_who(seen, plan)} {words.values(seen.shares)} GiB of weights")
     if told.settled:
-        said.append(
-            f"NVML lets {len(told.settled)} GPUs hold {words.interval(told.settled[0], want)} "
-            f"of weights{told.by_world}"
-        )
+        gpus, held = counted(len(told.settled), "GPU"), words.interval(told.settled[0], want)
+        said.append(f"NVML lets {gpus} hold {held} of weights{told.by_world}")
     says = f"{'; '.join(said)}, 1/{want.degree} of the model, as {want} should"
-    more = words.replicated_as_asked(seen, plan) if isinstance(seen, WeightsSeen) else ""
+    more = ""
+    if isinstance(seen, WeightsSeen):
+        more = f"{words.replicated_as_asked(seen, plan)}{words.sleeps_now(seen, plan)}"
     return passed(f"{says}{more}{words.allowed_for(plan)}", cites, subjects)
+
+
+def _who(seen: WeightsSeen, plan: WeightsPlan) -> str:
+    """What a rank loaded is no longer on its GPU while the engine sleeps."""
+    gpus = f"{seen.witnessed} of {counted(max(seen.gpus, seen.asked), 'GPU')}"
+    if plan.allowed.may_sleep:
+        return f"the {several(seen.witnessed, 'rank')} of {gpus} loaded"
+    return f"{gpus} {several(seen.witnessed, 'holds')}"
 
 
 def _uneven(seen: WeightsSeen, want: Expected) -> str:
@@ -109,6 +125,6 @@ def _uneven(seen: WeightsSeen, want: Expected) -> str:
     each = max(seen.witnessed, seen.gpus) / want.pp
     if any(count > each for count in told.values()):
         counts = ", ".join(f"{told[s]} of stage {s}" for s in sorted(told))
-        says = f"{seen.witnessed} ranks loaded weights: {counts}"
+        says = f"{counted(seen.witnessed, 'rank')} loaded weights: {counts}"
         return f"{says}, where {want} has as many of each"
     return ""

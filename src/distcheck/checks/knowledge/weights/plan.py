@@ -1,9 +1,9 @@
 """Weights of every rank of a layout, from a model's `config.json`."""
 
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from distcheck.checks.evidence import Missing
 from distcheck.checks.knowledge.layer_split import layer_split, version_of
@@ -160,14 +160,30 @@ def _doubt(config: Mapping[str, object], engine: Engine, checkpoint: Checkpoint 
     """A checkpoint of another size than its `config.json` implies is not what is modelled."""
     if checkpoint and (engine.quantisation is None or stored_in(config)):
         loaded = as_loaded(config, engine, checkpoint)
-        reason = disagreement(checkpoint.total_bytes, loaded, _whole(config, engine))
+        reason = disagreement(checkpoint.total_bytes, loaded, _whole(_Shape(config), engine))
         if reason:
             raise Unmodelled(reason)
 
 
-def _whole(config: Mapping[str, object], engine: Engine) -> int:
-    """Bytes of one copy on one GPU, without what vLLM computes for itself."""
+class _Shape(Struct, frozen=True, eq=False):
+    """A `config.json` that can be a key: by all that it says."""
+
+    config: Mapping[str, object]
+
+    def __hash__(self) -> int:
+        return hash(repr(self.config))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Shape) and repr(self.config) == repr(other.config)
+
+
+@lru_cache(maxsize=32)
+def _whole(shape: _Shape, engine: Engine) -> int:
+    """Bytes of one copy on one GPU, without what vLLM computes for itself.
+
+    The same for every layout that is compared.
+    """
     kernel = engine.mxfp4_kernel or "triton"
     plain = structs.replace(engine, mxfp4_kernel=kernel, layer_partition=None)
-    (rank,) = _exact(config, Layout(1), plain).ranks
+    (rank,) = _exact(shape.config, Layout(1), plain).ranks
     return rank.weights_bytes - rank.parts.get("buffers", 0)
