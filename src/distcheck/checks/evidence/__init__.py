@@ -9,9 +9,11 @@ from distcheck.checks.evidence.document import (
 )
 from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.gpu import MigSlice
-from distcheck.checks.evidence.group import Conflict, Intent, Pod, ShmDeclared, Target
+from distcheck.checks.evidence.group import Conflict, Intent, Pod, ShmDeclared, Target, Trouble
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.node import (
+    Allocated,
+    Allocation,
     Connection,
     GpuDevice,
     GpuProcess,
@@ -32,6 +34,8 @@ from distcheck.checks.evidence.vllm import VllmLog
 
 __all__ = [
     "EVIDENCE_SCHEMA",
+    "Allocated",
+    "Allocation",
     "Cite",
     "Conflict",
     "Connection",
@@ -61,6 +65,7 @@ __all__ = [
     "ShmDeclared",
     "ShmMount",
     "Target",
+    "Trouble",
     "VllmLog",
     "decode_evidence",
     "encode_evidence",

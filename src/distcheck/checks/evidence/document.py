@@ -6,7 +6,7 @@ from functools import cached_property
 import msgspec
 from msgspec import Struct, field
 
-from distcheck.checks.evidence.group import Intent, Pod, Target
+from distcheck.checks.evidence.group import Intent, Pod, Target, Trouble
 from distcheck.checks.evidence.node import NodeLook, PodLook
 
 EVIDENCE_SCHEMA = "distcheck.evidence/v1"
@@ -27,6 +27,7 @@ class Evidence(Struct, frozen=True, dict=True):
     nodes: tuple[NodeLook, ...]
     schema: str = EVIDENCE_SCHEMA
     notes: tuple[str, ...] = field(default=())
+    troubles: tuple[Trouble, ...] = field(default=())
 
     def look(self, pod: Pod) -> PodLook:
         """What was seen of `pod`; a look full of `Missing` where nothing was."""

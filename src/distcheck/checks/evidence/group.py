@@ -62,6 +62,20 @@ class Conflict(Struct, frozen=True):
     source: str
 
 
+class Trouble(Struct, frozen=True, omit_defaults=True):
+    """Why a pod of the group is not there, or does not run, and where that was read.
+
+    `pod` is its name; for a pod that should be there and is not, what it would be
+    (`worker 3 of lws/vllm-tp16`). `cause` is the short id that `explain` knows.
+    """
+
+    pod: str
+    cause: str
+    says: str
+    source: str
+    seen_at: str | None = None
+
+
 class Intent(Struct, frozen=True, omit_defaults=True):
     """What specs and command lines ask for; None where nothing says it.
 

@@ -14,6 +14,8 @@ from distcheck.checks.evidence.serving import EngineArguments, EngineFolder, Eng
 from distcheck.checks.evidence.vllm import VllmLog
 
 __all__ = [
+    "Allocated",
+    "Allocation",
     "Connection",
     "GpuDevice",
     "GpuProcess",
@@ -93,6 +95,22 @@ class ModelConfig(Seen, frozen=True, tag="model-config"):
     quant_file: dict[str, object] | None = None
 
 
+class Allocation(Struct, frozen=True):
+    """Devices that the kubelet gave to one container: the resource's name, ids as it has them."""
+
+    container: str
+    resource: str
+    devices: tuple[str, ...]
+
+
+class Allocated(Seen, frozen=True, tag="allocated"):
+    """What the kubelet's pod-resources say of one pod; empty where it was given no device."""
+
+    devices: tuple[Allocation, ...]
+    source: str
+    seen_at: str | None = None
+
+
 class PodLook(Struct, frozen=True):
     """Everything one agent saw of one pod."""
 
@@ -109,15 +127,15 @@ class PodLook(Struct, frozen=True):
     draft: ModelConfig | Missing = Missing("no draft model was looked for")
     engine_folder: EngineFolder | Missing = Missing("no TensorRT-LLM engine was looked for")
     engine: EngineLog | Missing = Missing("no log was read for other engines than vLLM")
+    allocated: Allocated | Missing = Missing("the kubelet was not asked which devices it gave")
 
     @classmethod
     def unseen(cls, pod: str, reason: str) -> "PodLook":
         """A pod that nobody looked at, with the one reason for all of it."""
         gone = Missing(reason)
         look = cls(pod, gone, gone, gone, gone, gone, gone)
-        return structs.replace(
-            look, engine_http=gone, arguments=gone, draft=gone, engine_folder=gone, engine=gone
-        )
+        later = ("engine_http", "arguments", "draft", "engine_folder", "engine", "allocated")
+        return structs.replace(look, **dict.fromkeys(later, gone))
 
     def host_pid(self, container_pid: int, container: str | None = None) -> int | Missing:
         """The node's number, which NVML uses, of the process `container_pid` of this pod's logs."""
