@@ -14,12 +14,12 @@ from pathlib import Path
 
 import msgspec
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 from tests.probes.node_folder import Node, gpu
 
 from distcheck.agent.door import Door
-from distcheck.agent.metrics import AgentCollector
+from distcheck.agent.metrics import AgentFamilies
 from distcheck.agent.node import Asked, NodeAgent
+from distcheck.agent.openmetrics import page
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.checks.evidence import (
     Gpus,
@@ -219,14 +219,12 @@ def test_what_the_door_does_not_take_it_says_clearly(
 
 def test_a_scrape_shows_the_last_look_and_starts_no_probe(node: Node) -> None:
     agent = _agent(node)
-    registry = CollectorRegistry()
-    registry.register(AgentCollector(agent))
-    before = generate_latest(registry).decode()
+    before = page(AgentFamilies(agent), "", "").body.decode()
     assert "distcheck_build_info" in before
     assert "distcheck_gpu_memory_used_bytes" not in before
     assert agent.probing.outcomes == {}
     agent.look(Asked((KEY,)))
-    after = generate_latest(registry).decode()
+    after = page(AgentFamilies(agent), "", "").body.decode()
     assert 'distcheck_probe_success{probe="nvml"} 1.0' in after
     assert 'distcheck_probe_duration_seconds{probe="shm"}' in after
     assert 'distcheck_gpu_memory_total_bytes{gpu="0",uuid="GPU-00000000-0000' in after

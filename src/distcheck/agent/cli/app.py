@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "schema": (f"{_HERE}.schema", "JSON Schema of a report, of evidence, of logs, of a plan"),
     "lab": (f"{_HERE}.lab", "a two-node cluster on this machine, with a fault of your choice"),
     "agent": (f"{_HERE}.agent", "the DaemonSet's process"),
+    "serve": (f"{_HERE}.serve", "verifies every serving group of the cluster on an interval"),
 }
 REPORT_BUGS = (
     "This is a bug of distcheck, not of your cluster. Please report it with the lines above,\n"

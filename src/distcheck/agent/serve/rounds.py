@@ -1,0 +1,119 @@
+"""One round after the other: find the groups, verify each, keep the verdicts."""
+
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+
+from msgspec import Struct
+
+from distcheck import __version__
+from distcheck.agent.cluster.api import Api
+from distcheck.agent.cluster.errors import ClusterError
+from distcheck.agent.cluster.group import Group
+from distcheck.agent.serve.discover import Serving, discover
+from distcheck.agent.serve.verdicts import Kept, Verdicts
+from distcheck.checks.evidence import Evidence, NodeLook
+from distcheck.checks.report import Judged
+
+Gather = Callable[[Group], Evidence]
+Judge = Callable[[Evidence], Judged]
+
+
+class Duty(Struct, frozen=True):
+    """What to verify, how often (seconds), and how many groups at once."""
+
+    namespaces: tuple[str, ...] = ()
+    interval: float = 60.0
+    at_once: int = 4
+
+
+class Rounds:
+    """Verifies every serving group again and again; one that cannot be seen becomes unknown."""
+
+    def __init__(self, api: Api, duty: Duty, gather: Gather, judge: Judge) -> None:
+        self._api, self._duty = api, duty
+        self._gather, self._judge = gather, judge
+        self.verdicts = Verdicts(duty.interval)
+        self.over = threading.Event()
+        self._worker = threading.Thread(target=self.run, daemon=True, name="rounds")
+
+    @property
+    def alive(self) -> bool:
+        """Whether rounds go on."""
+        return self._worker.is_alive()
+
+    def start(self) -> None:
+        """Go on in a thread of its own."""
+        self._worker.start()
+
+    def run(self) -> None:
+        """Until `over` is set; a round that takes longer than the interval is followed at once."""
+        while not self.over.is_set():
+            start = time.monotonic()
+            self.once()
+            self.over.wait(max(0.0, start + self._duty.interval - time.monotonic()))
+
+    def once(self) -> None:
+        """One round. Never raises: what went wrong is kept as `verdicts.trouble`."""
+        verdicts = self.verdicts
+        try:
+            verdicts.discovery = discover(self._api, self._duty.namespaces)
+        except ClusterError as error:
+            verdicts.trouble = f"serving groups cannot be listed: {error}"
+            return
+        except Exception:  # noqa: BLE001 - a cluster must not be able to end the process
+            verdicts.trouble = _bug("serving groups cannot be listed")
+            return
+        groups = verdicts.discovery.groups
+        with ThreadPoolExecutor(self._duty.at_once) as pool:
+            list(pool.map(self._verify, groups))
+        if not self.over.is_set():
+            verdicts.forget_others(g.key for g in groups)
+            verdicts.trouble = ""
+            verdicts.rounds += 1
+
+    def _verify(self, serving: Serving) -> None:
+        if self.over.is_set():
+            return
+        start, before = time.monotonic(), self.verdicts.last_success(serving.key)
+        judged, seen = self._judged(serving.group)
+        now = time.time()
+        kept = Kept(
+            judged.report,
+            judged_at=now,
+            succeeded_at=now if seen else before,
+            seconds=time.monotonic() - start,
+            members=tuple(p.name for p in serving.group.pods),
+        )
+        self.verdicts.keep(serving.key, kept)
+
+    def _judged(self, group: Group) -> tuple[Judged, bool]:
+        """The verdict, and whether evidence could be gathered for it."""
+        try:
+            judged = self._judge(self._gather(group))
+        except ClusterError as error:
+            return self._judge(_unseen(group, str(error))), False
+        except Exception:  # noqa: BLE001 - one group must not end the verification of the others
+            why = _bug(f"internal error while {group.target.name} was verified")
+            return self._judge(_unseen(group, why)), False
+        for bug in judged.bugs:
+            sys.stderr.write(bug)
+        return judged, True
+
+
+def _unseen(group: Group, why: str) -> Evidence:
+    """The group with nothing seen of it, and the one reason."""
+    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    nodes = dict.fromkeys(p.node for p in group.pods if p.node)
+    looks = tuple(NodeLook.unseen(n, now, why) for n in nodes)
+    notes = (why, *group.notes)
+    return Evidence(__version__, now, group.target, group.intent, group.pods, looks, notes=notes)
+
+
+def _bug(says: str) -> str:
+    traceback.print_exc()
+    return f"{says}: {traceback.format_exc().strip().splitlines()[-1]}"

@@ -1,0 +1,93 @@
+"""The last verdict of each serving group, and how old it is. Safe to use from several threads."""
+
+import threading
+from collections.abc import Iterable
+
+from msgspec import Struct, field, structs
+
+from distcheck.agent.serve.discover import Discovery, Key
+from distcheck.checks.report import Report
+
+STALE_ROUNDS = 3
+"""A verdict older than this many intervals is unknown: the world may have changed since."""
+
+
+class Kept(Struct, frozen=True):
+    """What is known of one group.
+
+    `judged_at` and `succeeded_at` are Unix seconds; `seconds` is how long the last
+    verification took; `degraded` are GPU seconds under each check that failed.
+    """
+
+    report: Report
+    judged_at: float
+    succeeded_at: float | None
+    seconds: float
+    members: tuple[str, ...] = ()
+    degraded: dict[str, float] = field(default_factory=dict)
+
+
+class Verdicts:
+    """Verdicts by namespace and workload; `interval` in seconds."""
+
+    def __init__(self, interval: float) -> None:
+        self._stale = STALE_ROUNDS * interval
+        self._lock = threading.Lock()
+        self._kept: dict[Key, Kept] = {}
+        self.discovery = Discovery()
+        self.trouble = "no round has ended yet"
+        """Why the last round did not end well; empty where it did."""
+        self.rounds = 0
+
+    def keep(self, key: Key, kept: Kept) -> None:
+        """Put a new verdict in the place of the last, and count what failed in between."""
+        with self._lock:
+            before = self._kept.get(key)
+            degraded = _degraded(before, kept.judged_at, self._stale) if before else {}
+            self._kept[key] = structs.replace(kept, degraded=degraded)
+
+    def last_success(self, key: Key) -> float | None:
+        """When the group was last verified, in Unix seconds."""
+        with self._lock:
+            return self._kept[key].succeeded_at if key in self._kept else None
+
+    def forget_others(self, keys: Iterable[Key]) -> None:
+        """Groups that are gone are told of no more."""
+        with self._lock:
+            alive = set(keys)
+            self._kept = {k: v for k, v in self._kept.items() if k in alive}
+
+    def all(self, now: float) -> dict[Key, Kept]:
+        """Every group's last verdict as it counts at `now`, in Unix seconds."""
+        with self._lock:
+            return {k: self._aged(v, now) for k, v in sorted(self._kept.items())}
+
+    def of(self, namespace: str, name: str, now: float) -> Kept | None:
+        """The verdict on the workload `name`, or on the group that the pod `name` is in."""
+        with self._lock:
+            kept = self._kept.get((namespace, name))
+            mine = (v for (ns, _), v in self._kept.items() if ns == namespace)
+            found = kept or next((v for v in mine if name in v.members), None)
+        return None if found is None else self._aged(found, now)
+
+    def _aged(self, kept: Kept, now: float) -> Kept:
+        age = now - kept.judged_at
+        if age <= self._stale:
+            return kept
+        says = f"last verified {age:.0f} s ago; it was {kept.report.verdict} then"
+        return structs.replace(kept, report=_unknown(kept.report, says))
+
+
+def _unknown(report: Report, says: str) -> Report:
+    return structs.replace(report, verdict="unknown", summary=says, notes=(says, *report.notes))
+
+
+def _degraded(before: Kept, now: float, longest: float) -> dict[str, float]:
+    """What had failed goes on failing until it was looked at again, or until it was stale."""
+    passed = min(max(0.0, now - before.judged_at), longest)
+    gpus = sum(p.gpus for p in before.report.target.pods)
+    failing = {f.id for f in before.report.checks if f.outcome == "fail"}
+    return {
+        check: before.degraded.get(check, 0.0) + (passed * gpus if check in failing else 0.0)
+        for check in sorted(failing | before.degraded.keys())
+    }
