@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from msgspec import Struct
 
 from distcheck.lab.apiserver.ask import Ask
+from distcheck.lab.apiserver.kinds import Kind
 
 _STREAMS = ("exec", "attach", "portforward")
+_VERBS = ("get", "list", "watch", "create")
 
 
 class Denial(Struct, frozen=True):
@@ -36,6 +38,8 @@ def verbs_of(ask: Ask) -> tuple[str, ...]:
         return ("get", "create")
     if ask.method != "GET":
         return ("create",)
+    if ask.flag("watch"):
+        return ("watch",)
     return ("get",) if ask.name else ("list",)
 
 
@@ -59,3 +63,31 @@ def review(body: dict[str, object], denials: Iterable[Denial]) -> dict[str, obje
     verb, namespace = str(wanted.get("verb", "")), str(wanted.get("namespace", ""))
     allowed = not any(row.covers(verb, resource, namespace) for row in denials)
     return {**body, "status": {"allowed": allowed}}
+
+
+def rules_review(
+    body: dict[str, object], denials: Iterable[Denial], kinds: Iterable[Kind]
+) -> dict[str, object]:
+    """The answer to a SelfSubjectRulesReview: what the table leaves of all verbs.
+
+    Rules only ever grant, so each resource has one rule with the verbs that are not denied.
+    """
+    spec = body.get("spec")
+    namespace = str(spec.get("namespace", "")) if isinstance(spec, dict) else ""
+    rows = tuple(denials)
+    rules = [
+        {"verbs": verbs, "apiGroups": [group], "resources": [resource]}
+        for group, resource in _resources(kinds)
+        if (verbs := [v for v in _VERBS if not _denied(rows, v, resource, namespace)])
+    ]
+    status = {"resourceRules": rules, "nonResourceRules": [], "incomplete": False}
+    return {**body, "status": status}
+
+
+def _resources(kinds: Iterable[Kind]) -> list[tuple[str, str]]:
+    named = [(k.group, k.plural) for k in kinds]
+    return [*named, *(("", f"pods/{sub}") for sub in ("log", *_STREAMS))]
+
+
+def _denied(rows: Iterable[Denial], verb: str, resource: str, namespace: str) -> bool:
+    return any(row.covers(verb, resource, namespace) for row in rows)

@@ -61,7 +61,8 @@ def _resources(group_version: str, kinds: Iterable[Kind]) -> dict[str, object]:
 
 
 def _resource(kind: Kind) -> dict[str, object]:
-    verbs = ["create"] if kind.plural == "selfsubjectaccessreviews" else ["get", "list"]
+    reviews = kind.group == "authorization.k8s.io"
+    verbs = ["create"] if reviews else ["get", "list", "watch"]
     return {
         "name": kind.plural,
         "singularName": kind.kind.lower(),

@@ -1,17 +1,18 @@
 """One HTTP connection of the stand-in API server."""
 
+import sys
 import time
 from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 from urllib.parse import urlsplit
 
-from distcheck.lab.apiserver.answers import Answer, status, unauthorized
+from distcheck.lab.apiserver.answers import JSON, Answer, status, unauthorized
 from distcheck.lab.apiserver.ask import Ask, parse_ask
-from distcheck.lab.apiserver.fault import Fault, fault_for
+from distcheck.lab.apiserver.fault import NO_FAULT, Fault
 from distcheck.lab.apiserver.listener import Backend, Listener
 from distcheck.lab.apiserver.podio import container_of
-from distcheck.lab.apiserver.router import discovery_answer, resource_answer
+from distcheck.lab.apiserver.router import Watch, discovery_answer, resource_answer
 from distcheck.lab.apiserver.streams import chosen_protocol, run_exec, run_forward
 from distcheck.lab.apiserver.websocket import WebSocket, accept_key
 
@@ -45,7 +46,7 @@ class Handler(BaseHTTPRequestHandler):
     def _serve(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         token, target = self._credential()
-        fault = fault_for(urlsplit(target).path, self._backend.faults)
+        fault = self._backend.fault(urlsplit(target).path)
         time.sleep(fault.latency)
         if not self._backend.admits(token):
             self._write(unauthorized(), fault)
@@ -69,7 +70,9 @@ class Handler(BaseHTTPRequestHandler):
             self._write(discovery_answer(urlsplit(target).path, self._backend), fault)
             return
         said = resource_answer(ask, self._backend)
-        if not isinstance(said, Answer):
+        if isinstance(said, Watch):
+            self._watch(said, fault)
+        elif not isinstance(said, Answer):
             self._stream(ask, said)
         elif ask.subresource == "log" and ask.flag("follow") and said.code == 200:
             self._follow(ask, said)
@@ -80,10 +83,30 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(answer.code)
         self.send_header("Content-Type", answer.content_type)
         self.send_header("Content-Length", str(len(answer.body)))
+        if fault.retry_after is not None:
+            self.send_header("Retry-After", str(fault.retry_after))
         self.end_headers()
         self.wfile.write(answer.body[: fault.cut])
         if fault.cut is not None:
             self.close_connection = True
+
+    def _watch(self, watch: Watch, fault: Fault) -> None:
+        """Send events as chunks as they come; a fault may cut one in the middle."""
+        left = sys.maxsize if fault.cut is None else fault.cut
+        self.send_response(200)
+        self.send_header("Content-Type", JSON)
+        self.send_header("Transfer-Encoding", "chunked")
+        self.end_headers()
+        self.wfile.flush()
+        for line in watch.lines:
+            part = line[:left]
+            self.wfile.write(b"%x\r\n%s\r\n" % (len(part), part) if part else b"")
+            self.wfile.flush()
+            left -= len(part)
+            if not left:
+                self.close_connection = True
+                return
+        self.wfile.write(b"0\r\n\r\n")
 
     def _follow(self, ask: Ask, first: Answer) -> None:
         """Send the log, then what is appended, until the caller leaves or the pod is gone."""
@@ -107,7 +130,7 @@ class Handler(BaseHTTPRequestHandler):
         protocol = chosen_protocol(self.headers.get("Sec-WebSocket-Protocol", ""))
         key = self.headers.get("Sec-WebSocket-Key")
         if self.headers.get("Upgrade", "").lower() != "websocket" or not key or not protocol:
-            self._write(status(400, "unable to upgrade: only websockets are spoken here"), Fault())
+            self._write(status(400, "unable to upgrade: only websockets are spoken here"), NO_FAULT)
             return
         self.send_response(101)
         self.send_header("Upgrade", "websocket")

@@ -15,10 +15,35 @@ class Kind(Struct, frozen=True):
     extension: bool = False
 
     @property
+    def fields(self) -> frozenset[str]:
+        """What a field selector may name: of all kinds only the name, and a few more for some."""
+        return _NAMES | _FIELDS.get(self.kind, frozenset())
+
+    @property
     def api_version(self) -> str:
         """`group/version`, or the bare version for the core group."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
+
+_NAMES = frozenset({"metadata.name", "metadata.namespace"})
+_FIELDS = {
+    "Pod": frozenset({
+        "spec.nodeName", "spec.restartPolicy", "spec.schedulerName", "spec.serviceAccountName",
+        "spec.hostNetwork", "status.phase", "status.podIP", "status.podIPs",
+        "status.nominatedNodeName",
+    }),
+    "Event": frozenset({
+        "involvedObject.kind", "involvedObject.namespace", "involvedObject.name",
+        "involvedObject.uid", "involvedObject.apiVersion", "involvedObject.resourceVersion",
+        "involvedObject.fieldPath", "reason", "reportingComponent", "source", "type",
+    }),
+    "Job": frozenset({"status.successful"}),
+    "Node": frozenset({"spec.unschedulable"}),
+    "ReplicaSet": frozenset({"status.replicas"}),
+    "Namespace": frozenset({"status.phase"}),
+    "Service": frozenset({"spec.clusterIP", "spec.type"}),
+}  # fmt: skip
+"""Field labels that the real server's conversion functions know (kubernetes pkg/apis)."""
 
 KINDS = (
     Kind("", "v1", "namespaces", "Namespace", namespaced=False, short=("ns",)),
@@ -28,6 +53,7 @@ KINDS = (
     Kind("", "v1", "endpoints", "Endpoints", short=("ep",)),
     Kind("", "v1", "events", "Event", short=("ev",)),
     Kind("", "v1", "configmaps", "ConfigMap", short=("cm",)),
+    Kind("", "v1", "persistentvolumeclaims", "PersistentVolumeClaim", short=("pvc",)),
     Kind("apps", "v1", "statefulsets", "StatefulSet", short=("sts",)),
     Kind("apps", "v1", "deployments", "Deployment", short=("deploy",)),
     Kind("apps", "v1", "replicasets", "ReplicaSet", short=("rs",)),
@@ -37,10 +63,14 @@ KINDS = (
     Kind("networking.k8s.io", "v1", "networkpolicies", "NetworkPolicy", short=("netpol",)),
     Kind("authorization.k8s.io", "v1", "selfsubjectaccessreviews", "SelfSubjectAccessReview",
          namespaced=False),
+    Kind("authorization.k8s.io", "v1", "selfsubjectrulesreviews", "SelfSubjectRulesReview",
+         namespaced=False),
     Kind("leaderworkerset.x-k8s.io", "v1", "leaderworkersets", "LeaderWorkerSet",
          short=("lws",), extension=True),
     Kind("ray.io", "v1", "rayclusters", "RayCluster", extension=True),
     Kind("ray.io", "v1", "rayservices", "RayService", extension=True),
+    Kind("ray.io", "v1", "rayjobs", "RayJob", extension=True),
+    Kind("kubeflow.org", "v2beta1", "mpijobs", "MPIJob", extension=True),
     Kind("apps.nvidia.com", "v1alpha1", "nimservices", "NIMService", extension=True),
 )  # fmt: skip
 

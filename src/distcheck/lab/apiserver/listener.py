@@ -8,7 +8,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Protocol
 
 from distcheck.lab.apiserver.access import Denial
+from distcheck.lab.apiserver.ask import Ask
 from distcheck.lab.apiserver.fault import Fault
+from distcheck.lab.apiserver.history import History
 from distcheck.lab.apiserver.podio import LogReader
 from distcheck.lab.apiserver.streams import Executor, Forwarder
 
@@ -20,11 +22,17 @@ class Backend(Protocol):
     execute: Executor
     forward: Forwarder
     denied: tuple[Denial, ...]
-    faults: tuple[Fault, ...]
+    history: History
 
     @property
     def state(self) -> tuple[int, tuple[dict[str, Any], ...]]:
         """(resource version, objects), read together."""
+
+    def fault(self, path: str) -> Fault:
+        """What a request for `path` meets."""
+
+    def note_ask(self, verbs: tuple[str, ...], ask: Ask) -> None:
+        """Remember a request that was let in."""
 
     def admits(self, token: str) -> bool:
         """Whether a caller with this credential is let in."""

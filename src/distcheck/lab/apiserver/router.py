@@ -1,9 +1,12 @@
 """From a request to an answer, in the order of the real server: who, may they, what."""
 
 import json
+from collections.abc import Iterator
 from typing import Any
 
-from distcheck.lab.apiserver.access import denied_verb, review
+from msgspec import Struct
+
+from distcheck.lab.apiserver.access import denied_verb, review, rules_review, verbs_of
 from distcheck.lab.apiserver.answers import (
     Answer,
     as_json,
@@ -17,10 +20,12 @@ from distcheck.lab.apiserver.discovery import discover
 from distcheck.lab.apiserver.kinds import Kind, find_kind, served
 from distcheck.lab.apiserver.listener import Backend
 from distcheck.lab.apiserver.podio import container_of, not_running, pod_log
-from distcheck.lab.apiserver.store import Objects, find, read
+from distcheck.lab.apiserver.store import Objects, check_selectors, find, read
+from distcheck.lab.apiserver.watching import watch_lines
 
 STREAMS = ("exec", "portforward")
 USER = "lab"
+_REVIEWS = ("selfsubjectaccessreviews", "selfsubjectrulesreviews")
 
 
 def discovery_answer(path: str, backend: Backend) -> Answer:
@@ -28,22 +33,42 @@ def discovery_answer(path: str, backend: Backend) -> Answer:
     return discover(path, served(backend.state[1])) or no_such_path()
 
 
-def resource_answer(ask: Ask, backend: Backend) -> Answer | dict[str, Any]:
+class Watch(Struct, frozen=True):
+    """An answer without an end: lines as they come."""
+
+    lines: Iterator[bytes]
+
+
+def resource_answer(ask: Ask, backend: Backend) -> Answer | Watch | dict[str, Any]:
     """The answer, or for a stream that may start the pod that it goes to."""
-    revision, objects = backend.state
     kind = find_kind(ask.group, ask.version, ask.resource)
-    if kind is None or kind not in served(objects):
+    if kind is None or kind not in served(backend.state[1]):
         return no_such_path()
-    if kind.plural == "selfsubjectaccessreviews":
+    if kind.plural in _REVIEWS:
         return _review(ask, backend)
-    refused = _refusal(ask, backend)
-    if refused is not None:
-        return refused
+    backend.note_ask(verbs_of(ask), ask)
+    return _refusal(ask, backend) or _granted(ask, kind, backend)
+
+
+def _granted(ask: Ask, kind: Kind, backend: Backend) -> Answer | Watch | dict[str, Any]:
+    revision, objects = backend.state
     if ask.subresource:
         return _subresource(ask, kind, objects, backend)
     if ask.method != "GET":
         return status(405, "this stand-in is read-only")
-    return read(objects, revision, kind, ask)
+    watch = ask.flag("watch")
+    return _watch(kind, ask, backend) if watch else read(objects, revision, kind, ask)
+
+
+def _watch(kind: Kind, ask: Ask, backend: Backend) -> Answer | Watch:
+    """The first event is looked for here, so that a bad selector is an answer of its own."""
+    lines = watch_lines(backend.history, kind, ask)
+    try:
+        check_selectors(kind, ask)
+        int(ask.value("resourceVersion") or 0), int(ask.value("timeoutSeconds") or 0)
+    except ValueError as error:
+        return status(400, str(error))
+    return Watch(lines)
 
 
 def _refusal(ask: Ask, backend: Backend) -> Answer | None:
@@ -59,6 +84,8 @@ def _review(ask: Ask, backend: Backend) -> Answer:
         body = json.loads(ask.body)
     except ValueError as error:
         return status(415, f"only JSON bodies are read here: {error}")
+    if ask.resource == "selfsubjectrulesreviews":
+        return as_json(rules_review(body, backend.denied, served(backend.state[1])), 201)
     return as_json(review(body, backend.denied), 201)
 
 

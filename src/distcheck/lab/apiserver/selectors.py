@@ -1,7 +1,7 @@
 """Label and field selectors, as query parameters spell them."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 Match = Callable[[Mapping[str, str]], bool]
 
@@ -21,13 +21,16 @@ def label_match(selector: str) -> Match:
     return lambda labels: all(term(labels) for term in terms)
 
 
-def field_match(selector: str) -> Callable[[Mapping[str, object]], bool]:
+def field_match(selector: str, allowed: Collection[str]) -> Callable[[Mapping[str, object]], bool]:
     """A test of an object for `metadata.name=x,status.phase!=Running`.
 
     Raises:
-        ValueError: a term that is no comparison.
+        ValueError: a term that is no comparison, or a field that is not `allowed`.
     """
     terms = [_comparison(t) for t in selector.split(",") if t.strip()]
+    for key, _, _ in terms:
+        if key not in allowed:
+            raise ValueError(f"field label not supported: {key}")
     return lambda obj: all((_walk(obj, k) == v) == same for k, v, same in terms)
 
 

@@ -5,9 +5,13 @@ import threading
 from collections.abc import Iterable
 from typing import Any, Self
 
+from msgspec import Struct
+
 from distcheck.lab.apiserver.access import Denial
-from distcheck.lab.apiserver.fault import Fault
+from distcheck.lab.apiserver.ask import Ask
+from distcheck.lab.apiserver.fault import Fault, Faults
 from distcheck.lab.apiserver.handler import Handler
+from distcheck.lab.apiserver.history import History
 from distcheck.lab.apiserver.listener import Listener
 from distcheck.lab.apiserver.podio import LogReader
 from distcheck.lab.apiserver.streams import Executor, Forwarder
@@ -32,6 +36,16 @@ def no_forward(_namespace: str, _pod: str, _port: int) -> tuple[str, int] | None
     return None
 
 
+class Asked(Struct, frozen=True):
+    """A request as RBAC sees it: `pods/log` is a resource of its own."""
+
+    verbs: tuple[str, ...]
+    group: str
+    resource: str
+    namespace: str
+    name: str
+
+
 class ApiServer:
     """Serves Kubernetes objects (dicts) to kubectl and to API clients.
 
@@ -41,8 +55,10 @@ class ApiServer:
     (host, port) that stands for that port of the pod, or None where nothing listens.
 
     `objects`, `denied` and `faults` may be assigned while it runs: each request reads each
-    of them once. Credential: the bearer token in the Authorization header, or the path
-    prefix `/as/TOKEN` for clients that send none over plain HTTP. An empty token lets all in.
+    of them once. `asked` has every request that was let in, oldest first.
+
+    Credential: the bearer token in the Authorization header, or the path prefix `/as/TOKEN`
+    for clients that send none over plain HTTP. An empty token lets all in.
     """
 
     def __init__(  # noqa: PLR0913 - the outside world of a cluster, all of it named
@@ -58,23 +74,43 @@ class ApiServer:
     ) -> None:
         self.token = token
         self.logs, self.execute, self.forward = logs, execute, forward
-        self.denied, self.faults = tuple(denied), tuple(faults)
-        self._state = (1, tuple(objects))
+        self.denied = tuple(denied)
+        self.faults = tuple(faults)
+        self.history = History(objects)
+        self.asked: list[Asked] = []
         self._listener: Listener | None = None
 
     @property
     def objects(self) -> tuple[Object, ...]:
         """What is served now."""
-        return self._state[1]
+        return self.history.now[1]
 
     @objects.setter
     def objects(self, objects: Iterable[Object]) -> None:
-        self._state = (self._state[0] + 1, tuple(objects))
+        self.history.put(objects)
 
     @property
     def state(self) -> tuple[int, tuple[Object, ...]]:
         """(resource version, objects), read together."""
-        return self._state
+        return self.history.now
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """What goes wrong now; counting begins anew where it is assigned."""
+        return self._faults.all
+
+    @faults.setter
+    def faults(self, faults: Iterable[Fault]) -> None:
+        self._faults = Faults(faults)
+
+    def fault(self, path: str) -> Fault:
+        """What this request meets."""
+        return self._faults.meet(path)
+
+    def note_ask(self, verbs: tuple[str, ...], ask: Ask) -> None:
+        """Remember a request that was let in."""
+        resource = f"{ask.resource}/{ask.subresource}" if ask.subresource else ask.resource
+        self.asked.append(Asked(verbs, ask.group, resource, ask.namespace, ask.name))
 
     @property
     def url(self) -> str:
@@ -101,6 +137,7 @@ class ApiServer:
     def stop(self) -> None:
         """Stop listening and break every open connection."""
         if self._listener is not None:
+            self.history.end()
             self._listener.stop()
             self._listener = None
 

@@ -28,8 +28,6 @@ def of_kind(objects: Objects, kind: Kind, namespace: str = "") -> list[Object]:
 
 def read(objects: Objects, revision: int, kind: Kind, ask: Ask) -> Answer:
     """Answer a get or a list."""
-    if ask.flag("watch"):
-        return status(405, "watch is not served by this stand-in")
     if not ask.name:
         return _list(objects, revision, kind, ask)
     found = find(objects, kind, ask.namespace, ask.name)
@@ -40,7 +38,7 @@ def read(objects: Objects, revision: int, kind: Kind, ask: Ask) -> Answer:
 
 def _list(objects: Objects, revision: int, kind: Kind, ask: Ask) -> Answer:
     try:
-        found = _select(of_kind(objects, kind, ask.namespace), ask)
+        found = selected(of_kind(objects, kind, ask.namespace), kind, ask)
         start = _start(ask.value("continue"), revision)
     except ValueError as error:
         return status(400, str(error))
@@ -56,9 +54,19 @@ def _list(objects: Objects, revision: int, kind: Kind, ask: Ask) -> Answer:
     return as_json(body)
 
 
-def _select(found: list[Object], ask: Ask) -> list[Object]:
+def check_selectors(kind: Kind, ask: Ask) -> None:
+    """Read the selectors and drop them.
+
+    Raises:
+        ValueError: one cannot be read, or names a field that this kind is not selected by.
+    """
+    selected([], kind, ask)
+
+
+def selected(found: list[Object], kind: Kind, ask: Ask) -> list[Object]:
+    """Those that fit the request's selectors; raises as `check_selectors`."""
     labels = label_match(ask.value("labelSelector"))
-    fields = field_match(ask.value("fieldSelector"))
+    fields = field_match(ask.value("fieldSelector"), kind.fields)
     return [o for o in found if labels(o["metadata"].get("labels") or {}) and fields(o)]
 
 
