@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from kubernetes import client, config, watch
+from kubernetes import client, config, stream, watch
 from tests.cluster.manifests.build import Object, container, pod, two_nodes
 
 from distcheck.lab.apiserver import ApiServer, Denial, Fault, write_kubeconfig
@@ -182,6 +182,26 @@ def test_a_rules_review_grants_what_no_row_denies(server: ApiServer, tmp_path: P
     assert granted["pods/exec"] == ["get", "list", "watch"]
     assert granted["pods"] == ["get", "list", "watch", "create"]
     assert "nodes" not in granted
+
+
+def test_an_exec_is_cut_off_before_its_status(tmp_path: Path) -> None:
+    def execute(*_: object) -> tuple[int, bytes, bytes]:
+        return 0, b"x" * 1000, b""
+
+    with ApiServer(two_nodes(), token=TOKEN, execute=execute) as server:
+        server.faults = (Fault("/exec", cut=11),)
+        path = write_kubeconfig(tmp_path / "python", server.url, TOKEN)
+        settings = client.Configuration()
+        config.load_kube_config(str(path), client_configuration=settings)
+        call = stream.stream(
+            client.CoreV1Api(client.ApiClient(settings)).connect_get_namespaced_pod_exec,
+            *("vllm-head-0", "llm"),
+            command=["cat"],
+            stdout=True,
+            _preload_content=False,
+        )
+        with pytest.raises(Exception, match="Connection to remote host was lost"):
+            call.run_forever(timeout=5)
 
 
 def test_every_request_is_remembered_as_rbac_sees_it(server: ApiServer, core: Any) -> None:

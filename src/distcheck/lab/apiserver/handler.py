@@ -73,7 +73,7 @@ class Handler(BaseHTTPRequestHandler):
         if isinstance(said, Watch):
             self._watch(said, fault)
         elif not isinstance(said, Answer):
-            self._stream(ask, said)
+            self._stream(ask, said, fault)
         elif ask.subresource == "log" and ask.flag("follow") and said.code == 200:
             self._follow(ask, said)
         else:
@@ -126,7 +126,7 @@ class Handler(BaseHTTPRequestHandler):
         said = resource_answer(ask, self._backend)
         return said.body if isinstance(said, Answer) and said.code == 200 else None
 
-    def _stream(self, ask: Ask, pod: dict[str, Any]) -> None:
+    def _stream(self, ask: Ask, pod: dict[str, Any], fault: Fault) -> None:
         protocol = chosen_protocol(self.headers.get("Sec-WebSocket-Protocol", ""))
         key = self.headers.get("Sec-WebSocket-Key")
         if self.headers.get("Upgrade", "").lower() != "websocket" or not key or not protocol:
@@ -139,7 +139,7 @@ class Handler(BaseHTTPRequestHandler):
         self.send_header("Sec-WebSocket-Protocol", protocol)
         self.end_headers()
         self.close_connection = True
-        self._run(ask, pod)(WebSocket(self.rfile, self.wfile))
+        self._run(ask, pod)(WebSocket(self.rfile, self.wfile, fault.cut))
 
     def _run(self, ask: Ask, pod: dict[str, Any]) -> Callable[[WebSocket], None]:
         where, backend = (ask.namespace, ask.name), self._backend

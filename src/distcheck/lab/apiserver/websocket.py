@@ -20,19 +20,31 @@ def accept_key(key: str) -> str:
 
 
 class WebSocket:
-    """One accepted connection. Several threads may send; one receives."""
+    """One accepted connection. Several threads may send; one receives.
 
-    def __init__(self, reader: BufferedIOBase, writer: BufferedIOBase) -> None:
-        self._reader, self._writer = reader, writer
+    After `cut` bytes of payload the connection breaks, without a close frame.
+    """
+
+    def __init__(
+        self, reader: BufferedIOBase, writer: BufferedIOBase, cut: int | None = None
+    ) -> None:
+        self._reader, self._writer, self._left = reader, writer, cut
         self._lock = threading.Lock()
 
     def send(self, payload: bytes) -> None:
         """Send one binary message.
 
         Raises:
-            OSError: the peer is gone.
+            OSError: the peer is gone, or the connection was to be cut here.
         """
-        self._frame(_BINARY, payload)
+        if self._left is None:
+            self._frame(_BINARY, payload)
+            return
+        part = payload[: self._left]
+        self._left -= len(part)
+        self._frame(_BINARY, part)
+        if len(part) < len(payload):
+            raise ConnectionAbortedError("cut as ordered")
 
     def say_close(self) -> None:
         """Send a close frame; a peer that is gone needs none."""
