@@ -26,6 +26,11 @@ def test_devices_memory_and_processes_come_through_the_binding(tmp_path: Path) -
     assert [(p.pid, p.memory_used) for p in seen.processes] == [(100, 70 << 30), (101, 70 << 30)]
 
 
+def test_the_minor_number_of_a_gpu_is_not_its_index(tmp_path: Path) -> None:
+    seen = looked(tmp_path, gpu(0, minor=3), gpu(1, minor=0))
+    assert [(d.index, d.minor) for d in seen.devices] == [(0, 3), (1, 0)]
+
+
 def test_the_file_is_read_again_at_each_look(tmp_path: Path) -> None:
     node = Node(tmp_path).start()
     nvml = Nvml(LabNvml(node.gpus([gpu(0)])))

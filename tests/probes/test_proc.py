@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from tests.probes.node_folder import Node, need_root
 
 from distcheck.agent.probes import sockets
 from distcheck.agent.probes.proc import Proc, Task
-from distcheck.agent.proc_text import container_of, ns_pids_of, pod_of, stat_of
+from distcheck.agent.proc_text import container_of, ns_pids_of, pod_of, pods_around, stat_of
 from distcheck.checks.evidence import Missing, Process, Processes
 from distcheck.checks.evidence.process import host_pid
 
@@ -22,6 +23,7 @@ STATIC = "0123456789abcdef" * 2
 BURSTABLE = f"kubepods-burstable-pod{UNDER}.slice"
 SCOPE = f"cri-containerd-{HEX}.scope"
 
+STATIC_SLICE = f"kubepods-burstable-pod{STATIC}.slice"
 SHAPES = {
     "systemd, containerd": f"0::/kubepods.slice/{BURSTABLE}/cri-containerd-{HEX}.scope",
     "systemd, guaranteed": f"0::/kubepods.slice/kubepods-pod{UNDER}.slice/{SCOPE}",
@@ -32,6 +34,13 @@ SHAPES = {
     "mixed drivers": f"0::/system.slice/containerd.service/{BURSTABLE}:cri-containerd:{HEX}",
     "kind": f"0::/kubelet.slice/kubelet-kubepods.slice/kubelet-{BURSTABLE}/{SCOPE}",
     "private namespace": f"0::/../../{BURSTABLE}/cri-containerd-{HEX}.scope",
+    "kind, cgroupfs": f"0::/docker/{'ef' * 32}/kubelet/kubepods/burstable/pod{UID}/{HEX}",
+    "kind, private": f"0::/../../../kubelet-kubepods-besteffort-pod{UNDER}.slice/{SCOPE}",
+    "Docker, cgroupfs": f"4:devices:/kubepods/pod{UID}/{HEX}",
+    "within the container": f"0::/kubepods.slice/{BURSTABLE}/{SCOPE}/init.scope",
+    "gone": f"0::/kubepods.slice/{BURSTABLE}/{SCOPE} (deleted)",
+    "CRI-O, version 1": f"3:cpuset:/\n2:cpu,cpuacct:/kubepods.slice/{BURSTABLE}/crio-{HEX}.scope",
+    "hybrid": f"9:name=systemd:/kubepods/pod{UID}/{HEX}\n0::/system.slice/containerd.service",
     "version 1": f"12:pids:/\n5:memory:/kubepods/burstable/pod{UID}/{HEX}\n1:name=systemd:/",
 }
 
@@ -41,13 +50,35 @@ def test_a_cgroup_names_its_pod_and_container(shape: str) -> None:
     assert pod_of(SHAPES[shape]) == (UID, HEX)
 
 
-def test_a_static_pod_has_a_hash_for_its_uid() -> None:
-    assert pod_of(f"0::/kubepods/burstable/pod{STATIC}/{HEX}") == (STATIC, HEX)
+@pytest.mark.parametrize(
+    "path", [f"kubepods/burstable/pod{STATIC}/{HEX}", f"kubepods.slice/{STATIC_SLICE}/{SCOPE}"]
+)
+def test_a_static_pod_has_a_hash_for_its_uid(path: str) -> None:
+    assert pod_of(f"0::/{path}") == (STATIC, HEX)
 
 
-def test_the_innermost_pod_counts_in_a_cluster_within_a_pod() -> None:
-    outer = f"/kubepods/besteffort/pod{UID.replace('5f', '00')}/{'cd' * 32}"
-    assert pod_of(f"0::{outer}/kubelet/kubepods/pod{UID}/{HEX}") == (UID, HEX)
+def test_a_pod_without_a_container_yet_has_its_uid_alone() -> None:
+    assert pod_of(f"0::/kubepods.slice/{BURSTABLE}") == (UID, "")
+
+
+OUTER, OUTER_HEX = UID.replace("5f", "00"), "cd" * 32
+NESTED = f"0::/kubepods/besteffort/pod{OUTER}/{OUTER_HEX}/kubelet/kubepods/pod{UID}/{HEX}"
+
+
+def test_no_container_gives_its_processes_to_another_pod_by_a_cgroup_of_its_own() -> None:
+    assert pod_of(NESTED) == (OUTER, OUTER_HEX)
+
+
+def test_the_inner_pod_counts_in_a_cluster_within_a_pod(tmp_path: Path) -> None:
+    """The agent is itself in a pod of the inner cluster, so its own cgroup shows how deep."""
+    assert pods_around(f"12:pids:/\n{NESTED}") == 1
+    assert pod_of(NESTED, 1) == (UID, HEX)
+    for name in ("self", "9"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "cgroup").write_text(NESTED)
+    assert Proc(str(tmp_path)).owner(9) == "pod"
+    (tmp_path / "9" / "cgroup").write_text(f"0::/kubepods/besteffort/pod{OUTER}/{OUTER_HEX}")
+    assert Proc(str(tmp_path)).owner(9) == "node"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +88,10 @@ def test_the_innermost_pod_counts_in_a_cluster_within_a_pod() -> None:
         "0::/system.slice/sshd.service",
         "0::/user.slice/podman-1234.scope",
         f"0::/kubepods.slice/{BURSTABLE}/crio-conmon-{HEX}.scope",
+        f"0::/machine.slice/machine-libpod_pod_{HEX}.slice/libpod-{HEX}.scope",
+        f"0::/machine.slice/libpod{STATIC}.slice/libpod-{HEX}.scope",
+        f"0::/kubepods/burstable/pod{HEX}/{HEX}",
+        "0::/kubepods.slice",
     ],
 )
 def test_a_process_of_the_node_is_in_no_pod(cgroup: str) -> None:
@@ -66,9 +101,33 @@ def test_a_process_of_the_node_is_in_no_pod(cgroup: str) -> None:
 @settings(deadline=None)
 @given(st.text() | st.from_regex(r"0::/.*pod[0-9a-f_-]{20,40}.*"))
 def test_any_cgroup_text_is_survived(text: str) -> None:
-    uid, container = pod_of(text)
-    assert len(uid) in (0, 32, 36)
-    assert len(container) in (0, 64)
+    for within in (0, 1):
+        uid, container = pod_of(text, within)
+        assert len(uid) in (0, 32, 36)
+        assert len(container) in (0, 64)
+    assert pods_around(text) >= 0
+
+
+PREFIX = st.sampled_from(
+    ["", "/", "/../..", "/docker/abc", "/kubelet.slice/kubelet-kubepods.slice"]
+)
+CASES = st.tuples(PREFIX, st.uuids(), st.binary(min_size=32, max_size=32), st.integers(0, 3))
+
+
+@given(CASES)
+def test_every_driver_and_runtime_names_the_same_pod(
+    case: tuple[str, uuid.UUID, bytes, int],
+) -> None:
+    prefix, made, raw, which = case
+    under, container = str(made).replace("-", "_"), raw.hex()
+    path = (
+        f"/kubepods-burstable.slice/kubepods-burstable-pod{under}.slice/crio-{container}.scope",
+        f"/kubepods/pod{made}/{container}",
+        f"/kubepods-pod{under}.slice:cri-containerd:{container}",
+        f"/kubepods-pod{made.hex}.slice/docker-{container}.scope",
+    )[which]
+    uid = made.hex if which == 3 else str(made)
+    assert pod_of(f"0::{prefix}{path}") == (uid, container)
 
 
 @settings(deadline=None)

@@ -41,6 +41,7 @@ class GpuLook:
         memory = _memory(nvml, handle)
         mig = self._maybe("MIG mode", lambda: nvml.nvmlDeviceGetMigMode(handle)[0] == 1)
         bus = self._maybe("PCI address", lambda: nvml.nvmlDeviceGetPciInfo(handle).busId)
+        minor = self._maybe("minor number", lambda: nvml.nvmlDeviceGetMinorNumber(handle))
         return GpuDevice(
             nvml.nvmlDeviceGetUUID(handle),
             self.index,
@@ -50,6 +51,7 @@ class GpuLook:
             getattr(memory, "reserved", None),
             bus or "",
             mig,
+            minor,
         )
 
     def _look_at_slices(self, handle: object) -> None:

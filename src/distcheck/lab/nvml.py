@@ -33,7 +33,7 @@ class LabNvml:
     The file: {"driver": "...", "gpus": [{"uuid", "name", "memory_total", "memory_used",
     "processes": [{"pid", "memory_used"}]}]}. A GPU with "error": N answers every question
     with that NVML error; "init_error": N beside "gpus" does so for `nvmlInit`. A GPU may have
-    "memory_reserved", "bus_id", "mps" (processes as above), and, cut by MIG, "slices":
+    "memory_reserved", "bus_id", "minor", "mps" (processes as above), and, cut by MIG, "slices":
     [{"uuid", "gpu_instance", "compute_instance", "memory_total", "memory_used",
     "processes"}], where null is a place without a slice. "memory_used": null of a process is
     what NVML does not tell.
@@ -56,6 +56,7 @@ class LabNvml:
         self.nvmlDeviceGetComputeRunningProcesses_v3 = _Function(self._processes("processes"))
         self.nvmlDeviceGetMPSComputeRunningProcesses_v3 = _Function(self._processes("mps"))
         self.nvmlDeviceGetPciInfo_v3 = _Function(self._pci)
+        self.nvmlDeviceGetMinorNumber = _Function(self._minor)
         self.nvmlDeviceGetMigMode = _Function(self._mig_mode)
         self.nvmlDeviceGetMaxMigDeviceCount = _Function(self._most_slices)
         self.nvmlDeviceGetMigDeviceHandleByIndex = _Function(self._slice_handle)
@@ -111,6 +112,10 @@ class LabNvml:
 
     def _pci(self, handle: Any, info: Any) -> int:
         _of(info).busId = str(self._gpu(handle).get("bus_id", "")).encode()
+        return SUCCESS
+
+    def _minor(self, handle: Any, minor: Any) -> int:
+        _of(minor).value = int(self._gpu(handle).get("minor", _value(handle) % _PER_GPU - 1))
         return SUCCESS
 
     def _mig_mode(self, handle: Any, now: Any, later: Any) -> int:

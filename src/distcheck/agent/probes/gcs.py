@@ -3,7 +3,6 @@
 Requests are empty and no cluster id is sent, which Ray 2.9.3 to 2.60.0 answer alike.
 """
 
-import os
 import re
 import socket
 import time
@@ -11,8 +10,9 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
+from distcheck.agent.grpc_call import Failure, call, open_channel
 from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence import Missing
 from distcheck.checks.evidence.ray import RayCluster, RayletProbe, RayNode
@@ -22,14 +22,7 @@ _CHECK_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 _HEALTH = "/grpc.health.v1.Health/Check"
 _SERVING = b"\x08\x01"
 _CONNECT_SECONDS = 3.0
-_LEAST_SECONDS = 0.05
-
-
-class _Failure(Struct, frozen=True):
-    """A call that failed: gRPC's status name, and its text."""
-
-    code: str
-    details: str
+_LARGEST = 64 << 20
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -73,8 +66,8 @@ def health(ip: str, port: int, timeout: float = 3.0) -> RayletProbe:
     if isinstance(peer, RayletProbe):
         return peer
     with _channel(peer, port) as channel:
-        reply = _call(channel, _HEALTH, deadline)
-    if isinstance(reply, _Failure):
+        reply = call(channel, _HEALTH, deadline)
+    if isinstance(reply, Failure):
         silent = reply.code == "DEADLINE_EXCEEDED"
         return RayletProbe("no_answer" if silent else "error", _reason(reply, token=None))
     return RayletProbe("serving") if reply == _SERVING else RayletProbe("error", "not serving")
@@ -105,13 +98,13 @@ def _ask(
     from distcheck.agent.probes.ray_proto import decode, tables  # noqa: PLC0415 - start-up time
 
     with _channel(*peer) as channel:
-        first = _call(channel, _CHECK_ALIVE, deadline, token)
-        if isinstance(first, _Failure):
+        first = call(channel, _CHECK_ALIVE, deadline, token)
+        if isinstance(first, Failure):
             return Missing(_reason(first, token))
         replies: dict[str, bytes | Missing] = {tables.CHECK_ALIVE: first}
         for method in tables.METHODS[1:]:
-            reply = _call(channel, f"/ray.rpc.{method}", deadline, token)
-            if isinstance(reply, _Failure):
+            reply = call(channel, f"/ray.rpc.{method}", deadline, token)
+            if isinstance(reply, Failure):
                 replies[method] = Missing(f"{method}: {_reason(reply, token)}")
             else:
                 replies[method] = reply
@@ -129,30 +122,8 @@ def _scrubbed(seen: RayCluster) -> RayCluster:
 
 
 def _channel(ip: str, port: int) -> Any:
-    """A gRPC channel of its own subchannels; grpc's log lines on standard error stay off."""
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
-    import grpc  # noqa: PLC0415 - start-up time: 0.1 s and 20 MB
-
-    options = (
-        ("grpc.enable_http_proxy", 0),
-        ("grpc.max_receive_message_length", 64 << 20),
-        ("grpc.use_local_subchannel_pool", 1),
-    )
     target = f"ipv6:[{ip}]:{port}" if ":" in ip else f"ipv4:{ip}:{port}"
-    return grpc.insecure_channel(target, options=options)
-
-
-def _call(channel: Any, method: str, deadline: float, token: str | None = None) -> bytes | _Failure:
-    """The reply's bytes to an empty request, or how the call failed."""
-    import grpc  # noqa: PLC0415 - see _channel
-
-    metadata = [("authorization", f"Bearer {token}")] if token else None
-    left = max(deadline - time.monotonic(), _LEAST_SECONDS)
-    try:
-        reply: bytes = channel.unary_unary(method)(b"", timeout=left, metadata=metadata)
-    except grpc.RpcError as error:
-        return _Failure(error.code().name, str(error.details() or ""))
-    return reply
+    return open_channel(target, _LARGEST)
 
 
 _REASONS = (
@@ -168,7 +139,7 @@ _REASONS = (
 )
 
 
-def _reason(failure: _Failure, token: str | None) -> str:
+def _reason(failure: Failure, token: str | None) -> str:
     """Why a call failed, in words; never gRPC's text where that could hold the token."""
     if failure.code == "UNAUTHENTICATED" and token and "WrongCluster" not in failure.details:
         return "refused the token"

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct, structs
 
-from distcheck.agent.proc_text import container_of, ns_pids_of, pod_of, stat_of
+from distcheck.agent.proc_text import container_of, ns_pids_of, pod_of, pods_around, stat_of
 from distcheck.agent.redact import allowed_environ, is_wanted, redacted
 from distcheck.checks.evidence import Process
 from distcheck.checks.evidence.gpu import Owner
@@ -65,6 +65,7 @@ class Proc:
 
     def __init__(self, root: str) -> None:
         self.root = Path(root)
+        self._within = self._or_empty("self", "cgroup", pods_around)
 
     def tasks(self) -> Iterator[Task]:
         """Every process that a pod's cgroup holds; those that end meanwhile are left out.
@@ -80,7 +81,7 @@ class Proc:
 
     def _task(self, pid: int, boot: float) -> Task | None:
         try:
-            uid, container = pod_of(self._read(pid, "cgroup"))
+            uid, container = pod_of(self._read(pid, "cgroup"), self._within)
             if not uid:
                 return None
             argv = self._read(pid, "cmdline").rstrip("\0").split("\0")
@@ -122,11 +123,11 @@ class Proc:
     def owner(self, pid: int) -> Owner:
         """Whose the process `pid` is that no pod of this node was found to hold."""
         try:
-            return "pod" if pod_of(self._read(pid, "cgroup"))[0] else "node"
+            return "pod" if pod_of(self._read(pid, "cgroup"), self._within)[0] else "node"
         except OSError:
             return "unseen"
 
-    def _or_empty(self, pid: int, name: str, read: Callable[[str], T]) -> T:
+    def _or_empty(self, pid: int | str, name: str, read: Callable[[str], T]) -> T:
         try:
             return read(self._read(pid, name))
         except OSError:
@@ -139,7 +140,7 @@ class Proc:
             return {}
         return {name: environ[name] for name in _VISIBLE if name in environ}
 
-    def _read(self, pid: int, name: str) -> str:
+    def _read(self, pid: int | str, name: str) -> str:
         with (self.root / str(pid) / name).open("rb") as file:
             return file.read(_MAX_FILE).decode("utf-8", "replace")
 

@@ -16,7 +16,8 @@ class GpuDevice(Struct, frozen=True, omit_defaults=True):
     """One GPU; memory in bytes.
 
     `memory_reserved` is the driver's own part, None where the driver counts it as used.
-    `bus_id` is the PCI address (`00000000:1B:00.0`), `mig` None where NVML does not tell.
+    `bus_id` is the PCI address (`00000000:1B:00.0`), `minor` the N of `/dev/nvidiaN`; `mig` and
+    `minor` are None where NVML does not tell.
     """
 
     uuid: str
@@ -27,6 +28,7 @@ class GpuDevice(Struct, frozen=True, omit_defaults=True):
     memory_reserved: int | None = None
     bus_id: str = ""
     mig: bool | None = None
+    minor: int | None = None
 
 
 class MigSlice(Struct, frozen=True, omit_defaults=True):

@@ -6,6 +6,7 @@ from typing import Self
 from msgspec import Struct
 
 from distcheck.checks.evidence import Cite, Evidence, GpuProcess, Gpus, Missing, Pod, Processes
+from distcheck.checks.facts.allocation import gpu_count, left_over, was_given
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.sharding_process import RANK_TITLES, gpu_processes, unlisted
 from distcheck.checks.knowledge.counted import counted, several
@@ -89,7 +90,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
             ranks += mine
             tenants += _tenants(group, pod, gpus, {r.uuid for r in mine})
             gaps += _nobodys(gpus, {r.uuid for r in mine})
-            left = pod.gpus - len({r.uuid for r in mine})
+            left = left_over(evidence, pod, {r.uuid for r in mine})
             unseen = sum(_unattributed(p) for p in gpus.processes) + unlisted(gpus)
             if left > 0 and unseen:
                 verb = several(unseen, "is")
@@ -101,7 +102,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
         return cls(
             ranks=tuple(ranks),
             tenants=tuple(tenants),
-            gpus=sum(p.gpus for p in evidence.pods),
+            gpus=sum(gpu_count(evidence, p) for p in evidence.pods),
             unused=unused,
             asked=evidence.intent.gpus,
             layout=_layout(evidence),
@@ -163,7 +164,9 @@ def _ranks(evidence: Evidence, pod: Pod) -> Iterable[RankOnGpu]:
 
 
 def _allocated(evidence: Evidence, pod: Pod, pid: int, uuid: str) -> bool | None:
-    """By the list of UUIDs that the device plugin puts into the container's environment."""
+    """By the kubelet's word, else by the UUIDs in the environment that the device plugin made."""
+    if (given := was_given(evidence, pod, pid, uuid)) is not None:
+        return given
     seen = evidence.look(pod).processes
     if not isinstance(seen, Processes):
         return None

@@ -1,8 +1,9 @@
 """SHARD004."""
 
 from distcheck.checks.check import check
-from distcheck.checks.evidence import Cite
+from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.facts import sharding_remedies as remedies
+from distcheck.checks.facts.allocation import GpusGiven
 from distcheck.checks.facts.group_pods import GroupPods
 from distcheck.checks.facts.sharding_gpus import RankOnGpu, RanksOnGpus, Tenant
 from distcheck.checks.knowledge.counted import counted, several
@@ -11,27 +12,39 @@ from distcheck.checks.verdict import Verdict, failed, passed, unknown, warned
 
 
 @check("SHARD004", weight="supporting")
-def one_rank_a_gpu(seen: RanksOnGpus, group: GroupPods) -> Verdict:
+def one_rank_a_gpu(
+    seen: RanksOnGpus | Missing, given: GpusGiven | Missing, group: GroupPods
+) -> Verdict:
     """Every GPU of the group has exactly one rank.
 
     Proves:
         NVML shows on each GPU (or MIG slice) of the group's pods one process of theirs that
         is a rank, by its title or by what it holds, and nobody else who holds memory there.
+        Which GPUs those are is the kubelet's word where an agent could ask it, else the limits
+        of the pods and what the device plugin wrote into the environment of the container.
         It does not prove that these ranks are of one world: see SHARD002.
 
     Causes:
         gpu_unused: a pod of the group has GPUs on which no rank runs
-        gpu_shared: two ranks are on one GPU, or somebody else holds memory there
+        gpu_shared: two ranks are on one GPU, or must be; or somebody else holds memory there
         gpu_not_allocated: a rank is on a GPU that was given to another container
 
     Remedy:
         GPUs without a rank: compare TP x PP (x DP) with the GPU limits of the pods, and see
         whether the engine's Ray or node rank sees every node. Two ranks on one GPU: look at
-        CUDA_VISIBLE_DEVICES, and at how many engines run in each pod. A rank on a GPU of
+        CUDA_VISIBLE_DEVICES, and at how many engines run in each pod. Shares of one GPU are no
+        two GPUs: set failRequestsGreaterThanOne in the device plugin's time-slicing, and give
+        the pods nodes whose GPUs are not shared. A rank on a GPU of
         another container: a privileged pod sees every GPU of its node, so take the privilege
         away or set NVIDIA_VISIBLE_DEVICES. Somebody else's process: look for time-slicing
         and for pods that bypass the device plugin.
     """
+    if isinstance(given, GpusGiven) and given.doubled:
+        return _shares(given)
+    return unknown(seen.reason) if isinstance(seen, Missing) else _judged(seen, given, group)
+
+
+def _judged(seen: RanksOnGpus, given: GpusGiven | Missing, group: GroupPods) -> Verdict:
     cites = tuple(r.cite for r in in_turn(seen.ranks, lambda r: r.pod))
     stray = [r for r in seen.ranks if r.allocated is False]
     if doubled := seen.doubled:
@@ -45,11 +58,13 @@ def one_rank_a_gpu(seen: RanksOnGpus, group: GroupPods) -> Verdict:
         remedy = remedies.not_given(group, one.pod, one.uuid)
         return failed(says, "gpu_not_allocated", (r.cite for r in stray), uuids, remedy)
     if seen.unused:
-        used = seen.gpus - sum(seen.unused.values())
+        busy = seen.gpus - sum(seen.unused.values())
         where = ", ".join(f"{count} of {pod}" for pod, count in seen.unused.items())
-        says = f"{used} of {counted(seen.gpus, 'GPU')} used: no rank is on {where}"
+        says = f"{busy} of {counted(seen.gpus, 'GPU')} used: no rank is on {where}"
+        used = {r.uuid for r in seen.ranks}
+        idle = () if isinstance(given, Missing) else given.unused(used, seen.unused)
         remedy = remedies.idle(group, seen.unused, seen.layout)
-        return failed(says, "gpu_unused", cites, seen.unused, remedy)
+        return failed(says, "gpu_unused", (*cites, *(g.cite for g in idle)), seen.unused, remedy)
     if seen.tenants:
         return _shared(seen.tenants)
     if (seen.asked or 0) > seen.gpus:
@@ -90,3 +105,11 @@ def _doubled(doubled: dict[str, tuple[RankOnGpu, ...]], group: GroupPods) -> Ver
     cites: tuple[Cite, ...] = tuple(r.cite for found in doubled.values() for r in found)
     remedy = remedies.same_gpu(group, (r.pod for r in ranks))
     return failed(says, "gpu_shared", cites, doubled, remedy)
+
+
+def _shares(given: GpusGiven) -> Verdict:
+    same = [g for g in given.doubled if g.uuid == given.doubled[0].uuid]
+    says = "the GPUs given to the group are fewer than its ranks: "
+    says += ", ".join(g.cite.what for g in same)
+    uuids = dict.fromkeys(g.uuid for g in given.doubled)
+    return failed(says, "gpu_shared", (g.cite for g in given.doubled), uuids)

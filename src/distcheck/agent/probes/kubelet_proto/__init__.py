@@ -1,0 +1,1 @@
+"""Messages of the kubelet that this project reads: generated from the .proto beside them."""
