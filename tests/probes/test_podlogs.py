@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from tests.probes.node_folder import UID, Node
 
+from distcheck.agent.debug_file import debug_file
 from distcheck.agent.pod_logs import PodLogs
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.podlogs import PodFolder, container_files, pod_folders
@@ -135,3 +136,33 @@ def test_a_pod_without_any_log_is_missing(tmp_path: Path) -> None:
     node.log("0.log", "").unlink()
     with pytest.raises(ProbeError, match="no log of vllm-head-0"):
         PodLogs(LIMIT).look(_folder(node), None, ray=False)
+
+
+def test_what_nccl_was_told_to_write_to_files_is_read_on_demand_too(tmp_path: Path) -> None:
+    node = Node(tmp_path).start()
+    node.log("0.log", "")
+    node.process(77, ["VLLM::Worker"])
+    node.inside("/tmp/nccl.vllm-head-0.77.log", INIT.format(rank=1))
+    debug = debug_file({"NCCL_DEBUG_FILE": "/tmp/nccl.%h.%p.log"}, None)
+    assert debug is not None
+    container = Container(node.settings.host_proc, 77)
+    seen = PodLogs(LIMIT).look(_folder(node), container, ray=False, debug=[debug])
+    assert (_ranks(seen.nccl), seen.nccl.dropped) == ([1], ())
+
+
+@pytest.mark.parametrize("value", ["", "stdout", "/dev/stdout", "/proc/1/fd/1", "/%h/x", "x", "/"])
+def test_a_debug_file_that_is_none_or_a_stream_is_not_looked_for(value: str) -> None:
+    assert debug_file({"NCCL_DEBUG_FILE": value}, None) is None
+
+
+def test_a_debug_files_pattern_is_no_pattern_of_anything_else() -> None:
+    found = debug_file({"NCCL_DEBUG_FILE": "d.%h-%p%%[a].*"}, "/work")
+    assert found is not None
+    assert (found.folder, found.matches("d.node-1-7%[a].*")) == ("/work", True)
+    assert not found.matches("d.node-1-7%a.log")
+
+
+def test_a_debug_file_in_the_root_folder_is_looked_for_there() -> None:
+    found = debug_file({"NCCL_DEBUG_FILE": "/nccl.%p"}, None)
+    assert found is not None
+    assert (found.folder, found.matches("nccl.7")) == ("/", True)

@@ -26,7 +26,7 @@ class AgentFamilies:
     def _probes(self) -> Iterator[Metric]:
         success = gauge("probe_success", "Whether the probe's last look saw", ("probe",))
         seconds = gauge("probe_duration_seconds", "How long its last look took", ("probe",))
-        for name, outcome in sorted(self._agent.probing.outcomes.items()):
+        for name, outcome in sorted(self._agent.outcomes.items()):
             success.add_metric([name], float(outcome.success))
             seconds.add_metric([name], outcome.seconds)
         yield from (success, seconds)

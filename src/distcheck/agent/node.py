@@ -1,6 +1,7 @@
 """One node's agent: asked for pods, it looks at them and says what it saw."""
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 
@@ -14,12 +15,15 @@ from distcheck.agent.probes import podlogs
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.ports import PortTarget
-from distcheck.agent.probes.probe import Probing
+from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.settings import Settings
+from distcheck.agent.tail import Live, Node, Tailer
 from distcheck.checks.evidence import GpuProcess, Gpus, Missing, NodeLook, PodLook, RayCluster
+from distcheck.checks.evidence.node import Allocated
 
+_GPU_PERIOD = 60.0
 GcsLook = Callable[[str], "RayCluster | Missing"]
 
 
@@ -40,6 +44,13 @@ class NodeAgent:
         self._one_at_a_time = threading.Lock()
         self.probing = Probing(settings.timeout)
         self.last: NodeLook | None = None
+        self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
+        self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """How each probe's last look went."""
+        return {**self.tail.outcomes, **self.probing.outcomes}
 
     def look(self, asked: Asked) -> NodeLook:
         """What is to be seen of these pods now. Never raises, never writes.
@@ -54,16 +65,17 @@ class NodeAgent:
 
     def _look(self, asked: Asked, now: str) -> NodeLook:
         gpus_later = self.probing.start("nvml", lambda: self._nvml.look(now))
+        given_later = self.probing.start("podresources", self._allocated)
         pods = self.probing.run("proc", self._pods)
         gpus = gpus_later()
         known = () if isinstance(pods, Missing) else pods
         chosen = _chosen(known, asked.pods)
-        here = Here(self._settings, self._proc, self._logs, self.probing, now)
+        here = Here(self._settings, self._proc, self._logs, self.tail, self.probing, now)
         ray_later = self._ray(chosen)
         lookers = [PodLooker(here, _with_main(pod, gpus)).start(asked.targets) for pod in chosen]
-        ray = ray_later()
+        ray, given = ray_later(), given_later()
         why = pods.reason if isinstance(pods, Missing) else f"{self._settings.node} has no such pod"
-        looks = _in_order(asked.pods, [one() for one in lookers], why)
+        looks = _in_order(asked.pods, [_with_devices(one(), given) for one in lookers], why)
         named = gpus if isinstance(gpus, Missing) else _with_owners(gpus, known, self._proc)
         return NodeLook(self._settings.node, now, __version__, named, ray, looks)
 
@@ -73,7 +85,33 @@ class NodeAgent:
         for task in self._proc.tasks():
             tasks.setdefault(task.pod_uid, []).append(task)
         folders = podlogs.pod_folders(self._settings.pod_logs)
+        self._logs.forget(folders)
         return [NodePod(f, tuple(tasks.get(f.uid, ()))) for f in folders]
+
+    def _allocated(self) -> dict[str, Allocated]:
+        from distcheck.agent.probes import podresources  # noqa: PLC0415 - loads gRPC
+
+        return podresources.look(self._settings.pod_resources)
+
+    def _live(self) -> list[Live]:
+        return [Live(pod.folder, pod.tasks) for pod in self._pods()]
+
+    def _gpu_pids(self) -> frozenset[int]:
+        """The processes on a GPU as they were within the last minute."""
+        now = time.monotonic()
+        if now - self._asked_nvml >= _GPU_PERIOD:
+            self._asked_nvml = now
+            seen = self._nvml.look(_now())
+            self._on_gpu = frozenset(p.pid for p in seen.processes)
+        return self._on_gpu
+
+    def _forget(self, there: Sequence[PodFolder]) -> None:
+        """Forget what was seen of pods that the node does not have any more."""
+        self._logs.forget(there)
+        keys, last = {pod.key for pod in there}, self.last
+        if last is not None and any(pod.pod not in keys for pod in last.pods):
+            pods = tuple(pod for pod in last.pods if pod.pod in keys)
+            self.last = structs.replace(last, pods=pods)
 
     def _ray(self, pods: Sequence[NodePod]) -> Looks[RayCluster]:
         argvs = [t.argv for p in pods for t in p.tasks]
@@ -149,6 +187,14 @@ def _with_owner(one: GpuProcess, found: tuple[str, Task] | None, proc: Proc) -> 
     return structs.replace(
         one, pod=pod, title=task.title, owner="pod", container_id=task.container_id
     )
+
+
+def _with_devices(look: PodLook, given: dict[str, Allocated] | Missing) -> PodLook:
+    """The pod with the devices that the kubelet gave to it."""
+    if isinstance(given, Missing):
+        return structs.replace(look, allocated=given)
+    none = Missing(f"the kubelet's pod-resources do not list {look.pod}")
+    return structs.replace(look, allocated=given.get(look.pod, none))
 
 
 def _in_order(wanted: Sequence[str], looks: Sequence[PodLook], why: str) -> tuple[PodLook, ...]:

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct, structs
 
+from distcheck.agent.debug_file import debug_files
 from distcheck.agent.engine_arguments import evidence
 from distcheck.agent.logs.argv import engine_flags
 from distcheck.agent.logs.distil import Distilled
@@ -17,13 +18,17 @@ from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import ProbeError, Probing
 from distcheck.agent.probes.proc import Proc, Task
+from distcheck.agent.rights import ENTERING, why_refused
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
+from distcheck.agent.tail import Live, Tailer
 from distcheck.checks.evidence import Missing, PodLook, PortProbes, Processes, Seen, ShmMount
 
 T = TypeVar("T")
 Looks = Callable[[], T | Missing]
 _MAX_PROCESSES = 512
+_LOGS, _FOLLOWED = 4, 3
+"""Times the usual limit that a look at logs may take, and that it waits for the tailer."""
 _RAY = ("raylet", "gcs_server")
 
 
@@ -49,6 +54,7 @@ class Here(Struct, frozen=True):
     settings: Settings
     proc: Proc
     logs: PodLogs
+    tail: Tailer
     probing: Probing
     now: str
 
@@ -63,7 +69,7 @@ class PodLooker:
     def start(self, targets: Sequence[PortTarget]) -> Callable[[], PodLook]:
         """Start; the function returned waits and puts the look together."""
         folder, main = self._pod.folder, next(iter(self._pod.tasks), None)
-        logs = self._start("logs", lambda: self._distilled(main), times=4)
+        logs = self._start("logs", lambda: self._distilled(main), times=_LOGS)
         if main is None:
             why = f"no process of {folder.name} is to be seen in {self._proc}"
             return lambda: _with_logs(PodLook.unseen(folder.key, why), logs())
@@ -122,24 +128,36 @@ class PodLooker:
         return self._here.probing.start(name, look, of=self._pod.folder.uid, times=times)
 
     def _distilled(self, main: Task | None) -> Distilled:
+        """From what is followed where the pod is; else its files are read now."""
+        folder, tasks = self._pod.folder, self._pod.tasks
+        limit = _FOLLOWED * self._here.settings.timeout
+        followed = self._here.tail.look(Live(folder, tasks), limit)
+        if followed is not None:
+            return followed
         container = None if main is None else Container(self._proc, main.pid)
-        return self._here.logs.look(self._pod.folder, container, ray=self._pod.ray)
+        debug = debug_files(self._here.proc, [t for t in tasks if t.matters])
+        return self._here.logs.look(folder, container, ray=self._pod.ray, debug=debug)
 
     def _processes(self) -> Processes:
         tasks = [t for t in self._pod.tasks if t.matters]
         shown = tuple(self._here.proc.described(t) for t in tasks[:_MAX_PROCESSES])
-        pid, environ = self._environ()
-        return Processes(shown, environ, self._here.now, pid, len(tasks) - len(shown))
+        pid, environ, refused = self._environ()
+        dropped = len(tasks) - len(shown)
+        return Processes(shown, environ, self._here.now, pid, dropped, refused)
 
-    def _environ(self) -> tuple[int | None, dict[str, str]]:
-        """Of a process with a real command line: titles overwrite the environment's memory."""
+    def _environ(self) -> tuple[int | None, dict[str, str], str | None]:
+        """Of a process with a real command line: titles overwrite the environment's memory.
+
+        Its pid, and which right of the agent is missing where none could be read for that.
+        """
+        refused = None
         for task in sorted(self._pod.tasks, key=lambda t: not engine_flags(t.argv)):
             if task.shown().argv:
                 try:
-                    return task.pid, self._here.proc.environ(task.pid)
-                except OSError:
-                    continue
-        return None, {}
+                    return task.pid, self._here.proc.environ(task.pid), None
+                except OSError as error:
+                    refused = refused or why_refused(error, "environments of processes")
+        return None, {}, refused
 
     def _shm(self, main: Task) -> ShmMount:
         self._refuse_a_guess()
@@ -168,9 +186,13 @@ class PodLooker:
 
     def _probed(self, main: Task, wanted: Sequence[PortTarget]) -> PortProbes:
         path = Path(self._proc) / str(main.pid) / "ns" / "net"
-        _, environ = self._environ()
-        own = environ.get("VLLM_HOST_IP") if ports.is_own(path) else None
-        seen = ports.look(path, own, wanted)
+        _, environ, _ = self._environ()
+        try:
+            own = environ.get("VLLM_HOST_IP") if ports.is_own(path) else None
+            seen = ports.look(path, own, wanted)
+        except OSError as error:
+            refused = why_refused(error, "ports as pods reach them", ENTERING)
+            raise ProbeError(refused or str(error)) from error
         return PortProbes(tuple(seen), f"network namespace of pid {main.pid}", self._here.now)
 
 

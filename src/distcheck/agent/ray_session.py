@@ -21,6 +21,7 @@ _WORKER = re.compile(
 _JOB = re.compile(rb"^:job_id:([0-9a-f]{1,32})[ \r]{0,4}$", re.MULTILINE)
 _NO_JOB = "ffffffff"
 _HEAD = 1 << 14
+_MAX_FILES = 512
 _TITLES = (b"ray::", b"default_worker.py")
 _GONE = (FileNotFoundError, ProcessLookupError, NotADirectoryError)
 
@@ -58,15 +59,29 @@ def session_of(container: Container) -> Session:
         OSError: the session's folder cannot be read.
         ProbeError: its links lead nowhere.
     """
-    found = (_WORKER.match(name) for name in container.names(SESSION))
-    logs = [_log(container, m) for m in found if m is not None]
+    found, lost = _workers(container)
+    logs = [_log(container, m) for m in found]
     newest = max((log for log in logs if log.job), key=lambda log: log.written, default=None)
     job = None if newest is None else newest.job
     others = [log for log in logs if log.job not in (None, job)]
-    running, lost = _running(container, {log.pid for log in others})
+    running, hidden = _running(container, {log.pid for log in others})
     earlier = tuple(log for log in others if log.pid not in running)
     gone = {log.path for log in earlier}
-    return Session(tuple(log.path for log in logs if log.path not in gone), earlier, lost)
+    return Session(
+        tuple(log.path for log in logs if log.path not in gone), earlier, (*lost, *hidden)
+    )
+
+
+def _workers(container: Container) -> tuple[list[re.Match[str]], list[str]]:
+    """The names of workers' files, sorted; where there are too many, those written last."""
+    names, whole = container.named(SESSION, _WORKER.match)
+    lost = [] if whole else [f"{SESSION} holds too many files: some are not seen"]
+    if len(names) > _MAX_FILES:
+        lost.append(f"{SESSION} has {len(names)} files of workers: {_MAX_FILES} are read")
+        seen = container.stats(SESSION, names)
+        kept = sorted(seen, key=lambda n: seen[n].st_mtime_ns)[-_MAX_FILES:]
+        names = sorted(kept)
+    return [m for n in names if (m := _WORKER.match(n))], lost
 
 
 def _log(container: Container, name: re.Match[str]) -> WorkerLog:
@@ -74,9 +89,10 @@ def _log(container: Container, name: re.Match[str]) -> WorkerLog:
     path = f"{SESSION}/{name.string}"
     job = name["job"] if name["job"] != _NO_JOB else None
     try:
-        with container.opened(path) as handle:
-            said = _JOB.search(os.pread(handle, _HEAD, 0))
-            written = os.fstat(handle).st_mtime_ns
+        with container.opened_log(path) as handle:
+            seen = os.fstat(handle)
+            said = _JOB.search(os.pread(handle, min(_HEAD, seen.st_size), 0))
+            written = seen.st_mtime_ns
     except (OSError, ProbeError):
         return WorkerLog(path, None, int(name["pid"]))
     return WorkerLog(path, said[1].decode() if said else job, int(name["pid"]), written)

@@ -18,7 +18,10 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     """Where the agent looks, where it answers, and what it may do.
 
     Folders are as mounted in the agent's container. Addresses are `host:port`. `timeout`
-    is seconds for one probe, `log_bytes` the most that is read of one pod's logs.
+    is seconds for one probe, `log_bytes` the most that is read of one pod's logs in one look.
+    `state` is a folder of the agent's own, in which it keeps what it has read of logs across
+    its restarts; it writes nowhere else, and nowhere where that is empty. `pod_resources` is
+    the kubelet's socket that tells which devices it gave to which pod.
     `port_probes` lets it connect from inside the pods' network namespaces, which needs
     SYS_ADMIN: off unless the deployment grants it.
     """
@@ -32,6 +35,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     timeout: float = 5.0
     log_bytes: int = 512 * 1024 * 1024
     port_probes: bool = False
+    state: str = ""
+    pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

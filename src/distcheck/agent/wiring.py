@@ -1,9 +1,9 @@
 """Makes the real parts and puts them together."""
 
+import os
 import signal
 import threading
 from contextlib import ExitStack
-from types import FrameType
 
 from distcheck.agent.door import Door
 from distcheck.agent.metrics import serve_metrics
@@ -12,6 +12,11 @@ from distcheck.agent.probes import gcs
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.agent.settings import Settings, split_address
 
+_KEEP, _AT_LAST = 0.5, 1.5
+"""Seconds in which what was read of logs is kept at the end, and after which all is left."""
+
+_ENDING = (signal.SIGTERM, signal.SIGINT)
+
 
 def make_agent(settings: Settings, library: object | None = None) -> NodeAgent:
     """An agent over the node's own parts; `library` stands in for the GPU driver's."""
@@ -19,25 +24,35 @@ def make_agent(settings: Settings, library: object | None = None) -> NodeAgent:
 
 
 def run_agent(settings: Settings, library: object | None = None) -> int:
-    """Answer until SIGTERM or SIGINT, then end within a second.
+    """Follow logs and answer until SIGTERM or SIGINT, then end within two seconds.
 
     Raises:
         SettingsError: an address of a wrong form.
         OSError: an address that cannot be listened on.
     """
-    agent = make_agent(settings, library)
-    over = threading.Event()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        _serve(make_agent(settings, library), settings)
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+    return 0
 
-    def end(_signal: int, _frame: FrameType | None) -> None:
-        over.set()
 
+def _serve(agent: NodeAgent, settings: Settings) -> None:
+    """Serve until a signal ends it, which is blocked in every thread and waited for here.
+
+    A handler would run only when the main thread wakes up, and a signal that another thread
+    gets does not wake it. At its end Python waits for threads of pools: one may hang.
+    """
     with ExitStack() as stack:
         door = Door(split_address(settings.listen), agent)
         stack.callback(door.server_close)
         threading.Thread(target=door.serve_forever, args=(0.1,), daemon=True).start()
         stack.callback(door.shutdown)
         stack.callback(serve_metrics(split_address(settings.metrics), agent))
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, end)
-        over.wait()
-    return 0
+        agent.tail.start()
+        stack.callback(agent.tail.stop, _KEEP)
+        signal.sigwait(_ENDING)
+        last = threading.Timer(_AT_LAST, os._exit, (0,))
+        last.daemon = True
+        last.start()

@@ -2,7 +2,6 @@
 
 import os
 
-from distcheck.agent.cli.command import Program
 from distcheck.agent.cli.exit import usage
 from distcheck.agent.settings import SettingsError, read_settings
 
@@ -12,7 +11,7 @@ def agent() -> int:
 
     Settings come from DISTCHECK_NODE, DISTCHECK_HOST_PROC, DISTCHECK_HOST_SYS,
     DISTCHECK_POD_LOGS, DISTCHECK_LISTEN, DISTCHECK_METRICS, DISTCHECK_TIMEOUT,
-    DISTCHECK_LOG_BYTES and DISTCHECK_PORT_PROBES.
+    DISTCHECK_LOG_BYTES, DISTCHECK_PORT_PROBES, DISTCHECK_STATE and DISTCHECK_POD_RESOURCES.
     """
     from distcheck.agent.wiring import run_agent  # noqa: PLC0415 - `agent --help` looks at nothing
 
@@ -24,4 +23,24 @@ def agent() -> int:
         raise usage(f"agent: cannot listen: {error}") from error
 
 
-PROGRAM = Program(agent)
+class _Agent:
+    """The command without the reader of options, whose 10 MiB would stay for months."""
+
+    def paths(self) -> list[list[str]]:
+        """No words stand before the options."""
+        return [[]]
+
+    def run(self, name: str, argv: list[str]) -> int:
+        """Run; words are given only to ask for help, or by mistake.
+
+        Raises:
+            Stop: the settings or the words do not fit.
+        """
+        if not argv:
+            return agent()
+        from distcheck.agent.cli.command import Program  # noqa: PLC0415 - see above
+
+        return Program(agent).run(name, argv)
+
+
+PROGRAM = _Agent()

@@ -2,21 +2,25 @@
 
 A container is not trusted: its links may point anywhere, its files may be devices, pipes or
 endless. Each component is opened on its own without following links; links are resolved
-here, inside the container's root, and only regular files are read.
+here, inside the container's root, and only regular files are read. Nothing is held open:
+a descriptor would keep the container's volumes from being unmounted.
 """
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 from distcheck.agent.probes.probe import ProbeError
+from distcheck.agent.regular import open_regular
+from distcheck.agent.rights import why_refused
 
 _MAX_LINKS = 16
 _MAX_ENTRIES = 4096
+_MAX_SCANNED = 65_536
+_KERNELS = ("proc", "sys", "dev")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class Container:
@@ -44,6 +48,56 @@ class Container:
             found = [e.name for _, e in zip(range(_MAX_ENTRIES), entries, strict=False)]
         return sorted(found)
 
+    def named(self, path: str, wanted: Callable[[str], object]) -> tuple[list[str], bool]:
+        """Names in the folder at `path` that are `wanted`, sorted, and whether that is all.
+
+        At most 65,536 entries are looked at, and 4,096 are kept.
+        """
+        found: list[str] = []
+        with self._folder(path) as handle, os.scandir(handle) as entries:
+            for count, entry in enumerate(entries):
+                if count >= _MAX_SCANNED or len(found) >= _MAX_ENTRIES:
+                    return sorted(found), False
+                if wanted(entry.name):
+                    found.append(entry.name)
+        return sorted(found), True
+
+    def stats(self, path: str, names: Sequence[str]) -> dict[str, os.stat_result]:
+        """What the folder at `path` says of each name in it; those that are not there are left out.
+
+        Links are followed inside the container.
+        """
+        found = {}
+        with self._folder(path) as handle:
+            for name in names:
+                try:
+                    seen = os.lstat(name, dir_fd=handle)
+                    if stat.S_ISLNK(seen.st_mode):
+                        seen = self._stat(f"{path}/{name}")
+                except (OSError, ProbeError):
+                    continue
+                found[name] = seen
+        return found
+
+    def _stat(self, path: str) -> os.stat_result:
+        folder, _, name = self._resolved(path).rpartition("/")
+        with self._folder(folder) as parent:
+            return os.lstat(name, dir_fd=parent)
+
+    @contextmanager
+    def opened_log(self, path: str) -> Iterator[int]:
+        """As `opened`, but no file of the kernel's: to read one may do something.
+
+        Raises:
+            ProbeError: the path leads below /proc, /sys or /dev, or to no regular file.
+            OSError: it is not there or may not be read.
+        """
+        top, _, rest = self._resolved(path).partition("/")
+        if top in _KERNELS and not (top == "dev" and rest.startswith("shm/")):
+            raise ProbeError(f"{path} leads into /{top}, where no log is")
+        with self.opened(path) as handle:
+            yield handle
+
     @contextmanager
     def opened(self, path: str) -> Iterator[int]:
         """A descriptor of the regular file at `path`, open for reading.
@@ -54,10 +108,10 @@ class Container:
         """
         folder, _, name = self._resolved(path).rpartition("/")
         with self._folder(folder) as parent:
-            _refuse_special(os.lstat(name, dir_fd=parent), path)
-            handle = os.open(name, _FILE, dir_fd=parent)
+            handle = open_regular(name or ".", parent)
+        if handle is None:
+            raise ProbeError(f"{path} is not a regular file")
         try:
-            _refuse_special(os.fstat(handle), path)
             yield handle
         finally:
             os.close(handle)
@@ -65,7 +119,7 @@ class Container:
     @contextmanager
     def _folder(self, path: str) -> Iterator[int]:
         """A descriptor of a folder, opened component by component, no link followed."""
-        handle = os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        handle = self._top()
         try:
             for name in _parts(self._resolved(path)):
                 below = os.open(name, _DIRECTORY, dir_fd=handle)
@@ -74,6 +128,15 @@ class Container:
             yield handle
         finally:
             os.close(handle)
+
+    def _top(self) -> int:
+        try:
+            return os.open(self._root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except OSError as error:
+            said = why_refused(error, "files of containers")
+            if said is None:
+                raise
+            raise ProbeError(said) from error
 
     def _resolved(self, path: str) -> str:
         """`path` with its links resolved inside the root; `..` never leaves it."""
@@ -107,12 +170,6 @@ class Container:
             return str((self._root / path).readlink())
         except OSError:
             return None
-
-
-def _refuse_special(seen: os.stat_result, path: str) -> None:
-    """Before the open, as opening a device may do something; after it, as it may be swapped."""
-    if not stat.S_ISREG(seen.st_mode):
-        raise ProbeError(f"{path} is not a regular file")
 
 
 def _parts(path: str) -> list[str]:

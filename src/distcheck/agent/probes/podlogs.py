@@ -3,7 +3,6 @@
 import gzip
 import os
 import re
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +11,13 @@ from typing import IO
 from msgspec import Struct
 
 from distcheck.agent.probes.probe import ProbeError
+from distcheck.agent.regular import open_regular
 
-_NUMBER = re.compile(r"(\d+)\.log(\.[^.]+(\.gz)?)?\Z")
-_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
+_NUMBER = re.compile(r"([0-9]{1,9})\.log(\.[\w:-]{1,64}(\.gz)?)?\Z", re.ASCII)
+_NAME = re.compile(r"[a-z0-9.-]{1,253}\Z")
 _GZIP = b"\x1f\x8b"
+_MAX_ENTRIES = 4096
+_MAX_CONTAINERS = 64
 
 
 class PodFolder(Struct, frozen=True):
@@ -42,27 +44,51 @@ def pod_folders(root: str) -> list[PodFolder]:
     for entry in sorted(Path(root).iterdir()):
         namespace, _, rest = entry.name.partition("_")
         name, _, uid = rest.partition("_")
-        if uid:
+        if all(map(_NAME.match, (namespace, name, uid))):
             found.append(PodFolder(namespace, name, uid, entry))
     return found
+
+
+def container_folders(pod: PodFolder) -> list[Path]:
+    """The folder of each container of the pod, at most 64.
+
+    Raises:
+        OSError: the pod's folder cannot be read.
+    """
+    every, _ = _entries(pod.path)
+    return [f for f in every if _NAME.match(f.name) and f.is_dir()][:_MAX_CONTAINERS]
 
 
 def container_files(pod: PodFolder) -> list[Path]:
     """The log files of each container's latest start, oldest first.
 
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    return [f for folder in container_folders(pod) for f in latest_files(folder)[0]]
+
+
+def latest_files(folder: Path) -> tuple[list[Path], bool]:
+    """The log files of a container's latest start, oldest first, and whether these are all.
+
     The kubelet names them `<restart>.log`, and rotated ones `<restart>.log.<time>[.gz]`
     (kubelet, container_log_manager.go); a `.tmp` is one that it is still writing. Earlier
-    starts are left out: they tell of processes that are gone.
+    starts are left out: they tell of processes that are gone. At most 4,096 entries are seen.
 
     Raises:
         OSError: the folder cannot be read.
     """
-    found: list[Path] = []
-    for folder in sorted(f for f in pod.path.iterdir() if f.is_dir()):
-        files = [f for f in folder.iterdir() if _NUMBER.match(f.name) and f.suffix != ".tmp"]
-        latest = max(map(restart_of, files), default=0)
-        found += sorted((f for f in files if restart_of(f) == latest), key=_age)
-    return found
+    every, whole = _entries(folder)
+    files = [f for f in every if _NUMBER.match(f.name) and f.suffix != ".tmp"]
+    latest = max(map(restart_of, files), default=0)
+    return sorted((f for f in files if restart_of(f) == latest), key=_age), whole
+
+
+def _entries(folder: Path) -> tuple[list[Path], bool]:
+    """What the folder holds, sorted by name, and whether that is all of it."""
+    with os.scandir(folder) as entries:
+        names = [e.name for e, _ in zip(entries, range(_MAX_ENTRIES + 1), strict=False)]
+    return [folder / n for n in sorted(names[:_MAX_ENTRIES])], len(names) <= _MAX_ENTRIES
 
 
 def restart_of(path: Path) -> int:
@@ -84,9 +110,10 @@ def opened(path: Path) -> Iterator[IO[bytes]]:
         ProbeError: it is not a regular file.
         OSError: it cannot be opened.
     """
-    with os.fdopen(os.open(path, _FLAGS), "rb") as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise ProbeError(f"{path} is not a regular file")
+    handle = open_regular(str(path), follow=True)
+    if handle is None:
+        raise ProbeError(f"{path} is not a regular file")
+    with os.fdopen(handle, "rb") as file:
         yield file
 
 

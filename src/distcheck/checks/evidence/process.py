@@ -30,7 +30,8 @@ class Processes(Seen, frozen=True, tag="processes"):
     """The processes of one pod that matter here, and allow-listed environment of the engine.
 
     `environ_pid` is the process whose environment it is; None where none could be read.
-    `dropped` counts processes beyond those that are kept.
+    `dropped` counts processes beyond those that are kept. `environ_refused` says which right
+    the agent lacks to read any environment.
     """
 
     processes: tuple[Process, ...]
@@ -38,6 +39,7 @@ class Processes(Seen, frozen=True, tag="processes"):
     seen_at: str | None = None
     environ_pid: int | None = None
     dropped: int = 0
+    environ_refused: str | None = None
 
 
 def host_pid(

@@ -1,0 +1,207 @@
+"""Follows the logs of the node's serving pods, so that what they said at their start is known.
+
+Every two seconds each pod is looked at, in a thread that may hang, and what was written is
+distilled, a bounded number of bytes for each pod and for all.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Sequence
+
+from msgspec import Struct
+
+from distcheck.agent.logs.distil import Distilled
+from distcheck.agent.probes.podlogs import PodFolder
+from distcheck.agent.probes.probe import Outcome, Probing
+from distcheck.agent.probes.proc import Proc, Task
+from distcheck.agent.settings import Settings
+from distcheck.agent.state import StateFolder
+from distcheck.agent.tail_pod import Fetched, TailedPod
+from distcheck.checks.evidence import Missing
+
+PERIOD = 2.0
+TICK_BYTES = 16 << 20
+TURN_BYTES = 1 << 20
+MAX_PODS = 64
+_SAVE_PERIOD = 60.0
+_SCAN_PERIOD, _SCAN_SHARE = 15.0, 300
+_HANGS_AFTER = 2.0
+_SLEEPY_AFTER = 30.0
+_MAX_AWAKE = 16
+
+
+class Live(Struct, frozen=True):
+    """A pod of the node and its processes."""
+
+    folder: PodFolder
+    tasks: tuple[Task, ...]
+
+
+class Node(Struct, frozen=True):
+    """What a tailer asks the node's agent for, and tells it.
+
+    `pods` may hang, and so may `on_gpu`, the processes on a GPU. `there` is told which pods
+    the node has, so that others can be forgotten.
+    """
+
+    pods: Callable[[], Sequence[Live]]
+    on_gpu: Callable[[], frozenset[int]]
+    there: Callable[[Sequence[PodFolder]], None]
+
+
+class Tailer:
+    """Follows pods' logs. Only its own thread reads; others ask for what it knows."""
+
+    def __init__(self, settings: Settings, node: Node) -> None:
+        self._node = node
+        self._proc = Proc(settings.host_proc)
+        self._state = StateFolder(settings.state)
+        self._probing = Probing(_HANGS_AFTER)
+        self._lock = threading.Condition()
+        self._over, self._wake = threading.Event(), threading.Event()
+        self._thread: threading.Thread | None = None
+        self._pods: dict[str, TailedPod] = {}
+        self._on_gpu: frozenset[int] = frozenset()
+        self._next_scan = self._next_save = 0.0
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """How the looks at the node's pods and at their logs went last, and keeping them."""
+        kept = {"state": Outcome(self._state.trouble is None, 0.0)} if self._state.on else {}
+        return {**self._probing.outcomes, **kept}
+
+    def start(self) -> None:
+        """Begin to follow."""
+        self._thread = threading.Thread(target=self._run, daemon=True, name="tail")
+        self._thread.start()
+
+    def stop(self, limit: float) -> None:
+        """End, and keep what was read; after `limit` seconds in any case."""
+        self._over.set()
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join(limit)
+            if self._thread.is_alive():
+                self.save()
+
+    @property
+    def runs(self) -> bool:
+        """Whether logs are followed now."""
+        return self._thread is not None and self._thread.is_alive()
+
+    def look(self, live: Live, limit: float) -> Distilled | None:
+        """What the pod's logs show, up to now where `limit` seconds are enough for that.
+
+        None where the pod is not followed, and is to be read by the caller.
+
+        Raises:
+            ProbeError: nothing of its logs could be read.
+        """
+        with self._lock:
+            pod = self._adopted(live)
+            if pod is None or not self.runs:
+                return None
+            pod.asked += 1
+            mine = pod.asked
+            self._wake.set()
+            self._lock.wait_for(lambda: pod.served >= mine or not self.runs, limit)
+            return pod.shown()
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            self._wake.clear()
+            self.tick(time.monotonic())
+            self._wake.wait(PERIOD)
+        self.save()
+
+    def tick(self, now: float) -> None:
+        """One round: see which pods there are, read what was written, keep it from time to time."""
+        if now >= self._next_scan:
+            self._scan(now)
+        self._read_all(now)
+        if now >= self._next_save:
+            self._next_save = now + _SAVE_PERIOD
+            self.save()
+        self._let_sleep(now)
+
+    def _scan(self, now: float) -> None:
+        """Which pods are there. A look that takes long is taken less often."""
+        self._probing.begin()
+        seen = self._probing.run("tail-pods", self._node.pods)
+        spent = self._probing.outcomes["tail-pods"].seconds
+        self._next_scan = now + max(_SCAN_PERIOD, _SCAN_SHARE * spent)
+        if isinstance(seen, Missing):
+            return
+        on_gpu = self._probing.run("tail-gpus", self._node.on_gpu)
+        self._on_gpu = self._on_gpu if isinstance(on_gpu, Missing) else on_gpu
+        with self._lock:
+            for live in seen:
+                self._adopted(live)
+            self._drop({live.folder.uid for live in seen})
+        self._node.there([live.folder for live in seen])
+
+    def _adopted(self, live: Live) -> TailedPod | None:
+        """The pod as it is followed; None where it has no process that matters and never had."""
+        uid, tasks = live.folder.uid, [t for t in live.tasks if self._matters(t)]
+        pod = self._pods.get(uid)
+        if pod is None:
+            if len(self._pods) >= MAX_PODS or not (tasks or uid in self._state.uids):
+                return None
+            pod = self._pods[uid] = TailedPod(live.folder, self._proc, self._state)
+        pod.know(tasks)
+        return pod
+
+    def _matters(self, task: Task) -> bool:
+        return task.pid in self._on_gpu or task.is_rank or task.matters
+
+    def _drop(self, there: set[str]) -> None:
+        """Forget all pods but those `there`."""
+        for uid in (self._pods.keys() | self._state.uids) - there:
+            self._pods.pop(uid, None)
+            self._state.forget(uid)
+
+    def _read_all(self, now: float) -> None:
+        """Turns for all, then for those with more to read, until the budget is used up.
+
+        A pod that was asked for is read on with as long as the others need not wait.
+        """
+        left, until = TICK_BYTES, time.monotonic() + PERIOD
+        turn = list(self._pods.values())
+        while turn and not self._over.is_set():
+            left -= self._turn(turn, now)
+            hurried = time.monotonic() < until
+            turn = [p for p in turn if p.more and (left > 0 or (hurried and p.asked > p.served))]
+
+    def _turn(self, pods: Iterable[TailedPod], now: float) -> int:
+        """Each of these pods once, side by side; how many bytes were read."""
+        every = [(pod, pod.asked, self._started(pod)) for pod in pods]
+        total = 0
+        for pod, asked, fetched in every:
+            seen = fetched()
+            with self._lock:
+                if isinstance(seen, Missing):
+                    pod.trouble, pod.more = seen.reason, False
+                else:
+                    total += pod.take(seen, now)
+                if not pod.more:
+                    pod.served = asked
+                    self._lock.notify_all()
+        return total
+
+    def _started(self, pod: TailedPod) -> Callable[[], Fetched | Missing]:
+        return self._probing.start("tail", lambda: pod.fetch(TURN_BYTES), of=pod.folder.uid)
+
+    def _let_sleep(self, now: float) -> None:
+        """Hold little of logs in which nothing was written for a while."""
+        with self._lock:
+            awake = [s for p in self._pods.values() for s in p.streams.values() if s.awake]
+            awake.sort(key=lambda s: s.read_at)
+            for at, stream in enumerate(awake):
+                if now - stream.read_at > _SLEEPY_AFTER or at < len(awake) - _MAX_AWAKE:
+                    stream.rest()
+
+    def save(self) -> None:
+        """Keep what was read so far."""
+        for pod in list(self._pods.values()):
+            with self._lock:
+                pod.save()
