@@ -49,7 +49,8 @@ def _list(objects: Objects, revision: int, kind: Kind, ask: Ask) -> Answer:
     if _tabular(ask):
         body = as_table(page, kind, revision)
     else:
-        body = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "items": page}
+        items = page if kind.extension else [_bare(o) for o in page]
+        body = {"kind": f"{kind.kind}List", "apiVersion": kind.api_version, "items": items}
     body["metadata"] = _list_metadata(revision, start + limit, rest)
     return as_json(body)
 
@@ -68,6 +69,11 @@ def selected(found: list[Object], kind: Kind, ask: Ask) -> list[Object]:
     labels = label_match(ask.value("labelSelector"))
     fields = field_match(ask.value("fieldSelector"), kind.fields)
     return [o for o in found if labels(o["metadata"].get("labels") or {}) and fields(o)]
+
+
+def _bare(obj: Object) -> Object:
+    """Items of a list of a built-in kind come without their kind, as Go's types encode them."""
+    return {k: v for k, v in obj.items() if k not in ("kind", "apiVersion")}
 
 
 def _start(token: str, revision: int) -> int | None:
