@@ -4,21 +4,23 @@ Rules of vLLM's parser: `--x=N` and `--x N`, `_` for `-` in long names, unique p
 long names, and the last one wins (`vllm/utils` FlexibleArgumentParser over argparse).
 """
 
-import re
 from collections.abc import Mapping, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
-from distcheck.agent.logs.shell import commands
+from distcheck.agent.logs.flags import BOOL, FLOAT, INT, TEXT, Grammar, Kinds, read_flags
+from distcheck.agent.logs.shell import runs
 
 _ENTRY_POINTS = frozenset({"vllm.entrypoints.openai.api_server", "vllm.entrypoints.api_server"})
+_MAINS = frozenset({"vllm", "vllm.entrypoints.cli.main"})
 
 
 class EngineFlags(Struct, frozen=True, omit_defaults=True):
-    """What a vLLM command line asks for; None for each that it does not name.
+    """What an engine's command line asks for; None for each that it does not name.
 
     `tp`, `pp` and `dp` are None where no flag names them: vLLM's own default is then 1,
-    unless `config` names a YAML file with more flags.
+    unless `config` names a YAML file with more flags. `dp_local` is the number of copies on
+    one node, `dp_rank` and `dp_start` which of them these are.
     """
 
     model: str | None = None
@@ -38,7 +40,16 @@ class EngineFlags(Struct, frozen=True, omit_defaults=True):
     gpu_memory_utilization: float | None = None
     config: str | None = None
     unread: tuple[str, ...] = ()
-    """Flags whose value is not a number because a shell has yet to fill it in (`$TP`)."""
+    """Fields whose value is not known because a shell has yet to fill it in (`$TP`)."""
+    dp_local: int | None = None
+    dp_address: str | None = None
+    dp_rpc_port: int | None = None
+    dp_rank: int | None = None
+    dp_start: int | None = None
+    dp_hybrid_lb: bool = False
+    dp_external_lb: bool = False
+    reasons: Mapping[str, str] = {}
+    """For each field of `unread`, the flag as it is written."""
 
 
 class RayStart(Struct, frozen=True, omit_defaults=True):
@@ -52,80 +63,111 @@ class RayStart(Struct, frozen=True, omit_defaults=True):
     block: bool = False
 
 
-_TEXT, _INT, _FLOAT, _BOOL = "text", "int", "float", "bool"
-_FLAGS: Mapping[str, tuple[str, str]] = {
-    "--model": ("model", _TEXT),
-    "--tensor-parallel-size": ("tp", _INT),
-    "--pipeline-parallel-size": ("pp", _INT),
-    "--data-parallel-size": ("dp", _INT),
-    "--enable-expert-parallel": ("ep", _BOOL),
-    "--nnodes": ("nnodes", _INT),
-    "--node-rank": ("node_rank", _INT),
-    "--master-addr": ("master_addr", _TEXT),
-    "--master-port": ("master_port", _INT),
-    "--headless": ("headless", _BOOL),
-    "--distributed-executor-backend": ("executor", _TEXT),
-    "--port": ("port", _INT),
-    "--quantization": ("quantization", _TEXT),
-    "--dtype": ("dtype", _TEXT),
-    "--gpu-memory-utilization": ("gpu_memory_utilization", _FLOAT),
-    "--config": ("config", _TEXT),
+_FLAGS: Kinds = {
+    "--model": ("model", TEXT),
+    "--tensor-parallel-size": ("tp", INT),
+    "--pipeline-parallel-size": ("pp", INT),
+    "--data-parallel-size": ("dp", INT),
+    "--data-parallel-size-local": ("dp_local", INT),
+    "--data-parallel-address": ("dp_address", TEXT),
+    "--data-parallel-rpc-port": ("dp_rpc_port", INT),
+    "--data-parallel-rank": ("dp_rank", INT),
+    "--data-parallel-start-rank": ("dp_start", INT),
+    "--data-parallel-hybrid-lb": ("dp_hybrid_lb", BOOL),
+    "--data-parallel-external-lb": ("dp_external_lb", BOOL),
+    "--enable-expert-parallel": ("ep", BOOL),
+    "--nnodes": ("nnodes", INT),
+    "--node-rank": ("node_rank", INT),
+    "--master-addr": ("master_addr", TEXT),
+    "--master-port": ("master_port", INT),
+    "--headless": ("headless", BOOL),
+    "--distributed-executor-backend": ("executor", TEXT),
+    "--port": ("port", INT),
+    "--quantization": ("quantization", TEXT),
+    "--dtype": ("dtype", TEXT),
+    "--gpu-memory-utilization": ("gpu_memory_utilization", FLOAT),
+    "--config": ("config", TEXT),
 }
 _SHORT: Mapping[str, str] = {
     "-tp": "--tensor-parallel-size",
     "-pp": "--pipeline-parallel-size",
     "-dp": "--data-parallel-size",
+    "-dpl": "--data-parallel-size-local",
+    "-dpa": "--data-parallel-address",
+    "-dpp": "--data-parallel-rpc-port",
+    "-dpn": "--data-parallel-rank",
+    "-dpr": "--data-parallel-start-rank",
+    "-dph": "--data-parallel-hybrid-lb",
+    "-dpe": "--data-parallel-external-lb",
     "-ep": "--enable-expert-parallel",
     "-n": "--nnodes",
     "-r": "--node-rank",
     "-q": "--quantization",
 }
-# Long flags that share a prefix with one above: an abbreviation that fits both is ambiguous.
 _NEIGHBOURS = frozenset(
     {
-        *("--model-impl", "--model-loader-extra-config", "--data-parallel-rank"),
-        *("--data-parallel-size-local", "--data-parallel-start-rank", "--data-parallel-address"),
-        *("--data-parallel-rpc-port", "--data-parallel-backend", "--data-parallel-hybrid-lb"),
-        *("--data-parallel-external-lb", "--enable-lora", "--enable-prefix-caching"),
+        *("--model-impl", "--model-loader-extra-config", "--data-parallel-backend"),
+        *("--data-parallel-multi-port-external-lb", "--enable-lora", "--enable-prefix-caching"),
         *("--enable-chunked-prefill", "--enable-eplb", "--config-format", "--host", "--hf-token"),
         *("--quantization-config", "--quantization-param-path", "--max-model-len"),
     }
 )
-_NO_VALUE = frozenset({"--trust-remote-code", "--enforce-eager", "--disable-log-stats"})
-_RAY_FLAGS: Mapping[str, tuple[str, str]] = {
-    "--head": ("head", _BOOL),
-    "--address": ("address", _TEXT),
-    "--port": ("port", _INT),
-    "--num-gpus": ("num_gpus", _INT),
-    "--node-ip-address": ("node_ip", _TEXT),
-    "--block": ("block", _BOOL),
-}
+_SWITCHES = frozenset({"--trust-remote-code", "--enforce-eager", "--disable-log-stats"})
+VLLM = Grammar(_FLAGS, _SHORT, _NEIGHBOURS, _SWITCHES)
+_RAY = Grammar(
+    {
+        "--head": ("head", BOOL),
+        "--address": ("address", TEXT),
+        "--port": ("port", INT),
+        "--num-gpus": ("num_gpus", INT),
+        "--node-ip-address": ("node_ip", TEXT),
+        "--block": ("block", BOOL),
+    }
+)
+_DEGREES = ("tp", "pp", "dp", "model")
 
 
-def engine_flags(argv: Sequence[str]) -> EngineFlags | None:
+def engine_flags(
+    argv: Sequence[str], known: Mapping[str, str] | None = None, *, assume: bool = False
+) -> EngineFlags | None:
     """What `argv` asks of vLLM; None where it starts no vLLM server.
 
-    Looks inside shell strings (`bash -c "ray start ...; vllm serve ..."`); of several servers
-    in one string the last is returned.
+    Looks inside shell strings (`bash -c "ray start ...; vllm serve ..."`), with the variables
+    `known` put in; `assume` as `shell.runs` has it. Of several servers in one string the last
+    is returned, and what they do not agree on is unread.
     """
-    found = [rest for command in commands(argv) if (rest := _server_arguments(command)) is not None]
-    return _engine(found[-1]) if found else None
+    found = [
+        vllm_flags(rest)
+        for ran in runs(argv, known, assume=assume)
+        if (rest := vllm_arguments(ran.words)) is not None
+    ]
+    return agreed(found) if found else None
 
 
-def ray_start(argv: Sequence[str]) -> RayStart | None:
+def agreed(found: Sequence[EngineFlags]) -> EngineFlags:
+    """The last of several servers, without the degrees that not all of them ask for."""
+    last = found[-1]
+    odd = [d for d in _DEGREES if len({getattr(one, d) for one in found}) > 1]
+    if not odd:
+        return last
+    reasons = {**last.reasons, **dict.fromkeys(odd, "the script starts several servers")}
+    return structs.replace(last, **dict.fromkeys(odd), unread=tuple(reasons), reasons=reasons)
+
+
+def ray_start(argv: Sequence[str], known: Mapping[str, str] | None = None) -> RayStart | None:
     """What `argv` asks of `ray start`; None where it does not start Ray."""
-    found = [rest for command in commands(argv) if (rest := _ray_arguments(command)) is not None]
+    found = [rest for ran in runs(argv, known) if (rest := _ray_arguments(ran.words)) is not None]
     if not found:
         return None
-    values, _, _ = _read(found[-1], _RAY_FLAGS, {}, frozenset())
-    values.setdefault("head", False)
-    return RayStart(**values)  # type: ignore[arg-type] # the kinds in _RAY_FLAGS are its types
+    values = {"head": False} | read_flags(found[-1], _RAY).values
+    return RayStart(**values)
 
 
-def _server_arguments(command: Sequence[str]) -> list[str] | None:
+def vllm_arguments(command: Sequence[str]) -> list[str] | None:
+    """The arguments of the vLLM server that `command` starts."""
     for i, word in enumerate(command):
         name = word.rpartition("/")[2]
-        if name == "vllm" and command[i + 1 : i + 2] == ("serve",):
+        if (name == "vllm" or word in _MAINS) and command[i + 1 : i + 2] == ("serve",):
             return list(command[i + 2 :])
         if word in _ENTRY_POINTS and i > 0 and command[i - 1] == "-m":
             return list(command[i + 1 :])
@@ -141,69 +183,20 @@ def _ray_arguments(command: Sequence[str]) -> list[str] | None:
     return None
 
 
-def _engine(arguments: Sequence[str]) -> EngineFlags:
-    values, positional, unread = _read(arguments, _FLAGS, _SHORT, _NEIGHBOURS)
-    if positional:
-        values["model"] = positional  # `vllm serve MODEL` names the model before any --model
-    executor = values.get("executor")
-    if executor is None and "--worker-use-ray" in arguments:
+def vllm_flags(arguments: Sequence[str]) -> EngineFlags:
+    """What the arguments of a vLLM server ask for."""
+    read = read_flags(arguments, VLLM)
+    values, unread = read.values, read.unread
+    if read.positional:
+        values["model"] = read.positional  # `vllm serve MODEL` wins over any --model
+        unread.pop("model", None)
+    if _unfilled(values.get("model", "")):
+        unread["model"] = f"the model is {values.pop('model')}"
+    if "executor" not in values and "--worker-use-ray" in arguments:
         values["executor"] = "ray"
-    return EngineFlags(**values, unread=unread)  # type: ignore[arg-type] # kinds in _FLAGS
+    return EngineFlags(**values, unread=tuple(unread), reasons=unread)
 
 
-def _read(
-    arguments: Sequence[str],
-    flags: Mapping[str, tuple[str, str]],
-    short: Mapping[str, str],
-    neighbours: frozenset[str],
-) -> tuple[dict[str, object], str | None, tuple[str, ...]]:
-    """Values by field, the first positional word, and the flags whose value cannot be read."""
-    values: dict[str, object] = {}
-    unread: dict[str, None] = {}
-    positional: str | None = None
-    words = iter(arguments)
-    for at, word in enumerate(words):
-        if not word.startswith("-"):
-            positional = word if at == 0 else positional
-            continue
-        name, equals, inline = word.partition("=")
-        flag = _flag(name, flags, short, neighbours)
-        if flag is None:
-            continue
-        field, kind = flags[flag]
-        text = inline if equals else ("" if kind == _BOOL else next(words, ""))
-        value = _value(kind, text)
-        unread.pop(field, None)
-        if value is None:
-            unread[field] = None
-        values[field] = value
-    kept = {k: v for k, v in values.items() if v is not None}
-    return kept, positional, tuple(unread)
-
-
-def _flag(
-    name: str,
-    flags: Mapping[str, tuple[str, str]],
-    short: Mapping[str, str],
-    neighbours: frozenset[str],
-) -> str | None:
-    if name in short:
-        return short[name]
-    long = name.replace("_", "-")
-    if long in flags:
-        return long
-    if not long.startswith("--") or long in neighbours or len(long) < 4:
-        return None
-    fits = [f for f in (*flags, *neighbours) if f.startswith(long)]
-    return fits[0] if len(fits) == 1 and fits[0] in flags else None
-
-
-def _value(kind: str, text: str) -> object:
-    if kind == _BOOL:
-        return text.lower() not in ("false", "0")
-    if kind == _TEXT:
-        return text or None
-    pattern = r"\d{1,9}" if kind == _INT else r"\d{0,6}\.?\d{1,6}"
-    if re.fullmatch(pattern, text, re.ASCII) is None:
-        return None
-    return int(text) if kind == _INT else float(text)
+def _unfilled(text: str) -> bool:
+    """Whether a shell has yet to put something in."""
+    return "$" in text or "`" in text

@@ -1,49 +1,285 @@
-"""The simple commands inside a command line that runs a shell string."""
+"""The simple commands inside a command line that runs a shell string.
+
+Read as a shell would run them, as far as that can be told from the text: variables that the
+script sets, defaults, arithmetic, and tests whose outcome is known. Nothing is executed.
+"""
 
 import re
-import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+
+from msgspec import Struct
+
+from distcheck.agent.logs.shell_flow import Flow, is_test, outcome
+from distcheck.agent.logs.shell_tokens import Part, Token, tokens
+from distcheck.agent.logs.shell_variables import Value, Variables, Word
 
 _MOST_DEPTH = 4
+_MOST_WORDS = 4096
+_MOST_COMMANDS = 20_000
+_MOST_BLOCKS = 100
+_MOST_EXPORTED = 500
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
-_SEPARATORS = frozenset({";", "&&", "||", "|", "&", "(", ")", "{", "}", "\n"})
+_ASSIGNMENT = re.compile(r"([A-Za-z_]\w{0,127})(\+?)=", re.ASCII)
+_STRING_FLAG = re.compile(r"-[a-zA-Z]{0,16}c[a-zA-Z]{0,16}\Z")
+_DECLARES = frozenset({"export", "declare", "local", "readonly", "typeset"})
+_SETS_ANYTHING = frozenset({"source", ".", "eval"})
+_OPENS = frozenset({"if", "while", "until", "for", "select", "case", "function", "{"})
+_GO_ON = frozenset({"if", "while", "until", "{"})
+"""Constructs whose commands begin right behind the word."""
+_CLOSES = frozenset({"fi", "done", "esac", "}"})
+_BETWEEN = frozenset({"then", "else", "elif", "do"})
+_ENDS = frozenset({"exec", "exit", "return"})
+_SAYS = frozenset({"echo", "printf", ":", "grep", "pgrep", "pkill", "which", "command"})
+
+_ASKS = frozenset({"grep", "pgrep", "which", "command", "type", "hash", "nvidia-smi"})
+"""Commands that are run to hear whether they succeed."""
+
+Parts = tuple[Part, ...]
 
 
-def commands(argv: Sequence[str], depth: int = 0) -> Iterator[tuple[str, ...]]:
+class Ran(Struct, frozen=True):
+    """A simple command, and the variables that the script gave it."""
+
+    words: tuple[str, ...]
+    variables: Mapping[str, str]
+
+
+def commands(argv: Sequence[str]) -> Iterator[tuple[str, ...]]:
     """The simple commands of `argv`: itself, or each one of the shell string that it runs."""
-    script = _script(argv)
+    yield from (ran.words for ran in runs(argv))
+
+
+def runs(
+    argv: Sequence[str],
+    known: Mapping[str, str] | None = None,
+    *,
+    assume: bool = False,
+    depth: int = 0,
+) -> Iterator[Ran]:
+    """As `commands`, with the variables of the container put in; what is unknown stays written.
+
+    With `assume`, a name that `known` lacks counts as unset where the script has a default.
+    """
+    script, positional = _script(argv)
     if script is None or depth >= _MOST_DEPTH:
-        yield tuple(argv)
+        yield Ran(tuple(argv), {})
         return
-    for command in _split(script):
-        yield from commands(command, depth + 1)
+    variables = Variables(known, assume=assume, positional=positional)
+    for ran in _Script(tokens(script), variables).run():
+        inner = {**(known or {}), **ran.variables}
+        for one in runs(ran.words, inner, assume=assume, depth=depth + 1):
+            yield Ran(one.words, {**ran.variables, **one.variables})
 
 
-def _script(argv: Sequence[str]) -> str | None:
-    """The string of `bash -c STRING`, also behind `exec` or `env A=B`."""
+def script_runs(
+    text: str, positional: Sequence[str], known: Mapping[str, str] | None, *, assume: bool = False
+) -> Iterator[Ran]:
+    """The commands of the script `text` that is started with these words as `$0`, `$1`..."""
+    yield from runs(("sh", "-c", text, *positional), known, assume=assume)
+
+
+def _script(argv: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
+    """The string of `bash -c STRING`, also behind `exec` or `env A=B`, and what follows it."""
     for i, word in enumerate(argv[:-1]):
-        flag = argv[i + 1]
-        if word.rpartition("/")[2] in _SHELLS and flag.startswith("-") and flag.endswith("c"):
-            return argv[i + 2] if i + 2 < len(argv) else None
+        if word.rpartition("/")[2] in _SHELLS and (at := _string_at(argv, i + 1)):
+            return argv[at], tuple(argv[at + 1 :])
     if len(argv) == 1 and re.search(r"\s", argv[0]):
-        return argv[0]
-    return None
+        return argv[0], ()
+    return None, ()
 
 
-def _split(script: str) -> list[list[str]]:
-    parts: list[list[str]] = [[]]
-    for word in _words(script.replace("\\\n", " ").replace("\n", " ; ")):
-        if word in _SEPARATORS:
-            parts.append([])
+def _string_at(argv: Sequence[str], start: int) -> int:
+    """Where the string after `-c`, `-lc` or `-o pipefail -c` is; 0 where there is none."""
+    takes_one = False
+    for at in range(start, len(argv) - 1):
+        word = argv[at]
+        if takes_one:
+            takes_one = False
+        elif _STRING_FLAG.match(word):
+            found = at + (2 if "o" in word else 1)
+            return found if found < len(argv) else 0
+        elif not word.startswith(("-", "+")):
+            return 0
         else:
-            parts[-1].append(word)
-    return [p for p in parts if p]
+            takes_one = word.endswith(("o", "O")) and not word.startswith("--")
+    return 0
 
 
-def _words(script: str) -> list[str]:
-    lexer = shlex.shlex(script, posix=True, punctuation_chars=";&|()")
-    lexer.whitespace_split = True
-    try:
-        return list(lexer)
-    except ValueError:  # an unclosed quote: the words as they stand are still worth reading
-        return script.split()
+class _Script:
+    """One pass over the tokens of a script."""
+
+    def __init__(self, found: list[Token], variables: Variables) -> None:
+        self._tokens, self._variables, self._at = found, variables, 0
+        self._flow = Flow()
+        self._exported: dict[str, str] = {}
+        self._ended = False
+
+    def run(self) -> Iterator[Ran]:
+        left = _MOST_COMMANDS
+        while self._at < len(self._tokens) and not self._ended:
+            left -= 1
+            if not left or self._flow.depth > _MOST_BLOCKS:
+                return
+            operator = self._tokens[self._at].operator
+            if operator:
+                self._at += 1
+                self._flow.operator(operator)
+                continue
+            words = self._words()
+            if not self._begins_function(words):
+                ran = self._command(words)
+                if ran is not None:
+                    yield ran
+
+    def _words(self) -> list[Parts]:
+        """The words up to the next operator; arrays that they set are read on the way."""
+        words: list[Parts] = []
+        while self._at < len(self._tokens):
+            token = self._tokens[self._at]
+            if token.operator == "(" and words and _array_name(words[-1]):
+                self._array(words.pop())
+            elif token.operator == ">":
+                self._at += 1
+            elif token.operator:
+                break
+            else:
+                words.append(token.parts)
+                self._at += 1
+        return words
+
+    def _array(self, head: Parts) -> None:
+        """`NAME=(a b)` and `NAME+=(a b)`."""
+        held: list[Word] = []
+        self._at += 1
+        while self._at < len(self._tokens) and self._tokens[self._at].operator != ")":
+            held += self._variables.words(self._tokens[self._at].parts)
+            self._at += 1
+        self._at += 1
+        found = _ASSIGNMENT.match(head[0].text)
+        if found is not None:
+            self._set(found, tuple(held))
+
+    def _set(self, found: re.Match[str], value: Value) -> None:
+        """`NAME=value` where it runs; unknown from here on where it may."""
+        name, adds = found[1], bool(found[2])
+        before = self._variables.values.get(name) if adds else ()
+        runs_now = self._flow.runs
+        if runs_now is False:
+            return
+        lost = runs_now is None or before is None or len(before) + len(value) > _MOST_WORDS
+        joined = None if lost or before is None else (*before, *value)
+        if joined and len(joined) == 1 and not joined[0].known and joined[0].text[:1] in "$`":
+            joined = None
+        self._variables.set(name, joined)
+
+    def _begins_function(self, words: list[Parts]) -> bool:
+        """`name() {`: what is inside may run, later."""
+        following = [t.operator for t in self._tokens[self._at : self._at + 2]]
+        if len(words) != 1 or following != ["(", ")"]:
+            return False
+        self._at += 2
+        self._flow.opened("function")
+        while self._at < len(self._tokens) and self._tokens[self._at].operator == "\n":
+            self._at += 1
+        if self._at < len(self._tokens) and _plain(self._tokens[self._at].parts) == "{":
+            self._at += 1
+        return True
+
+    def _command(self, words: list[Parts]) -> Ran | None:
+        negated = False
+        for at, parts in enumerate(words):
+            keyword = _plain(parts)
+            if keyword in _OPENS:
+                self._flow.opened(keyword)
+                if keyword not in _GO_ON:
+                    self._unread_header(words[at:])
+                    return None
+            elif keyword in _CLOSES:
+                self._flow.closed(keyword)
+            elif keyword in _BETWEEN:
+                self._flow.keyword(keyword)
+            elif keyword not in ("!", "time"):
+                return self._simple(words[at:], negated=negated)
+            negated = negated is not (keyword == "!")
+        return None
+
+    def _unread_header(self, words: list[Parts]) -> None:
+        """`for NAME in ...` sets NAME to one after the other."""
+        if _plain(words[0]) in ("for", "select") and len(words) > 1:
+            self._variables.set(_plain(words[1]), None)
+
+    def _simple(self, words: list[Parts], *, negated: bool) -> Ran | None:
+        if self._flow.runs is False:
+            return None
+        assigned, rest = _assignments(words)
+        own = [(found, self._variables.joined(parts)) for found, parts in assigned]
+        if not rest:
+            for found, word in own:
+                self._assign(found, word)
+            self._flow.returned(None, negated=False, tested=False)
+            return None
+        said = [w for parts in rest for w in self._variables.words(parts)]
+        self._effects(rest, said)
+        tested = is_test(said) or bool(said and said[0].text in _ASKS)
+        self._flow.returned(outcome(said), negated=negated, tested=tested)
+        if not said or said[0].text in _SAYS | _DECLARES or is_test(said):
+            return None
+        given = {found[1]: word.text for found, word in own if word.known}
+        front = (f"{name}={text}" for name, text in given.items())
+        return Ran((*front, *(w.text for w in said)), self._exported | given)
+
+    def _assign(self, found: re.Match[str], word: Word) -> None:
+        self._set(found, (word,))
+        value = self._variables.text(found[1])
+        if value is None:
+            self._exported.pop(found[1], None)
+        elif len(self._exported) < _MOST_EXPORTED:
+            self._exported[found[1]] = value
+
+    def _effects(self, rest: list[Parts], said: Sequence[Word]) -> None:
+        """What a builtin does to the variables, and to the rest of the script."""
+        first = said[0].text if said else ""
+        if first in _DECLARES:
+            for found, parts in _assignments([p for p in rest[1:] if not _is_flag(p)])[0]:
+                self._assign(found, self._variables.joined(parts))
+        elif first in ("unset", "read"):
+            for word in said[1:]:
+                self._variables.set(word.text, None)
+        elif first in ("shift", "set") and not all(w.text.startswith(("-", "+")) for w in said[1:]):
+            self._variables.set("@", None)
+        elif first in _SETS_ANYTHING and not said[-1].text.endswith("/activate"):
+            self._variables.cloud()
+        elif first in _ENDS and (first != "exec" or len(said) > 1):
+            self._ended = self._flow.runs is True and self._flow.can_end
+
+
+def _assignments(words: list[Parts]) -> tuple[list[tuple[re.Match[str], Parts]], list[Parts]]:
+    """The leading `NAME=value` words with the parts of each value, and the words after them."""
+    found: list[tuple[re.Match[str], Parts]] = []
+    for at, parts in enumerate(words):
+        name = None if parts[0].quoted else _ASSIGNMENT.match(parts[0].text)
+        if name is None or parts[0].kind != "text":
+            return found, words[at:]
+        text = parts[0].text[name.end() :]
+        head = Part("text", text, quoted=False, raw=text)
+        found.append((name, (head, *parts[1:])))
+    return found, []
+
+
+def _plain(parts: Parts) -> str:
+    """The word as written, where nothing in it is quoted or to be put in."""
+    return "".join(p.text for p in parts) if all(_is_bare(p) for p in parts) else ""
+
+
+def _is_bare(part: Part) -> bool:
+    return part.kind == "text" and not part.quoted
+
+
+def _is_flag(parts: Parts) -> bool:
+    return _plain(parts).startswith("-")
+
+
+def _array_name(parts: Parts) -> bool:
+    text = _plain(parts)
+    found = _ASSIGNMENT.match(text)
+    return found is not None and found.end() == len(text)
