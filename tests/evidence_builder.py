@@ -64,7 +64,9 @@ def healthy(nodes: int = 2) -> Evidence:
     return Evidence(
         distcheck_version="0.1.0",
         observed_at=AT,
-        target=Target("llm", "StatefulSet", "vllm-head", "pod/vllm-head-0"),
+        target=Target(
+            "llm", "StatefulSet", "vllm-head", "pod/vllm-head-0", nodes, "spec of the sets"
+        ),
         intent=_intent(world, nodes),
         pods=pods,
         nodes=tuple(_node(n, nodes) for n in range(nodes)),
@@ -115,6 +117,7 @@ def _intent(world: int, nodes: int) -> Intent:
         nodes=nodes,
         executor="ray",
         sources=dict.fromkeys(names, source),
+        agreed=dict.fromkeys(names, (source, f"argv of {name_of(0)} (pid 1000)")),
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from distcheck.checks.catalog import catalog
 
 ROOT = Path(__file__).parents[2]
-IDS = re.compile(r"\b(?:SHARD|NCCL|SHM|RAY|NET|RDMA|GPU|CONF)\d{3}\b")
+IDS = re.compile(r"\b(?:GROUP|SHARD|NCCL|SHM|RAY|NET|RDMA|GPU|CONF)\d{3}\b")
 KNOWN = {one.id for one in catalog()}
 PAGES = (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
 SOURCES = sorted((ROOT / "src" / "distcheck").rglob("*.py"))

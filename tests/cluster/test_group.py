@@ -131,3 +131,24 @@ def test_replicas_that_are_whole_copies_are_not_judged_as_one(tmp_path: Path) ->
 def test_without_any_tie_the_workload_is_the_group(tmp_path: Path) -> None:
     group = group_of(tmp_path, "one-1", replicas("vllm serve m -tp 16"))
     assert [p.name for p in group.pods] == ["one-1", "one-2"]
+
+
+@pytest.mark.parametrize(
+    "address", ["$(VLLM_HEAD_SERVICE_HOST):6379", "${VLLM_HEAD_SERVICE_HOST}:6379"]
+)
+def test_the_kubelets_variable_of_a_service_names_its_leader(tmp_path: Path, address: str) -> None:
+    objects = two_nodes(worker=f"ray start --address={address} --block")
+    assert shape(group_of(tmp_path, "vllm-worker-0", objects)) == HEAD_AND_WORKER
+
+
+def test_a_head_that_nobody_joins_is_said_to_be_alone(tmp_path: Path) -> None:
+    objects = [o for o in two_nodes() if "worker" not in o["metadata"]["name"]]
+    group = group_of(tmp_path, "vllm-head-0", objects)
+    assert group.target.chosen == "pod/vllm-head-0: 1 pod that nobody joins"
+
+
+def test_a_container_that_claims_devices_is_the_engines(tmp_path: Path) -> None:
+    claims = {"claims": [{"name": "gpus"}]}
+    engine = {"name": "engine", "image": "x", "resources": claims}
+    one = pod("dra", "n", "10.0.0.1", {"name": "proxy", "image": "y"}, engine)
+    assert group_of(tmp_path, "dra", [one]).pods[0].container == "engine"

@@ -131,7 +131,7 @@ def test_an_argv_that_differs_is_a_conflict_and_the_spec_is_followed() -> None:
     declared = Intent(tp=16, sources={"tp": "args of vllm-head-0"})
     intent = with_argv(declared, [look(*SERVE, "-tp", "8")])
     assert (intent.tp, intent.sources["tp"]) == (16, "args of vllm-head-0")
-    assert intent.conflicts == (Conflict("tp", "8", "argv of vllm-head-0 (pid 77)"),)
+    assert intent.conflicts == (Conflict("tp", "8", "argv of vllm-head-0 (pid 77)", running=True),)
 
 
 def test_an_argv_fills_in_what_no_spec_says() -> None:

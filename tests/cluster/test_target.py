@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from distcheck.agent.cluster.errors import Ambiguous, NotFound, Refused
+from distcheck.agent.cluster.namespace import Namespace
 from distcheck.agent.cluster.target import Resolved, TargetError, parse, resolve
 from distcheck.lab.apiserver import Denial
 from tests.cluster.manifests.build import Object, container, obj, owner, pod, service, two_nodes
@@ -13,7 +14,7 @@ from tests.cluster.manifests.world import cluster
 
 def found(tmp_path: Path, text: str, objects: list[Object]) -> Resolved:
     with cluster(tmp_path, objects) as (api, _, _):
-        return resolve(api, "llm", text)
+        return resolve(Namespace(api, "llm"), text)
 
 
 def names(resolved: Resolved) -> list[str]:
@@ -87,9 +88,9 @@ def test_a_name_that_nothing_has_is_not_found_and_names_what_is_there(tmp_path: 
         found(tmp_path, "gone", two_nodes())
 
 
-def test_a_workload_without_pods_is_not_found(tmp_path: Path) -> None:
-    with pytest.raises(NotFound, match="deploy/idle in namespace llm has no pods"):
-        found(tmp_path, "idle", [deployment("idle")])
+def test_a_workload_without_pods_is_still_that_workload(tmp_path: Path) -> None:
+    one = found(tmp_path, "idle", [deployment("idle")])
+    assert (one.target.kind, names(one)) == ("Deployment", [])
 
 
 def test_what_may_not_be_read_is_refused_not_called_absent(tmp_path: Path) -> None:
@@ -98,7 +99,7 @@ def test_what_may_not_be_read_is_refused_not_called_absent(tmp_path: Path) -> No
         cluster(tmp_path, two_nodes(), denied=denied) as (api, _, _),
         pytest.raises(Refused, match="cannot get resource"),
     ):
-        resolve(api, "llm", "nothing-here")
+        resolve(Namespace(api, "llm"), "nothing-here")
 
 
 @pytest.mark.parametrize("text", ["", "secret/x", "pod/", "pod/A_b", "a/b/c", "../x"])

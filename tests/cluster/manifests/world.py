@@ -8,8 +8,10 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from distcheck.agent.cluster.api import Api, connect
-from distcheck.lab.apiserver import ApiServer, write_kubeconfig
+from distcheck.lab.apiserver import ApiServer, kinds, write_kubeconfig
 
 TOKEN = "test-token"
 Responder = Callable[[str], bytes]
@@ -74,3 +76,13 @@ def slow(seconds: float) -> Responder:
         return http_ok(b"{}")
 
     return answer
+
+
+def jobs_served(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the API server know RayJob and MPIJob too."""
+    more = (
+        kinds.Kind("ray.io", "v1", "rayjobs", "RayJob", extension=True),
+        kinds.Kind("kubeflow.org", "v2beta1", "mpijobs", "MPIJob", extension=True),
+    )
+    absent = [k for k in more if kinds.find_kind(k.group, k.version, k.plural) is None]
+    monkeypatch.setattr(kinds, "KINDS", (*kinds.KINDS, *absent))

@@ -1,159 +1,102 @@
 """What specs and command lines ask for, and where each value was read."""
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
-from distcheck.agent.cluster.podspec import (
-    argv_of,
-    containers,
-    engine_container,
-    environment,
-    gpus_of,
-)
-from distcheck.agent.logs.argv import EngineFlags, engine_flags
-from distcheck.checks.evidence import (
-    Conflict,
-    EngineArguments,
-    Intent,
-    NodeLook,
-    PodLook,
-    Processes,
-)
-from distcheck.checks.evidence.group import Engine
+from distcheck.agent.cluster.intent_beside import Beside
+from distcheck.agent.cluster.intent_places import places
+from distcheck.agent.cluster.intent_running import asked_by_processes
+from distcheck.agent.cluster.intent_weighed import followed
+from distcheck.agent.cluster.podspec import containers, gpus_of
+from distcheck.checks.evidence import Conflict, Intent, NodeLook
 
 Object = dict[str, Any]
 
-_FIELDS = ("model", "tp", "pp", "dp", "ep", "executor")
-_DEGREES = ("tp", "pp", "dp")
-_NIM = {"NIM_TENSOR_PARALLEL_SIZE": "tp", "NIM_PIPELINE_PARALLEL_SIZE": "pp"}
-_EXPECTED = (*_DEGREES, "gpus", "nodes")
+_EXPECTED = ("tp", "pp", "dp", "gpus", "nodes")
 
 
-class Asked(Struct, frozen=True):
-    """Values by field from one place, such as `args of vllm-head-0`."""
+def declared_intent(
+    pods: Sequence[Object], beside: Beside | None = None, absent: Sequence[int] | None = None
+) -> Intent:
+    """What the specs of these raw pods (the leader first), and what is beside them, ask for.
 
-    source: str
-    values: dict[str, Any]
-    engine: Engine = "unknown"
-
-
-def declared_intent(pods: Sequence[Object]) -> Intent:
-    """What the specs of these raw pods (the leader first) ask for."""
-    asked = [a for p in pods for a in _declared(p)]
-    intent = _first_wins(asked)
-    gpus = sum(gpus_of(c) for p in pods for c in containers(p))
-    nodes = sum(any(gpus_of(c) for c in containers(p)) for p in pods)
-    counted = f"GPU limits of {len(pods)} pods"
-    sources = intent.sources | ({"gpus": counted, "nodes": counted} if gpus else {})
-    return structs.replace(intent, gpus=gpus or None, nodes=nodes or None, sources=sources)
-
-
-def _declared(pod: Object) -> Iterable[Asked]:
-    name = pod["metadata"]["name"]
-    main = engine_container(pod)
-    for container in (main, *(c for c in containers(pod) if c is not main)):
-        flags = engine_flags(argv_of(container))
-        if flags is not None:
-            yield Asked(f"args of {name}", _values(flags), _engine(container))
-        elif "NIM_MODEL_PROFILE" in (values := environment(container)) or _NIM.keys() & values:
-            yield Asked(f"environment of {name}", _nim_values(values), "nim")
-
-
-def _engine(container: Object) -> Engine:
-    return "nim" if "/nim/" in str(container.get("image", "")) else "vllm"
-
-
-def _values(flags: EngineFlags) -> dict[str, Any]:
-    values = {name: getattr(flags, name) for name in _FIELDS}
-    return {k: v for k, v in values.items() if v is not None}
-
-
-def _nim_values(environ: Mapping[str, str]) -> dict[str, Any]:
-    found = {field: environ.get(name, "") for name, field in _NIM.items()}
-    return {k: int(v) for k, v in found.items() if v.isdecimal()}
-
-
-def _first_wins(asked: Iterable[Asked]) -> Intent:
+    `absent` are the GPUs of each pod that should be there and is not. Where it is None,
+    `gpus` and `nodes` count the pods that are there, whatever a size says.
+    """
+    beside = beside or Beside()
     intent = Intent()
-    for one in asked:
-        intent = _followed(intent, one)
-    return intent
+    for asked in places(pods, beside):
+        intent = followed(intent, asked)
+    intent = _counted(intent if absent is not None else _as_seen(intent), pods, absent or ())
+    return structs.replace(intent, unread=_still_unread(intent) | dict(beside.unread))
 
 
-def _followed(intent: Intent, asked: Asked) -> Intent:
-    """`intent` with what `asked` adds; where the two differ, a conflict beside it."""
-    changes: dict[str, Any] = {}
-    sources, conflicts = dict(intent.sources), list(intent.conflicts)
-    for name, value in asked.values.items():
-        have = getattr(intent, name)
-        if have is None:
-            changes[name], sources[name] = value, asked.source
-        elif have != value:
-            conflicts.append(Conflict(name, str(value), asked.source))
-        elif asked.source.startswith("argv"):
-            sources[name] = asked.source
-    if intent.engine == "unknown" and asked.engine != "unknown":
-        changes["engine"], sources["engine"] = asked.engine, asked.source
-    unique = tuple(dict.fromkeys(conflicts))
-    return structs.replace(intent, **changes, sources=sources, conflicts=unique)
+def _as_seen(intent: Intent) -> Intent:
+    kept = {k: v for k, v in intent.sources.items() if k not in ("gpus", "nodes")}
+    return structs.replace(intent, gpus=None, nodes=None, sources=kept)
+
+
+def _still_unread(intent: Intent) -> dict[str, str]:
+    """Without what another place told."""
+    return {k: why for k, why in intent.unread.items() if getattr(intent, k, None) is None}
+
+
+def _counted(intent: Intent, pods: Sequence[Object], absent: Sequence[int]) -> Intent:
+    """With the GPUs of the pods that there are, and of those that should be there beside them."""
+    here = [n for p in pods if (n := sum(gpus_of(c) for c in containers(p)))]
+    each = [*here, *(n for n in absent if n)]
+    if not each:
+        return intent
+    usual, sources = Counter(each).most_common(1)[0][0], dict(intent.sources)
+    missing = max((intent.nodes or 0) - len(each), 0)
+    sources.setdefault("gpus", _counting(len(pods), len(each) - len(here) + missing))
+    sources.setdefault("nodes", _counting(len(pods), len(each) - len(here)))
+    alike = usual if len(set(here)) == 1 else None
+    sources |= {"gpus_per_pod": _counting(len(pods), 0)} if alike else {}
+    return structs.replace(
+        intent,
+        gpus=intent.gpus or sum(each) + missing * usual,
+        nodes=intent.nodes or len(each),
+        gpus_per_pod=alike,
+        sources=sources,
+    )
+
+
+def _counting(pods: int, absent: int) -> str:
+    counted = f"GPU limits of {pods} pods" if pods != 1 else "GPU limits of the pod"
+    return f"{counted}, and of {absent} not there" if absent else counted
 
 
 def with_argv(intent: Intent, looks: Iterable[NodeLook]) -> Intent:
     """`intent` beside the command lines that really run.
 
-    Specs are followed where they are literal; an argv that differs is kept as a conflict,
-    one that agrees is cited, and one that says more fills in.
+    One that agrees is cited, and one that says more fills in. One that differs from a pod's
+    own spec is kept as a conflict; over everything else it is followed, and that is kept.
     """
     for pod in (pod for look in looks for pod in look.pods):
-        for asked in _of_pod(pod):
-            intent = _followed(intent, asked)
-    return intent
-
-
-def _of_pod(pod: PodLook) -> Iterator[Asked]:
-    """What its processes were started with; the server's words with its `--config` file's."""
-    name, whole = pod.pod.rpartition("/")[2], pod.arguments
-    processes = pod.processes.processes if isinstance(pod.processes, Processes) else ()
-    for process in processes:
-        is_server = isinstance(whole, EngineArguments) and whole.pid == process.pid
-        asked = None if is_server else _running(process.argv, process.pid, name)
-        if asked is not None:
-            yield asked
-    if isinstance(whole, EngineArguments):
-        asked = _running(whole.words, whole.pid, name, whole.config_path, whole.unread)
-        if asked is not None:
-            yield asked
-
-
-def _running(
-    argv: Sequence[str],
-    pid: int,
-    pod: str,
-    config: str | None = None,
-    unread: Sequence[str] = (),
-) -> Asked | None:
-    flags = engine_flags(argv)
-    if flags is None or flags.headless:
-        return None
-    beside = f", with {config}" if config else ""
-    known = config is not None and not unread
-    source = f"argv of {pod} (pid {pid}{beside})"
-    return Asked(source, _values(flags) | _defaults(flags, config_read=known), "vllm")
-
-
-def _defaults(flags: EngineFlags, *, config_read: bool) -> dict[str, Any]:
-    """Degrees are 1 where the running vLLM command line names none (`vllm/config`)."""
-    if flags.config is not None and not config_read:
-        return {}
-    unnamed = (d for d in _DEGREES if getattr(flags, d) is None and d not in flags.unread)
-    return dict.fromkeys(unnamed, 1)
+        for asked in asked_by_processes(pod):
+            intent = followed(intent, asked)
+    return structs.replace(intent, unread=_still_unread(intent))
 
 
 def with_expected(intent: Intent, expect: Mapping[str, int]) -> Intent:
-    """`intent` with what the caller expects put over it."""
+    """`intent` with what the caller expects put over it; what runs otherwise stays a conflict."""
     changes = {k: v for k, v in expect.items() if k in _EXPECTED}
-    sources = intent.sources | dict.fromkeys(changes, "--expect")
-    kept = tuple(c for c in intent.conflicts if c.name not in changes)
-    return structs.replace(intent, **changes, sources=sources, conflicts=kept)
+    told = [Conflict(k, str(getattr(intent, k)), intent.sources.get(k, "")) for k in changes]
+    runs = [c for c in (*told, *intent.conflicts) if c.source.startswith("argv")]
+    against = [
+        structs.replace(c, running=True)
+        for c in runs
+        if c.name in changes and c.value != str(changes[c.name])
+    ]
+    kept = [c for c in intent.conflicts if c.name not in changes]
+    return structs.replace(
+        intent,
+        **changes,
+        sources=intent.sources | dict.fromkeys(changes, "--expect"),
+        conflicts=tuple(dict.fromkeys((*kept, *against))),
+        assumed=tuple(a for a in intent.assumed if a not in changes),
+    )

@@ -29,10 +29,10 @@ def gpus_of(container: Object) -> int:
 
 
 def engine_container(pod: Object) -> Object:
-    """The container with GPUs; the first one where none has any (KubeRay heads)."""
+    """The container with GPUs, by limits or by claims; else the first one (KubeRay heads)."""
     every = containers(pod)
-    first: Object = every[0] if every else {}
-    return next((c for c in every if gpus_of(c)), first)
+    claiming = [c for c in every if (c.get("resources") or {}).get("claims")]
+    return next((c for c in (*filter(gpus_of, every), *claiming, *every)), {})
 
 
 def argv_of(container: Object) -> tuple[str, ...]:

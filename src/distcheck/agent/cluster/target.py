@@ -1,23 +1,28 @@
-"""From a TARGET as users type it to the pods that it means."""
+"""From a TARGET as users type it to the object that it means, and its pods."""
 
 import re
+from collections.abc import Iterator
 
 from msgspec import Struct
 
-from distcheck.agent.cluster.api import Api, Object
+from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.errors import Ambiguous, ClusterError, NotFound, Refused
 from distcheck.agent.cluster.kinds import POD, SERVICE, WORKLOADS, Kind, named_kind
 from distcheck.agent.cluster.members import pods_of
+from distcheck.agent.cluster.namespace import Namespace
 from distcheck.checks.evidence import Target
 
 _ORDINAL = re.compile(r"-\d+\Z")
 _NAME = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?\Z")
+_LISTED = 12
 
 
 class Resolved(Struct, frozen=True):
-    """What a TARGET was understood as, and the pods that belong to it directly."""
+    """What a TARGET was understood as, and its pods, dead ones too; there may be none."""
 
     target: Target
+    kind: Kind
+    found: Object
     pods: tuple[Object, ...]
 
 
@@ -25,21 +30,24 @@ class TargetError(ClusterError):
     """The TARGET is not like `NAME` or `KIND/NAME`."""
 
 
-def resolve(api: Api, namespace: str, text: str) -> Resolved:
+def resolve(look: Namespace, text: str) -> Resolved:
     """The object that TARGET means; what was chosen is said in `target.chosen`.
 
     A bare NAME is tried as pod, as workload, without its `-<ordinal>`, then as Service.
 
     Raises:
         TargetError: not of the form NAME or KIND/NAME.
-        NotFound: nothing of that name has pods.
+        NotFound: there is nothing of that name.
         Ambiguous: several objects fit.
         Refused, Unreachable: the API server did not answer.
     """
     kind, name = parse(text)
-    if kind is not None:
-        return _exact(api, namespace, kind, name, "")
-    return _bare(api, namespace, name)
+    if kind is None:
+        return _bare(look, name)
+    found = look.get(kind, name)
+    if found is None:
+        raise NotFound(_nothing(look, f"{kind.short}/{name}", name))
+    return _resolved(look, kind, found, "")
 
 
 def parse(text: str) -> tuple[Kind | None, str]:
@@ -53,44 +61,45 @@ def parse(text: str) -> tuple[Kind | None, str]:
     return kind, name
 
 
-def _exact(api: Api, namespace: str, kind: Kind, name: str, why: str) -> Resolved:
-    found = api.get(kind.path(namespace, name))
-    return _resolved(api, namespace, kind, found, why)
-
-
-def _resolved(api: Api, namespace: str, kind: Kind, found: Object, why: str) -> Resolved:
+def _resolved(look: Namespace, kind: Kind, found: Object, why: str) -> Resolved:
     name = found["metadata"]["name"]
-    pods = tuple(pods_of(api, namespace, kind, found))
-    if not pods:
-        raise NotFound(f"{kind.short}/{name} in namespace {namespace} has no pods")
     chosen = f"{kind.short}/{name}" + (f" ({why})" if why else "")
-    return Resolved(Target(namespace, kind.kind, name, chosen), pods)
+    target = Target(look.name, kind.kind, name, chosen)
+    return Resolved(target, kind, found, tuple(pods_of(look, kind, found)))
 
 
-def _bare(api: Api, namespace: str, name: str) -> Resolved:
-    try:
-        return _exact(api, namespace, POD, name, "")
-    except NotFound:
-        refusals: list[Refused] = []
-    without = _ORDINAL.sub("", name)
-    for kinds, one in ((WORKLOADS, name), (WORKLOADS, without), ((SERVICE,), name)):
-        found = _among(api, namespace, kinds, one, refusals)
+def _bare(look: Namespace, name: str) -> Resolved:
+    pod = look.get(POD, name)
+    if pod is not None:
+        return _resolved(look, POD, pod, "")
+    refusals: list[Refused] = []
+    for kinds, one in _tries(name):
+        found = _among(look, kinds, one, refusals)
         if found is not None:
-            return _resolved(api, namespace, *found, f"there is no pod {name}")
-    raise refusals[0] if refusals else NotFound(_nothing(api, namespace, name))
+            return _resolved(look, *found, f"there is no pod {name}")
+    raise refusals[0] if refusals else NotFound(_nothing(look, name, name))
+
+
+def _tries(name: str) -> Iterator[tuple[tuple[Kind, ...], str]]:
+    yield WORKLOADS, name
+    without = _ORDINAL.sub("", name)
+    if without != name:
+        yield WORKLOADS, without
+    yield (SERVICE,), name
 
 
 def _among(
-    api: Api, namespace: str, kinds: tuple[Kind, ...], name: str, refusals: list[Refused]
+    look: Namespace, kinds: tuple[Kind, ...], name: str, refusals: list[Refused]
 ) -> tuple[Kind, Object] | None:
     found = []
     for kind in kinds:
         try:
-            found.append((kind, api.get(kind.path(namespace, name))))
-        except NotFound:
-            continue
+            one = look.get(kind, name)
         except Refused as refusal:
             refusals.append(refusal)
+            continue
+        if one is not None:
+            found.append((kind, one))
     tops = [(k, o) for k, o in found if not _owned_by_another(o, found)]
     if len(tops) > 1:
         raise Ambiguous(f"several things are called {name}", (f"{k.short}/{name}" for k, _ in tops))
@@ -102,9 +111,10 @@ def _owned_by_another(obj: Object, found: list[tuple[Kind, Object]]) -> bool:
     return any(o["metadata"].get("uid") in owners for _, o in found if o is not obj)
 
 
-def _nothing(api: Api, namespace: str, name: str) -> str:
-    """What to say when nothing fits, with the names that there are."""
-    pods = api.items(POD.path(namespace))
-    names = sorted(p["metadata"]["name"] for p in pods)[:12]
+def _nothing(look: Namespace, called: str, name: str) -> str:
+    """What to say when nothing fits, with the names that are there, the likely ones first."""
+    stem = _ORDINAL.sub("", name)
+    pods = [str(p["metadata"]["name"]) for p in look.pods()]
+    names = sorted(pods, key=lambda p: (stem not in p, p))[:_LISTED]
     there = f"its pods are {', '.join(names)}" if names else "it has no pods"
-    return f"nothing in namespace {namespace} is called {name}; {there}"
+    return f"nothing in namespace {look.name} is called {called}; {there}"

@@ -1,45 +1,57 @@
 """Groups that no label ties together: who joins whom by name, in one namespace."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from distcheck.agent.cluster.api import Api, Object
+from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.errors import Ambiguous
-from distcheck.agent.cluster.kinds import POD, SERVICE
-from distcheck.agent.cluster.links import leader_host, names_of, points_to, starts_head
+from distcheck.agent.cluster.links import called, leader_host, names_of, starts_head
 from distcheck.agent.cluster.members import living
+from distcheck.agent.cluster.namespace import Namespace
+from distcheck.agent.cluster.roster import choices, name_of
 
 
 class Ties(Struct, frozen=True):
-    """All living pods of a namespace, the names of each, and the host that each one joins."""
+    """The pods of a namespace, there or not, and who joins whom.
+
+    `hosts` is what each pod joins, as it is written; `joined_by` are the pods that join one.
+    """
 
     pods: tuple[Object, ...]
-    names: Mapping[str, frozenset[str]]
-    joins: Mapping[str, str]
+    hosts: Mapping[str, str]
+    joined_by: Mapping[str, frozenset[str]]
+
+    def leads(self, pod: Object, mine: frozenset[str]) -> bool:
+        """Whether `pod` is joined by a seed, or is itself a seed and a leader."""
+        own = name_of(pod)
+        joining = self.joined_by.get(own, frozenset())
+        if own in self.hosts and own not in joining:
+            return False
+        if own not in mine:
+            return not mine.isdisjoint(joining)
+        return bool(joining) or starts_head(pod)
 
 
-def read_ties(api: Api, namespace: str) -> Ties:
-    """Who joins whom in `namespace`.
+def read_ties(look: Namespace, absent: Iterable[Object] = ()) -> Ties:
+    """Who joins whom; `absent` are pods as they would be.
 
     Raises:
         Refused, Unreachable: pods or Services cannot be listed, so a member could be missed.
     """
-    pods = tuple(living(api.items(POD.path(namespace))))
-    services = api.items(SERVICE.path(namespace))
-    names = {name_of(p): names_of(p, services) for p in pods}
-    joins = {name_of(p): host for p in pods if (host := leader_host(p))}
-    return Ties(pods, names, joins)
-
-
-def name_of(pod: Object) -> str:
-    """The pod's name, unique in its namespace."""
-    return str(pod["metadata"]["name"])
-
-
-def choices(pods: Iterable[Object]) -> list[str]:
-    """Pods as TARGETs."""
-    return [f"pod/{name_of(p)}" for p in pods]
+    pods = (*living(look.pods()), *absent)
+    services = look.services()
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for pod in pods:
+        for name in names_of(pod, services):
+            by_name[name].add(name_of(pod))
+    hosts = {name_of(p): host for p in pods if (host := leader_host(p))}
+    joined_by: dict[str, set[str]] = defaultdict(set)
+    for pod_name, host in hosts.items():
+        for leader in set().union(*(by_name.get(n, ()) for n in called(host))):
+            joined_by[leader].add(pod_name)
+    return Ties(pods, hosts, {k: frozenset(v) for k, v in joined_by.items()})
 
 
 def tied(ties: Ties, seeds: Iterable[Object]) -> tuple[Object, ...]:
@@ -48,31 +60,22 @@ def tied(ties: Ties, seeds: Iterable[Object]) -> tuple[Object, ...]:
     Raises:
         Ambiguous: the seeds' address leads to more than one leader.
     """
-    mine = {name_of(p) for p in seeds}
-    heads = [p for p in ties.pods if _leads(name_of(p), starts_head(p), mine, ties)]
+    mine = frozenset(name_of(p) for p in seeds)
+    heads = [p for p in ties.pods if ties.leads(p, mine)]
     if len(heads) > 1:
-        raise Ambiguous("workers could join several leaders", choices(heads))
+        raise Ambiguous("several leaders fit; name one", choices(heads))
     return tuple(p for head in heads for p in (head, *_workers(ties, head)))
 
 
-def dangling(ties: Ties) -> tuple[str, ...]:
+def dangling(ties: Ties, seeds: Iterable[Object]) -> tuple[str, ...]:
     """A note for each pod that joins a name which no pod of the namespace has."""
-    return tuple(
-        f"{pod} joins {host}, and no pod here has that name"
-        for pod, host in ties.joins.items()
-        if not any(points_to(host, names) for names in ties.names.values())
-    )
+    found = frozenset().union(*ties.joined_by.values())
+    lost = [pod for pod in ties.hosts if pod not in found]
+    mine = {name_of(p) for p in seeds}
+    near = [pod for pod in lost if pod in mine] or lost
+    return tuple(f"{pod} joins {ties.hosts[pod]}, and no pod here has that name" for pod in near)
 
 
 def _workers(ties: Ties, head: Object) -> list[Object]:
-    names = ties.names[name_of(head)]
-    joining = [p for p in ties.pods if points_to(ties.joins.get(name_of(p), ""), names)]
-    return [p for p in joining if p is not head]
-
-
-def _leads(own: str, starts: bool, mine: set[str], ties: Ties) -> bool:
-    """Whether pod `own` is joined by a seed, or is itself a seed and a leader."""
-    joined_by = {pod for pod, host in ties.joins.items() if points_to(host, ties.names[own])}
-    if own in ties.joins and own not in joined_by:
-        return False
-    return bool(joined_by) or starts if own in mine else bool(joined_by & mine)
+    joining = ties.joined_by.get(name_of(head), frozenset())
+    return [p for p in ties.pods if name_of(p) in joining and p is not head]

@@ -6,15 +6,22 @@ from msgspec import Struct, field
 
 Role = Literal["leader", "worker"]
 Engine = Literal["vllm", "nim", "triton-trtllm", "sglang", "unknown"]
+Balancer = Literal["internal", "hybrid", "external"]
 
 
-class Target(Struct, frozen=True):
-    """The group that was asked for; `chosen` says how the name was understood."""
+class Target(Struct, frozen=True, omit_defaults=True):
+    """The group that was asked for; `chosen` says how the name was understood.
+
+    `size` is how many pods the group should have, and `size_from` the place that says it; where
+    nothing could be read that says it, `size` is None and `size_from` the reason.
+    """
 
     namespace: str
     kind: str
     name: str
     chosen: str = ""
+    size: int | None = None
+    size_from: str = ""
 
 
 class ShmDeclared(Struct, frozen=True):
@@ -54,12 +61,17 @@ class Pod(Struct, frozen=True, omit_defaults=True):
         return f"{self.namespace}/{self.name}"
 
 
-class Conflict(Struct, frozen=True):
-    """Two places that ask for different things; the one not followed is kept here."""
+class Conflict(Struct, frozen=True, omit_defaults=True):
+    """Two places that ask for different things; the one not followed is kept here.
+
+    `running`: it is the command line of a process that runs otherwise than the pods' own
+    spec, or the caller, asks for.
+    """
 
     name: str
     value: str
     source: str
+    running: bool = False
 
 
 class Trouble(Struct, frozen=True, omit_defaults=True):
@@ -79,8 +91,13 @@ class Trouble(Struct, frozen=True, omit_defaults=True):
 class Intent(Struct, frozen=True, omit_defaults=True):
     """What specs and command lines ask for; None where nothing says it.
 
-    `gpus` and `nodes` are what the whole group should have. `sources` maps each field
-    to the place it came from (`from` in JSON).
+    `gpus` and `nodes` are what the whole group should have; `ranks` is how many processes
+    MPI or torchrun are told to start. `sources` maps each field to the place it came from
+    (`from` in JSON), `agreed` to every place that says the same. `ports` (`http`, `gcs`,
+    `rendezvous`, `data_parallel`) and `nccl` (NCCL_* variables) are the leader's; their
+    sources are under `ports.http` and `nccl.NCCL_NET`. `dp_local` is the number of copies on
+    a node, `dp_balancer` who spreads requests over them. `assumed` are fields that rest on a
+    script's default alone. `unread` says why a place, or a field of it, could not be read.
     """
 
     engine: Engine = "unknown"
@@ -94,6 +111,15 @@ class Intent(Struct, frozen=True, omit_defaults=True):
     executor: str | None = None
     sources: dict[str, str] = field(default_factory=dict, name="from")
     conflicts: tuple[Conflict, ...] = ()
+    gpus_per_pod: int | None = None
+    ranks: int | None = None
+    dp_local: int | None = None
+    dp_balancer: Balancer | None = None
+    ports: dict[str, int] = field(default_factory=dict)
+    nccl: dict[str, str] = field(default_factory=dict)
+    agreed: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    assumed: tuple[str, ...] = ()
+    unread: dict[str, str] = field(default_factory=dict)
 
     @property
     def world_size(self) -> int | None:

@@ -1,0 +1,94 @@
+"""One namespace during one search: everything in it is asked for once, and late."""
+
+from distcheck.agent.cluster.api import Api, Object
+from distcheck.agent.cluster.errors import NotFound, Refused
+from distcheck.agent.cluster.kinds import EVENT, POD, SERVICE, Kind, named_kind
+
+_NOT_SERVED = "404 page not found"
+
+
+class Namespace:
+    """The objects of one namespace; `notes` says what the caller may not see of them.
+
+    Methods raise `Refused` and `Unreachable` as the API server answered; those that say
+    so note a refusal instead and go on.
+    """
+
+    def __init__(self, api: Api, name: str) -> None:
+        self.api, self.name = api, name
+        self.notes: dict[str, None] = {}
+        self._one: dict[str, Object | None] = {}
+        self._many: dict[tuple[str, str, str], list[Object]] = {}
+        self._absent: set[str] = set()
+
+    def get(self, kind: Kind, name: str) -> Object | None:
+        """The object of that name; None where there is none, or nothing of its kind."""
+        path = kind.path(self.name, name)
+        if path not in self._one:
+            self._one[path] = None if kind.plural in self._absent else self._get(kind, path)
+        return self._one[path]
+
+    def _get(self, kind: Kind, path: str) -> Object | None:
+        try:
+            return self.api.get(path)
+        except NotFound as error:
+            if _NOT_SERVED in str(error):
+                self._absent.add(kind.plural)
+            return None
+
+    def seek(self, kind: Kind, name: str) -> Object | None:
+        """As `get`, but what is refused is noted and taken as not seen."""
+        try:
+            return self.get(kind, name)
+        except Refused as refusal:
+            self.note(f"{kind.short}/{name} may not be read: {refusal}")
+            return None
+
+    def known(self) -> list[Object]:
+        """Every object that was asked for by name, and found."""
+        return [one for one in self._one.values() if one is not None]
+
+    def seen(self, kind: str, name: str) -> Object | None:
+        """An object that was read already, whatever it was read for; list items have no kind."""
+        one = named_kind(kind)
+        if one is None:
+            return None
+        listed = self._many.get((one.plural, "", ""), [])
+        found = next((o for o in listed if o["metadata"].get("name") == name), None)
+        return self._one.get(one.path(self.name, name)) or found
+
+    def pods(self, selector: str = "") -> list[Object]:
+        """All pods, the dead ones too, or those with these labels."""
+        return self._list(POD, selector=selector)
+
+    def services(self) -> list[Object]:
+        """All Services."""
+        return self._list(SERVICE)
+
+    def every(self, kind: Kind) -> list[Object]:
+        """All objects of a kind; empty, with a note, where they may not be listed."""
+        try:
+            return self._list(kind)
+        except (NotFound, Refused) as refusal:
+            self.note(f"{kind.plural} may not be listed: {refusal}")
+            return []
+
+    def warnings(self) -> list[Object]:
+        """The namespace's events of type Warning; empty, with a note, where refused."""
+        try:
+            return self._list(EVENT, fields="type=Warning")
+        except (NotFound, Refused) as error:
+            self.note(f"events may not be listed, so a reason may be missing: {error}")
+            return []
+
+    def note(self, says: str) -> None:
+        """Keep a sentence for the reader, once."""
+        self.notes[says] = None
+
+    def _list(self, kind: Kind, *, selector: str = "", fields: str = "") -> list[Object]:
+        key = (kind.plural, selector, fields)
+        if key not in self._many:
+            asked = {"labelSelector": selector, "fieldSelector": fields}
+            query = [(k, v) for k, v in asked.items() if v]
+            self._many[key] = self.api.items(kind.path(self.name), query)
+        return self._many[key]
