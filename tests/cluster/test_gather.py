@@ -10,10 +10,9 @@ import msgspec
 import pytest
 from msgspec import structs
 
-from distcheck.agent.cluster.gather import gather
+from distcheck.agent.cluster.gather import Ways, gather
 from distcheck.agent.cluster.group import find_group
 from distcheck.checks.evidence import (
-    Conflict,
     Evidence,
     Gpus,
     Missing,
@@ -24,6 +23,7 @@ from distcheck.checks.evidence import (
     Process,
     Processes,
     RayCluster,
+    Trouble,
     VllmLog,
     decode_evidence,
     encode_evidence,
@@ -128,7 +128,7 @@ def test_each_agent_is_asked_for_its_own_pods_only(tmp_path: Path) -> None:
 
 
 def test_no_port_is_probed_where_that_is_off(tmp_path: Path) -> None:
-    evidence = gathered(tmp_path, HEALTHY, probe_ports=False)
+    evidence = gathered(tmp_path, HEALTHY, ways=Ways(ports=False))
     assert evidence.look(evidence.pods[0]).ports == Missing("not in this test")
 
 
@@ -136,12 +136,12 @@ def test_a_node_without_an_agent_is_unseen_with_the_reason(tmp_path: Path) -> No
     objects = [o for o in two_nodes() if o["metadata"]["name"] != "distcheck-agent-gpu-b"]
     with cluster(tmp_path, objects, HEALTHY) as (api, _, _):
         evidence = gather(api, find_group(api, "llm", "vllm-head-0"))
-    assert reason(evidence, 1).startswith("no distcheck agent runs on node gpu-b")
+    assert reason(evidence, 1).endswith("no distcheck agent runs on node gpu-b")
 
 
 BAD: list[tuple[Responder, str]] = [
     (lambda _p: http_ok(b"<html>"), "its answer is not JSON"),
-    (lambda _p: http_ok(b'{"node": "gpu-b", "shape": 2}'), "its answer is not of this version"),
+    (lambda _p: http_ok(b'{"shape": 2}'), "its answer is of no version that is known"),
     (lambda _p: http_ok(msgspec.json.encode(node_look("gpu-c", "x/y"))), "answers for node gpu-c"),
     (lambda _p: b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{", "ended before the whole"),
     (lambda _p: b"HTTP/1.1 200 OK\r\n\r\n{}", "no Content-Length"),
@@ -205,14 +205,15 @@ def test_what_the_caller_may_not_do_is_the_reason(tmp_path: Path, denial: Denial
 
 
 def test_agents_that_were_not_asked_show_nothing(tmp_path: Path) -> None:
-    evidence = gathered(tmp_path, HEALTHY, agents=False)
+    evidence = gathered(tmp_path, HEALTHY, ways=Ways(agents=False))
     assert "--no-agents" in reason(evidence, 0)
 
 
 def test_real_command_lines_stand_beside_the_spec(tmp_path: Path) -> None:
     evidence = gathered(tmp_path, HEALTHY)
     assert evidence.intent.tp == 16
-    assert evidence.intent.conflicts == (Conflict("tp", "8", "argv of vllm-head-0 (pid 7)"),)
+    told = [(c.name, c.value, c.source) for c in evidence.intent.conflicts]
+    assert told == [("tp", "8", "argv of vllm-head-0 (pid 7)")]
 
 
 def test_the_callers_expectation_is_recorded(tmp_path: Path) -> None:
@@ -234,3 +235,31 @@ def test_a_pod_without_a_node_is_not_asked_about(tmp_path: Path) -> None:
     with cluster(tmp_path, objects, HEALTHY) as (api, _, _):
         evidence = gather(api, find_group(api, "llm", "vllm-head-0"))
     assert reason(evidence, 1) == "it has no node yet (vllm-worker-0)"
+
+
+def test_agents_of_another_version_are_noted_once(tmp_path: Path) -> None:
+    def older(node: str, pod: str) -> Responder:
+        look = structs.replace(node_look(node, pod), agent="0.0.9")
+        return lambda _path: http_ok(msgspec.json.encode(look))
+
+    doors = {n: older(n, p) for n, p in (("gpu-a", "llm/vllm-head-0"), ("gpu-b", "llm/x"))}
+    notes = gathered(tmp_path, doors).notes
+    told = [n for n in notes if n.startswith("agents of version 0.0.9 answer on gpu-a, gpu-b;")]
+    assert len(told) == 1
+
+
+def test_a_node_without_an_agent_is_looked_at_beside_one_that_has_one(tmp_path: Path) -> None:
+    objects = [o for o in two_nodes() if o["metadata"]["name"] != "distcheck-agent-gpu-b"]
+    log = b"2026-11-20T08:00:01Z stdout F pid=1 x:1:1 [0] NCCL INFO NCCL version 2.27.3+cuda12.9\n"
+    with cluster(tmp_path, objects, HEALTHY, logs=lambda *_: log) as (api, _, _):
+        evidence = gather(api, find_group(api, "llm", "vllm-head-0"))
+    assert [n.agent for n in evidence.nodes] == ["agent 0.1.0", "Kubernetes API"]
+    assert isinstance(evidence.look(evidence.pods[0]).ports, PortProbes)
+    assert isinstance(evidence.look(evidence.pods[1]).vllm, VllmLog)
+
+
+def test_troubles_of_the_group_are_part_of_the_evidence(tmp_path: Path) -> None:
+    trouble = Trouble("vllm-worker-1", "pod_missing", "it is not there", "spec of sts/vllm-worker")
+    with cluster(tmp_path, two_nodes(), HEALTHY) as (api, _, _):
+        group = structs.replace(find_group(api, "llm", "vllm-head-0"), troubles=(trouble,))
+        assert trouble in gather(api, group).troubles

@@ -34,7 +34,7 @@ _FLAG_WORDS = (
 )
 FLAGS = frozenset(_FLAG_WORDS.split())
 HIDDEN = "(hidden)"
-_ENVIRON = ("NCCL_", "VLLM_DP_", "LWS_", "GLOO_", "UCX_", "FI_")
+ENVIRON_PREFIXES = ("NCCL_", "VLLM_DP_", "LWS_", "GLOO_", "UCX_", "FI_")
 _NAME_WORDS = (
     "VLLM_HOST_IP VLLM_PORT VLLM_PP_LAYER_PARTITION VLLM_USE_V1 VLLM_USE_RAY_V2_EXECUTOR_BACKEND "
     "VLLM_LOGGING_LEVEL VLLM_SERVER_DEV_MODE VLLM_PROCESS_NAME_PREFIX NIM_TENSOR_PARALLEL_SIZE "
@@ -43,8 +43,8 @@ _NAME_WORDS = (
     "RAY_ADDRESS FQ_RAY_IP CUDA_VISIBLE_DEVICES NVIDIA_VISIBLE_DEVICES RANK WORLD_SIZE LOCAL_RANK "
     "MASTER_ADDR MASTER_PORT TP_SIZE PP_SIZE HF_HOME HF_HUB_CACHE RAY_DEDUP_LOGS"
 )
-_NAMES = frozenset(_NAME_WORDS.split())
-_SECRET = ("KEY", "TOKEN", "SECRET", "PASS", "PWD", "CREDENTIAL", "AUTH", "COOKIE", "URL")
+ENVIRON_NAMES = frozenset(_NAME_WORDS.split())
+SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASS", "PWD", "CREDENTIAL", "AUTH", "COOKIE", "URL")
 _NAME = re.compile(r"(--[A-Za-z][\w.-]*|-[A-Za-z])\Z")
 _QUOTED = re.compile(r"[\s{\"']")
 _LOOSE = re.compile(r"[\s{\"']|\A\w+=")
@@ -173,8 +173,8 @@ def allowed_environ(pairs: Iterable[tuple[str, str]] | Mapping[str, str]) -> dic
 
 
 def _allowed(name: str) -> bool:
-    return name in _NAMES or name.startswith(_ENVIRON)
+    return name in ENVIRON_NAMES or name.startswith(ENVIRON_PREFIXES)
 
 
 def _secret(name: str) -> bool:
-    return any(word in name.upper() for word in _SECRET)
+    return any(word in name.upper() for word in SECRET_WORDS)

@@ -13,6 +13,7 @@ from typing import Self
 
 from distcheck.lab import folders, node_logs, objects
 from distcheck.lab.apiserver import ApiServer, write_kubeconfig
+from distcheck.lab.inside import execute
 from distcheck.lab.layout import (
     AGENT_NAMESPACE,
     GPUS,
@@ -159,27 +160,13 @@ class World:
     def _execute(
         self, _namespace: str, pod: str, _container: str, argv: list[str]
     ) -> tuple[int, bytes, bytes]:
-        """Run `argv` for real, in the pod's folder: a container without its walls."""
+        """Run `argv` for real, in the pod's own world."""
         member = next((m for m in self.layout_members() if m.pod == pod), None)
-        if member is None:
-            return 126, b"", b"this pod has no shell\n"
-        env = {"PATH": os.environ.get("PATH", ""), "HOSTNAME": pod}
-        try:
-            done = subprocess.run(  # noqa: S603 - the lab's user asked for it
-                argv,
-                cwd=member.container_root,
-                env=env,
-                capture_output=True,
-                timeout=30,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return 127, b"", f"{error}\n".encode()
-        return done.returncode, done.stdout, done.stderr
+        return (126, b"", b"this pod has no shell\n") if member is None else execute(member, argv)
 
     def _forward(self, namespace: str, pod: str, port: int) -> tuple[str, int] | None:
         if namespace != AGENT_NAMESPACE or pod not in self._agents:
-            return None
+            return next(((m.ip, port) for m in self.layout_members() if m.pod == pod), None)
         real = dict(zip((EVIDENCE_PORT, METRICS_PORT), self._agents[pod], strict=True)).get(port)
         return None if real is None else ("127.0.0.1", real)
 

@@ -9,13 +9,19 @@ from distcheck.checks.evidence import Evidence, Intent, Target
 
 
 class Asked(Struct, frozen=True):
-    """What the command line says of the cluster; `timeout` in seconds for one gathering."""
+    """What the command line says of the cluster; `timeout` in seconds for one gathering.
+
+    `agents` and `exec` are the ways that may be used.
+    """
 
     target: str
     namespace: str | None
     context: str | None
     kubeconfig: str | None
     timeout: float
+    agents: bool = True
+    exec: bool = True
+    quiet: bool = False
 
 
 def nothing_seen(asked: Asked, why: str) -> Evidence:

@@ -1,23 +1,24 @@
 """The cluster side of a command: from TARGET to evidence, with the exit code of each failure."""
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from time import monotonic
 
-from distcheck import __version__
 from distcheck.agent.cli import exit as codes
 from distcheck.agent.cli.asked import Asked
 from distcheck.agent.cli.progress import Progress
 from distcheck.agent.cluster import errors
+from distcheck.agent.cluster.access import LACKING
 from distcheck.agent.cluster.api import connect
-from distcheck.agent.cluster.gather import gather
-from distcheck.agent.cluster.group import Group, find_group
-from distcheck.checks.evidence import Evidence, NodeLook
+from distcheck.agent.cluster.gather import Ways, gather
+from distcheck.agent.cluster.group import find_group
+from distcheck.checks.evidence import Evidence
 
 _NOT_OURS_TO_MEND = (errors.Unreachable, errors.Refused)
 
 
-def gathering(asked: Asked, *, agents: bool, progress: Progress) -> Callable[[], Evidence]:
+def gathering(asked: Asked, progress: Progress) -> Callable[[], Evidence]:
     """A function that gathers once, from a cluster that is connected to now.
 
     Raises:
@@ -27,26 +28,29 @@ def gathering(asked: Asked, *, agents: bool, progress: Progress) -> Callable[[],
     with _said():
         api = connect(asked.kubeconfig, asked.context, timeout=min(asked.timeout, 10.0))
     namespace = asked.namespace or api.namespace
+    told: set[str] = set()
 
     def look() -> Evidence:
         with _said():
             progress(f"looking for {asked.target} in namespace {namespace}")
-            group = find_group(api, namespace, asked.target)
-            if not agents:
-                return _unasked(group)
-            return gather(api, group, timeout=asked.timeout, progress=progress)
+            end = monotonic() + asked.timeout
+            group = find_group(api.until(end), namespace, asked.target)
+            progress(f"{group.target.chosen}; looking at {len(group.pods)} pods")
+            ways = Ways(agents=asked.agents, exec=asked.exec)
+            left = end - monotonic()
+            evidence = gather(api, group, timeout=left, progress=progress, ways=ways)
+            _warn(evidence, told, quiet=asked.quiet)
+            return evidence
 
     return look
 
 
-def _unasked(group: Group) -> Evidence:
-    """Only what the API server tells: every node is unseen, and the reason is the caller's."""
-    now = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-    nodes = dict.fromkeys(p.node for p in group.pods if p.node)
-    looks = tuple(
-        NodeLook.unseen(n, now, f"agents were not asked (--no-agents): {n}") for n in nodes
-    )
-    return Evidence(__version__, now, group.target, group.intent, group.pods, looks)
+def _warn(evidence: Evidence, told: set[str], *, quiet: bool) -> None:
+    """What the caller may not do, on standard error, once each."""
+    for note in evidence.notes:
+        if note.startswith(LACKING) and note not in told and not quiet:
+            told.add(note)
+            sys.stderr.write(f"distcheck: {note}\n")
 
 
 @contextmanager

@@ -61,7 +61,14 @@ Inconclusive = Annotated[
 ]
 Strict = Annotated[bool, option("--strict", says="A warning fails.")]
 NoAgents = Annotated[
-    bool, option("--no-agents", says="Ask no agents; what only they can see is then unknown.")
+    bool,
+    option(
+        "--no-agents",
+        says="Ask no agents: read logs and look into pods through the Kubernetes API alone.",
+    ),
+]
+NoExec = Annotated[
+    bool, option("--no-exec", says="Run nothing in any pod, where there is no agent either.")
 ]
 Quiet = Annotated[bool, option("--quiet", "-q", says="No progress on standard error.")]
 

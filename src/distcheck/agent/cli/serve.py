@@ -82,7 +82,7 @@ def _serve(
 ) -> None:
     from distcheck.agent.cluster.api import connect  # noqa: PLC0415 - `--help` needs no cluster
     from distcheck.agent.cluster.errors import ClusterError  # noqa: PLC0415
-    from distcheck.agent.cluster.gather import gather  # noqa: PLC0415
+    from distcheck.agent.cluster.gather import Ways, gather  # noqa: PLC0415
     from distcheck.agent.cluster.group import Group  # noqa: PLC0415
     from distcheck.agent.serve.rounds import Duty, Rounds  # noqa: PLC0415
     from distcheck.agent.serve.wiring import run_serve  # noqa: PLC0415
@@ -93,7 +93,8 @@ def _serve(
         raise usage(f"serve: {error}") from error
 
     def look(group: Group) -> Evidence:
-        return gather(api, group, timeout=cluster.timeout, agents=cluster.agents)
+        ways = Ways(agents=cluster.agents, exec=False)
+        return gather(api, group, timeout=cluster.timeout, ways=ways)
 
     run_serve(address, Rounds(api, Duty(*duty), look, judging.judge))
 

@@ -50,6 +50,7 @@ def verify(
     inconclusive: opt.Inconclusive = None,
     strict: opt.Strict = False,
     no_agents: opt.NoAgents = False,
+    no_exec: opt.NoExec = False,
     quiet: opt.Quiet = False,
 ) -> int:
     """Prove that a serving group is one sharded model on a healthy interconnect.
@@ -64,10 +65,19 @@ def verify(
         return telling.tell([judging.judge(e) for e in read_evidence(evidence)])
     if target is None:
         raise usage("verify: name a TARGET, or judge a file with --evidence PATH")
-    asked = Asked(target, namespace, context, kubeconfig, opt.duration("--timeout", timeout))
+    asked = Asked(
+        target,
+        namespace,
+        context,
+        kubeconfig,
+        opt.duration("--timeout", timeout),
+        agents=not no_agents,
+        exec=not no_exec,
+        quiet=quiet,
+    )
     patience = opt.duration("--wait", wait) if wait is not None else None
     with Progress(quiet=quiet) as progress:
-        look = _gathering(asked, agents=not no_agents, progress=progress)
+        look = _gathering(asked, progress)
         once = _without_cluster(asked, look)
         judged, ran_out = until_settled(lambda: judging.judge(once()), patience, progress)
     code = telling.tell([judged])
@@ -88,10 +98,10 @@ def _without_cluster(asked: Asked, look: Callable[[], Evidence]) -> Callable[[],
     return once
 
 
-def _gathering(asked: Asked, *, agents: bool, progress: Progress) -> Callable[[], Evidence]:
+def _gathering(asked: Asked, progress: Progress) -> Callable[[], Evidence]:
     from distcheck.agent.cli.gathering import gathering  # noqa: PLC0415 - files need no cluster
 
-    return gathering(asked, agents=agents, progress=progress)
+    return gathering(asked, progress)
 
 
 PROGRAM = Program(verify)

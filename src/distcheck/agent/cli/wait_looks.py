@@ -52,7 +52,7 @@ def cluster_look(
     from distcheck.agent.cli.gathering import gathering  # noqa: PLC0415
 
     asked = Asked(target, namespace, context, kubeconfig, _GATHERING_SECONDS)
-    gather = gathering(asked, agents=True, progress=progress)
+    gather = gathering(asked, progress)
 
     def look() -> Ready:
         try:

@@ -1,19 +1,25 @@
 """The only door to the `kubernetes` package: raw JSON in, our own exceptions out."""
 
+import copy
 import json
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import urlencode
 
-from distcheck.agent.cluster.errors import Misconfigured, NotFound, Refused, Unreachable
+from distcheck.agent.cluster.errors import Misconfigured, Unreachable
+from distcheck.agent.cluster.requests import Requests, error_of
 from distcheck.agent.cluster.stream import Stream
 
 Object = dict[str, Any]
 Query = Iterable[tuple[str, str]]
 
+AT_ONCE = 32
+"""Questions side by side; as many connections are kept open."""
+_PAGE = "500"
+_EXPIRED = "HTTP 410"
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
@@ -27,10 +33,22 @@ class Api:
     def __init__(self, configuration: Any, namespace: str, timeout: float) -> None:
         from kubernetes.client.rest import RESTClientObject  # noqa: PLC0415 - slow to import
 
-        self.namespace, self.timeout = namespace, timeout
-        self._configuration = configuration
-        self._pool = RESTClientObject(configuration).pool_manager
-        self._lock = threading.Lock()
+        self.namespace = namespace
+        self._configuration, self._lock = configuration, threading.Lock()
+        configuration.connection_pool_maxsize = AT_ONCE
+        pool = RESTClientObject(configuration).pool_manager
+        self._requests = Requests(pool, configuration.host, self._headers, timeout)
+
+    @property
+    def calls(self) -> int:
+        """What the API server was asked so far, tries included."""
+        return self._requests.calls
+
+    def until(self, deadline: float) -> Self:
+        """The same cluster over the same connections, all done by `deadline` (monotonic)."""
+        bounded = copy.copy(self)
+        bounded._requests = self._requests.until(deadline)  # noqa: SLF001 - a copy of itself
+        return bounded
 
     def get(self, path: str, query: Query = ()) -> Object:
         """The object or list at `path`, as JSON.
@@ -38,36 +56,45 @@ class Api:
         Raises:
             Refused, NotFound, Unreachable: as their names say.
         """
-        body = self.read(path, query)
-        try:
-            value = json.loads(body)
-        except ValueError as error:
-            raise Unreachable(f"{path}: the answer is not JSON: {error}") from error
-        if not isinstance(value, dict):
-            raise Unreachable(f"{path}: the answer is no object")
-        return value
+        return _object(self.read(path, query), path)
+
+    def create(self, path: str, body: Object) -> Object:
+        """The answer to a review that is posted to `path`; raises as `get` does."""
+        return _object(self._requests.whole("POST", path, json.dumps(body)), path)
 
     def items(self, path: str, query: Query = ()) -> list[Object]:
-        """All items of the list at `path`; raises as `get` does."""
-        return list(self.get(path, query).get("items") or [])
+        """All items of the list at `path`, page by page; raises as `get` does.
+
+        A continuation that has expired starts the list again, once, and in one piece.
+        """
+        try:
+            return self._pages(path, [*query, ("limit", _PAGE)])
+        except Unreachable as error:
+            if _EXPIRED not in str(error):
+                raise
+        return self._pages(path, list(query))
+
+    def _pages(self, path: str, query: list[tuple[str, str]]) -> list[Object]:
+        found: list[Object] = []
+        more: list[tuple[str, str]] = []
+        while True:
+            page = self.get(path, [*query, *more])
+            found += page.get("items") or []
+            token = (page.get("metadata") or {}).get("continue")
+            if not token:
+                return found
+            more = [("continue", str(token))]
 
     def read(self, path: str, query: Query = ()) -> bytes:
-        """The bytes at `path` (a log, for instance); raises as `get` does."""
-        from urllib3 import Timeout  # noqa: PLC0415 - the client's own HTTP library
-        from urllib3.exceptions import HTTPError  # noqa: PLC0415
+        """The bytes at `path`; raises as `get` does."""
+        return self._requests.whole("GET", _target(path, query))
 
-        wait = Timeout(connect=self.timeout, read=self.timeout)
-        try:
-            answer = self._pool.request(
-                "GET", self._url(path, query), headers=self._headers(), timeout=wait, retries=False
-            )
-        except HTTPError as error:
-            why = str(error).rpartition(": ")[2] or str(error)
-            where = self._configuration.host
-            raise Unreachable(f"cannot reach the API server at {where}: {why}") from error
-        if answer.status != 200:
-            raise _error(answer.status, path, answer.data)
-        return bytes(answer.data)
+    def chunks(self, path: str, query: Query = ()) -> Iterator[bytes]:
+        """The bytes at `path` (a log, for instance) as they come in; raises as `get` does.
+
+        What breaks after the first bytes is not asked for again.
+        """
+        return self._requests.chunks("GET", _target(path, query))
 
     def stream(self, path: str, query: Query = ()) -> Stream:
         """A websocket to a pod's exec or port-forward; raises as `get` does."""
@@ -81,18 +108,15 @@ class Api:
             setdefaulttimeout,
         )
 
-        setdefaulttimeout(self.timeout)
-        url = get_websocket_url(self._url(path, query))
+        setdefaulttimeout(self._requests.wait(path))
+        url = get_websocket_url(self._configuration.host + _target(path, query))
+        self._requests.count()
         try:
             return Stream(create_websocket(self._configuration, url, self._headers()))
         except WebSocketBadStatusException as error:
-            raise _error(error.status_code, path, error.resp_body or b"") from error
+            raise error_of(error.status_code, path, error.resp_body or b"") from error
         except (WebSocketException, OSError) as error:
             raise Unreachable(f"{path}: {error}") from error
-
-    def _url(self, path: str, query: Query) -> str:
-        pairs = list(query)
-        return f"{self._configuration.host}{path}" + (f"?{urlencode(pairs)}" if pairs else "")
 
     def _headers(self) -> dict[str, str]:
         """The caller's credential; a short-lived token is renewed by the client's own hook."""
@@ -142,18 +166,16 @@ def _context_namespace(config: Any, path: str, context: str | None) -> str:
     return str(chosen["context"].get("namespace") or "default")
 
 
-def _error(code: int, path: str, body: bytes) -> Refused | NotFound | Unreachable:
-    says = _message(body) or f"HTTP {code}"
-    if code in (401, 403):
-        return Refused(f"{says} ({path})", code)
-    if code == 404:
-        return NotFound(says if says != "HTTP 404" else f"{path}: not found")
-    return Unreachable(f"{path}: HTTP {code}: {says}")
+def _target(path: str, query: Query) -> str:
+    pairs = list(query)
+    return path + (f"?{urlencode(pairs)}" if pairs else "")
 
 
-def _message(body: bytes) -> str:
+def _object(body: bytes, path: str) -> Object:
     try:
         value = json.loads(body)
-    except ValueError:
-        return body[:200].decode("utf-8", "replace").strip()
-    return str(value.get("message", "")) if isinstance(value, dict) else ""
+    except (ValueError, RecursionError) as error:
+        raise Unreachable(f"{path}: the answer is not JSON: {error}") from error
+    if not isinstance(value, dict):
+        raise Unreachable(f"{path}: the answer is no object")
+    return value

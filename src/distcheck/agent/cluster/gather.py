@@ -1,74 +1,77 @@
-"""Evidence of a group from the agents on its nodes: one round to see, one to probe ports."""
+"""Evidence of a group: from the agents on its nodes, and where there is none without them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from time import monotonic
 
-from msgspec import Struct, structs
-
 from distcheck import __version__
-from distcheck.agent.cluster.answer import decode_look, merge_ports
-from distcheck.agent.cluster.api import Api, Object
+from distcheck.agent.cluster import access
+from distcheck.agent.cluster.api import AT_ONCE, Api
 from distcheck.agent.cluster.errors import ClusterError
+from distcheck.agent.cluster.fallback import BY
 from distcheck.agent.cluster.group import Group
 from distcheck.agent.cluster.intent import with_argv, with_expected
-from distcheck.agent.cluster.ports import Peer, used_ports
-from distcheck.agent.cluster.question import door_path
-from distcheck.agent.cluster.reach import fetch, find_agents
+from distcheck.agent.cluster.reach import AGENT_NAMESPACE, find_agents
+from distcheck.agent.cluster.restarts import restarted_since
+from distcheck.agent.cluster.rounds import Agents, Round, Ways, both_rounds
 from distcheck.checks.evidence import Evidence, NodeLook, Pod
 
-_AT_ONCE = 16
+__all__ = ["Ways", "gather"]
+
 Progress = Callable[[str], None]
 
 
-class _Round(Struct, frozen=True):
-    """What is asked of every node in one go, until `deadline` (on `time.monotonic`)."""
-
-    api: Api
-    agents: Mapping[str, Object] | str
-    deadline: float
-    progress: Progress
-    peers: tuple[Peer, ...] = ()
-
-
-def gather(  # noqa: PLR0913 - each one is an option of `verify`
+def gather(
     api: Api,
     group: Group,
     *,
     timeout: float = 30.0,
     progress: Progress = lambda _says: None,
-    probe_ports: bool = True,
-    agents: bool = True,
+    ways: Ways = Ways(),  # noqa: B008 - frozen
     expect: Mapping[str, int] | None = None,
 ) -> Evidence:
-    """Ask the agents of the group's nodes, for `timeout` seconds in all.
+    """Look at the group's nodes, for `timeout` seconds in all.
 
-    A third of the time is kept for the second round, which probes ports. Never raises for a
-    node: one that does not answer becomes a look of `Missing`, with the reason. `expect`
-    (tp, pp, dp, gpus, nodes) overrides what specs and command lines ask.
+    A third of the time is kept for a second round, which probes ports, and looks at nodes
+    whose agent did not answer as if they had none. Never raises for a node: what could not
+    be seen is `Missing`, with the reason. `expect` (tp, pp, dp, gpus, nodes) overrides what
+    specs and command lines ask.
     """
     end = monotonic() + timeout
-    known = _agents(api) if agents else "agents were not asked (--no-agents)"
-    first = _Round(api, known, end - timeout / 3 if probe_ports else end, progress)
-    by_node = _by_node(group.pods)
-    seen = _ask(first, by_node)
-    peers = used_ports(group.pods, seen.values()) if probe_ports else ()
-    if peers:
-        progress(f"probing {len(peers)} ports between the pods")
-        probed = _ask(structs.replace(first, deadline=end, peers=peers), by_node)
-        seen = {node: merge_ports(look, probed[node]) for node, look in seen.items()}
-    looks = tuple(seen[node] for node in sorted(seen))
+    api = api.until(end)
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        first = Round(api, pool, end - timeout / 3, progress, ways)
+        agents = _agents(api) if ways.agents else {}
+        lacking = pool.submit(_lacking, api, group, agents, ways)
+        seen = both_rounds(first, _by_node(group.pods), agents, end)
+        notes = (*group.notes, *lacking.result(), *_versions(seen.nodes.values()), *seen.notes)
+        troubles = (*group.troubles, *restarted_since(api, group.pods, group.selector))
+    looks = tuple(seen.nodes[node] for node in sorted(seen.nodes))
     intent = with_expected(with_argv(group.intent, looks), expect or {})
-    return Evidence(__version__, _now(), group.target, intent, group.pods, looks, notes=group.notes)
+    return Evidence(
+        __version__, _now(), group.target, intent, group.pods, looks, notes=notes, troubles=troubles
+    )
 
 
-def _agents(api: Api) -> Mapping[str, Object] | str:
+def _agents(api: Api) -> Agents:
     """Agent pods by node, or why they could not be listed."""
     try:
         return find_agents(api)
     except ClusterError as error:
         return f"the agents could not be listed: {error}"
+
+
+def _lacking(api: Api, group: Group, agents: Agents, ways: Ways) -> Iterator[str]:
+    """What the caller's rights leave out, for the ways that this group is looked at."""
+    there = {} if isinstance(agents, str) else agents
+    bare = any(p.node not in there for p in group.pods if p.node)
+    needs = [*access.OF_GROUP, *access.WITHOUT_AGENTS * bare, *access.EXEC * (bare and ways.exec)]
+    said = access.lacking(api, group.target.namespace, needs)
+    if there:
+        namespace = next(iter(there.values()))["metadata"].get("namespace", AGENT_NAMESPACE)
+        said = (*said, *access.lacking(api, namespace, access.OF_AGENTS))
+    return iter(said)
 
 
 def _by_node(pods: Iterable[Pod]) -> dict[str, list[Pod]]:
@@ -79,27 +82,18 @@ def _by_node(pods: Iterable[Pod]) -> dict[str, list[Pod]]:
     return nodes
 
 
-def _ask(one: _Round, by_node: Mapping[str, list[Pod]]) -> dict[str, NodeLook]:
-    with ThreadPoolExecutor(min(_AT_ONCE, len(by_node) or 1)) as pool:
-        asked = {n: pool.submit(_look, one, n, pods) for n, pods in by_node.items()}
-        return {node: future.result() for node, future in asked.items()}
-
-
-def _look(one: _Round, node: str, pods: list[Pod]) -> NodeLook:
-    if isinstance(one.agents, str):
-        return NodeLook.unseen(node, _now(), one.agents)
-    agent = one.agents.get(node)
-    if agent is None:
-        return NodeLook.unseen(node, _now(), f"no distcheck agent runs on node {node}")
-    name = agent["metadata"]["name"]
-    try:
-        body = fetch(one.api, agent, door_path(pods, one.peers), timeout=one.deadline - monotonic())
-        look = decode_look(body, node)
-    except ClusterError as error:
-        one.progress(f"{node}: {name} did not answer")
-        return NodeLook.unseen(node, _now(), f"agent {name} on node {node}: {error}")
-    one.progress(f"{node}: seen")
-    return structs.replace(look, agent=look.agent or name)
+def _versions(looks: Iterable[NodeLook]) -> Iterator[str]:
+    """A note for each other version among the agents."""
+    nodes: dict[str, list[str]] = {}
+    for look in looks:
+        if look.agent not in (__version__, BY, "") and look.agent[:1].isdecimal():
+            nodes.setdefault(look.agent, []).append(look.node)
+    for version, names in sorted(nodes.items()):
+        shown = ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+        yield (
+            f"agents of version {version} answer on {shown}; this is {__version__}:"
+            " what they do not say, or say in another form, is missing"
+        )
 
 
 def _now() -> str:

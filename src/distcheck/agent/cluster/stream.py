@@ -1,6 +1,7 @@
 """Channels over one websocket, with a deadline on every read."""
 
 import contextlib
+import socket
 import time
 from typing import Any
 
@@ -10,8 +11,8 @@ from distcheck.agent.cluster.errors import Unreachable
 class Stream:
     """A connected websocket whose messages begin with a channel byte."""
 
-    def __init__(self, socket: Any) -> None:
-        self._socket = socket
+    def __init__(self, websocket: Any) -> None:
+        self._socket = websocket
 
     def send(self, channel: int, data: bytes) -> None:
         """Send `data` on a channel.
@@ -40,7 +41,10 @@ class Stream:
         return (data[0], data[1:]) if data else None
 
     def close(self) -> None:
-        """Hang up without waiting for the other side."""
+        """Hang up without waiting for the other side; a thread that reads is woken."""
+        with contextlib.suppress(OSError):
+            if self._socket.sock is not None:
+                self._socket.sock.shutdown(socket.SHUT_RDWR)
         with contextlib.suppress(OSError):
             self._socket.shutdown()
 
@@ -56,5 +60,5 @@ def _named_errors() -> Any:
         yield
     except (WebSocketTimeoutException, TimeoutError) as error:
         raise Unreachable("no whole answer before the deadline") from error
-    except (WebSocketException, OSError) as error:
+    except (WebSocketException, OSError, AttributeError) as error:  # the last: closed meanwhile
         raise Unreachable(f"the stream broke: {error}") from error

@@ -1,0 +1,100 @@
+"""Two rounds of looking at a group's nodes: to see, then to probe ports and mend what failed."""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Executor
+from datetime import UTC, datetime
+from time import monotonic
+
+from msgspec import Struct, structs
+
+from distcheck.agent.cluster.answer import decode_look, merge_ports
+from distcheck.agent.cluster.api import Api, Object
+from distcheck.agent.cluster.errors import ClusterError
+from distcheck.agent.cluster.fallback import Looks, Outside, look_without_agents
+from distcheck.agent.cluster.ports import Peer, used_ports
+from distcheck.agent.cluster.question import door_path
+from distcheck.agent.cluster.reach import fetch
+from distcheck.checks.evidence import NodeLook, Pod
+
+Nodes = Mapping[str, Sequence[Pod]]
+Agents = Mapping[str, Object] | str
+"""Agent pods by node, or why there are none."""
+
+
+class Ways(Struct, frozen=True):
+    """How a group may be looked at: by its agents, by exec, with ports tried."""
+
+    agents: bool = True
+    exec: bool = True
+    ports: bool = True
+
+
+class Round(Struct, frozen=True):
+    """What is asked of every node in one go, until `deadline` (on `time.monotonic`)."""
+
+    api: Api
+    pool: Executor
+    deadline: float
+    progress: Callable[[str], None]
+    ways: Ways
+    peers: tuple[Peer, ...] = ()
+
+
+def both_rounds(first: Round, nodes: Nodes, agents: Agents, end: float) -> Looks:
+    """Both rounds. In each, agents are asked while nodes without one are looked at."""
+    there = {} if isinstance(agents, str) else {n: a for n, a in agents.items() if n in nodes}
+    bare = {n: _why_bare(agents, n, first.ways) for n in nodes if n not in there}
+    asked = _ask(first, nodes, there)
+    without = _bare(first, nodes, bare)
+    seen = {n: look() for n, look in asked.items()}
+    silent = {n: s for n, s in seen.items() if isinstance(s, str)}
+    looks = {n: s for n, s in seen.items() if isinstance(s, NodeLook)}
+    pods = [p for every in nodes.values() for p in every]
+    peers = used_ports(pods, (*looks.values(), *without.nodes.values())) if first.ways.ports else ()
+    second = structs.replace(first, deadline=end, peers=peers)
+    if peers and looks:
+        first.progress(f"probing {len(peers)} ports between the pods")
+    probed = _ask(second, nodes, {n: there[n] for n in looks}) if peers else {}
+    rest = _bare(second, nodes, silent)
+    for node, later in probed.items():
+        again = later()
+        failed = NodeLook.unseen(node, _now(), again) if isinstance(again, str) else again
+        looks[node] = merge_ports(looks[node], failed)
+    return Looks(looks | without.nodes | rest.nodes, (*without.notes, *rest.notes))
+
+
+def _why_bare(agents: Agents, node: str, ways: Ways) -> str:
+    if not ways.agents:
+        return "agents were not asked (--no-agents)"
+    return agents if isinstance(agents, str) else f"no distcheck agent runs on node {node}"
+
+
+def _bare(one: Round, nodes: Nodes, why: Mapping[str, str]) -> Looks:
+    """The looks at nodes whose agent tells nothing."""
+    if not why:
+        return Looks({})
+    outside = Outside(one.api, one.deadline, one.ways.exec, one.progress)
+    return look_without_agents(outside, {n: nodes[n] for n in why}, why, one.pool)
+
+
+def _ask(
+    one: Round, nodes: Nodes, agents: Mapping[str, Object]
+) -> dict[str, Callable[[], NodeLook | str]]:
+    """Ask agents; each function returned waits for the look, or for why there is none."""
+    return {n: one.pool.submit(_look, one, n, nodes[n], a).result for n, a in agents.items()}
+
+
+def _look(one: Round, node: str, pods: Sequence[Pod], agent: Object) -> NodeLook | str:
+    name = agent["metadata"]["name"]
+    try:
+        body = fetch(one.api, agent, door_path(pods, one.peers), timeout=one.deadline - monotonic())
+        look = decode_look(body, node)
+    except ClusterError as error:
+        one.progress(f"{node}: {name} did not answer")
+        return f"agent {name} on node {node}: {error}"
+    one.progress(f"{node}: seen")
+    return structs.replace(look, agent=look.agent or name)
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

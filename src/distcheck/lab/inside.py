@@ -1,0 +1,95 @@
+"""Runs a command as in a pod's container: its own `/proc`, `/dev/shm`, models and Ray's files.
+
+In a private mount namespace, a root is put together from the machine's own folders and the
+pod's, and the command runs in it. That needs root, or user namespaces.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from distcheck.lab.layout import Member
+
+_SECONDS = 30
+_OWN = ("proc", "tmp")
+_NO_WALLS = 126
+_OUTCOME = tuple[int, bytes, bytes]
+
+
+def execute(member: Member, argv: Sequence[str]) -> _OUTCOME:
+    """(exit code, stdout, stderr) of `argv` in the pod; 126 where this machine has no walls.
+
+    Raises:
+        OSError: the image has no such program.
+    """
+    unshare = shutil.which("unshare")
+    if unshare is None or not _walls(unshare):
+        return _NO_WALLS, b"", b"this machine grants no private mount namespace\n"
+    if shutil.which(argv[0]) is None:
+        raise FileNotFoundError(f'exec: "{argv[0]}": executable file not found in $PATH')
+    with tempfile.TemporaryDirectory(prefix="distcheck-root-") as root:
+        folders = (root, str(member.container_root), str(member.folder / "proc"))
+        inner = [sys.executable, "-m", __name__, *folders, *argv]
+        return _run([*_alone(unshare), *inner], member.pod)
+
+
+def _alone(unshare: str) -> list[str]:
+    mapped = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    return [unshare, *mapped, "--mount", "--propagation", "private"]
+
+
+def _walls(unshare: str) -> bool:
+    tried = subprocess.run(  # noqa: S603 - found in PATH
+        [*_alone(unshare), "true"], capture_output=True, check=False
+    )
+    return tried.returncode == 0
+
+
+def _run(command: list[str], pod: str) -> _OUTCOME:
+    env = {"PATH": os.environ.get("PATH", ""), "HOSTNAME": pod}
+    if "PYTHONPATH" in os.environ:
+        env["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    try:
+        done = subprocess.run(  # noqa: S603 - what the lab's user asked for
+            command, env=env, capture_output=True, timeout=_SECONDS, check=False
+        )
+    except subprocess.TimeoutExpired as error:
+        return 124, error.stdout or b"", b"it did not end in time\n"
+    return done.returncode, done.stdout, done.stderr
+
+
+def main(root: Path, container: Path, proc: Path, argv: Sequence[str]) -> None:
+    """In the namespace: put the root together, enter it, become the command."""
+    own = {entry.name: entry for entry in container.iterdir()}
+    for entry in Path("/").iterdir():
+        if entry.name not in own and entry.name not in _OWN:
+            _show(entry, root / entry.name)
+    for name, entry in own.items():
+        _show(entry, root / name)
+    _show(proc, root / "proc")
+    (root / "tmp").mkdir(exist_ok=True)
+    _mount("-t", "tmpfs", "shm", str(root / "dev" / "shm"))
+    os.chroot(root)
+    os.chdir("/")
+    os.execvp(argv[0], list(argv))  # noqa: S606 - no shell between
+
+
+def _show(source: Path, target: Path) -> None:
+    """A folder or file at `target`; links stay links."""
+    if source.is_symlink():
+        target.symlink_to(source.readlink())
+    elif source.is_dir():
+        target.mkdir()
+        _mount("--rbind", str(source), str(target))
+
+
+def _mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True)  # noqa: S603, S607 - in our own namespace
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
