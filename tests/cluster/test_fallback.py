@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from distcheck.agent.cluster import exec_in
 from distcheck.agent.cluster.api import connect
-from distcheck.agent.cluster.container_copy import new_copy
+from distcheck.agent.cluster.finding.group import find_group
 from distcheck.agent.cluster.gather import Ways, gather
-from distcheck.agent.cluster.group import find_group
+from distcheck.agent.cluster.without_agents import exec_in
+from distcheck.agent.cluster.without_agents.container_copy import new_copy
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import (
     EngineArguments,
@@ -123,7 +123,7 @@ def test_the_environment_is_cut_to_the_allow_list_inside_the_container(world: Wo
 
 
 def commands() -> list[list[str]]:
-    from distcheck.agent.cluster import collector  # noqa: PLC0415 - beside its one use
+    from distcheck.agent.cluster.without_agents import collector  # noqa: PLC0415 - beside its one use
 
     return [collector.by_python(20), collector.by_shell()]
 

@@ -10,8 +10,8 @@ import msgspec
 import pytest
 from msgspec import structs
 
+from distcheck.agent.cluster.finding.group import find_group
 from distcheck.agent.cluster.gather import Ways, gather
-from distcheck.agent.cluster.group import find_group
 from distcheck.checks.evidence import (
     Evidence,
     Gpus,

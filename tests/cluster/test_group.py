@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from distcheck.agent.cluster.errors import Ambiguous
-from distcheck.agent.cluster.group import Group, find_group
+from distcheck.agent.cluster.finding.group import Group, find_group
 from tests.cluster.manifests.build import (
     HEAD_SCRIPT,
     WORKER_SCRIPT,

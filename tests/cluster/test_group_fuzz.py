@@ -5,10 +5,10 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distcheck.agent.cluster.labelled import whole_number
-from distcheck.agent.cluster.links import called, leader_host, names_of, starts_head
-from distcheck.agent.cluster.pod_trouble import Readings, trouble_of
-from distcheck.agent.cluster.reasons import (
+from distcheck.agent.cluster.finding.labelled import whole_number
+from distcheck.agent.cluster.finding.links import called, leader_host, names_of, starts_head
+from distcheck.agent.cluster.troubles.pod_trouble import Readings, trouble_of
+from distcheck.agent.cluster.troubles.reasons import (
     LONGEST,
     explained,
     last_words,
@@ -18,7 +18,7 @@ from distcheck.agent.cluster.reasons import (
     refusal,
     short,
 )
-from distcheck.agent.cluster.warnings import Warned, Warnings
+from distcheck.agent.cluster.troubles.warnings import Warned, Warnings
 from distcheck.checks.cluster.every_pod_runs import every_pod_runs
 
 Object = dict[str, Any]

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from distcheck.agent.cluster.intent import declared_intent, with_argv, with_expected
+from distcheck.agent.cluster.intent.declared import declared_intent, with_argv, with_expected
 from distcheck.agent.cluster.podspec import argv_of, as_pod, gpus_of
 from distcheck.agent.cluster.quantity import parse_quantity
 from distcheck.checks.evidence import (

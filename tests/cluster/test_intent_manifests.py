@@ -6,9 +6,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from distcheck.agent.cluster.group import find_group
-from distcheck.agent.cluster.intent import declared_intent
-from distcheck.agent.cluster.intent_beside import read_beside
+from distcheck.agent.cluster.finding.group import find_group
+from distcheck.agent.cluster.intent.beside import read_beside
+from distcheck.agent.cluster.intent.declared import declared_intent
 from distcheck.checks.evidence import Intent
 from tests.cluster.manifests.folders import FOLDERS, expected, objects
 from tests.cluster.manifests.world import cluster

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import NotFound, Refused
-from distcheck.agent.cluster.intent import declared_intent
-from distcheck.agent.cluster.intent_beside import Beside, read_beside
-from distcheck.agent.cluster.intent_resources import asked_by
+from distcheck.agent.cluster.intent.beside import Beside, read_beside
+from distcheck.agent.cluster.intent.declared import declared_intent
+from distcheck.agent.cluster.intent.resources import asked_by
 from distcheck.checks.evidence import Conflict, Intent
 from tests.cluster.manifests.build import container, obj, pod
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from distcheck.agent.cluster.intent import with_argv, with_expected
+from distcheck.agent.cluster.intent.declared import with_argv, with_expected
 from distcheck.checks.evidence import (
     Conflict,
     EngineArguments,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from distcheck.agent.cluster.yaml_text import NotYamlError, read_yaml
+from distcheck.agent.cluster.intent.yaml_text import NotYamlError, read_yaml
 
 BOMB = "a: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n"
 

@@ -7,7 +7,7 @@ import pytest
 
 from distcheck.agent.cluster.api import Query
 from distcheck.agent.cluster.errors import Ambiguous
-from distcheck.agent.cluster.group import Group, find_group
+from distcheck.agent.cluster.finding.group import Group, find_group
 from tests.cluster.manifests.folders import FOLDERS, expected, objects
 from tests.cluster.manifests.world import cluster, jobs_served
 

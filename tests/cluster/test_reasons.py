@@ -2,7 +2,13 @@
 
 import pytest
 
-from distcheck.agent.cluster.reasons import of_end, of_event, of_scheduler, of_waiting, refusal
+from distcheck.agent.cluster.troubles.reasons import (
+    of_end,
+    of_event,
+    of_scheduler,
+    of_waiting,
+    refusal,
+)
 
 REFUSED = [
     "huggingface_hub.errors.GatedRepoError: 403 Client Error. (Request ID: Root=1-6)",

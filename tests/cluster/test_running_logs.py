@@ -1,6 +1,6 @@
 """Lines of processes that have ended are no evidence of the world that runs; failures stay."""
 
-from distcheck.agent.cluster.running_logs import of_now
+from distcheck.agent.cluster.without_agents.running_logs import of_now
 from distcheck.agent.logs.distil import Distilled, Distiller
 
 COMPLETE = b"busId 1b000 commId 0xfd - Init COMPLETE"

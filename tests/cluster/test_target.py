@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from distcheck.agent.cluster.errors import Ambiguous, NotFound, Refused
-from distcheck.agent.cluster.namespace import Namespace
-from distcheck.agent.cluster.target import Resolved, TargetError, parse, resolve
+from distcheck.agent.cluster.finding.namespace import Namespace
+from distcheck.agent.cluster.finding.target import Resolved, TargetError, parse, resolve
 from distcheck.lab.apiserver import Denial
 from tests.cluster.manifests.build import Object, container, obj, owner, pod, service, two_nodes
 from tests.cluster.manifests.world import cluster

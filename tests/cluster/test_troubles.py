@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from distcheck.agent.cluster.errors import NotFound
-from distcheck.agent.cluster.group import Group, find_group
-from distcheck.agent.cluster.restarts import restarted_since
+from distcheck.agent.cluster.finding.group import Group, find_group
+from distcheck.agent.cluster.troubles.restarts import restarted_since
 from distcheck.checks.cluster.every_pod_runs import every_pod_runs
 from distcheck.checks.evidence import Evidence, Trouble
 from distcheck.lab.apiserver import Denial

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from distcheck.agent.cluster.through import ask_gcs, ask_server, head_of
-from distcheck.agent.cluster.tunnel import Tunnel
+from distcheck.agent.cluster.without_agents.through import ask_gcs, ask_server, head_of
+from distcheck.agent.cluster.without_agents.tunnel import Tunnel
 from distcheck.checks.evidence import Missing, Pod
 from distcheck.checks.evidence.serving import EngineHttp
 from distcheck.lab.apiserver import Denial

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from distcheck.agent.cluster import kinds, reach
-from distcheck.agent.cluster.group import find_group
+from distcheck.agent.cluster.finding.group import find_group
 from distcheck.agent.cluster.kinds import Kind
 from distcheck.lab.layout import NAMESPACE
 from distcheck.lab.scenarios import load

@@ -11,8 +11,8 @@ from distcheck.agent.cli.progress import Progress
 from distcheck.agent.cluster import errors
 from distcheck.agent.cluster.access import LACKING
 from distcheck.agent.cluster.api import connect
+from distcheck.agent.cluster.finding.group import find_group
 from distcheck.agent.cluster.gather import Ways, gather
-from distcheck.agent.cluster.group import find_group
 from distcheck.checks.evidence import Evidence
 
 _NOT_OURS_TO_MEND = (errors.Unreachable, errors.Refused)

@@ -9,9 +9,11 @@ def with_expected(evidence: Evidence, expected: dict[str, int]) -> Evidence:
     """`evidence` whose intent has these values; the report says that they came from `--expect`."""
     if not expected:
         return evidence
-    from distcheck.agent.cluster import intent  # noqa: PLC0415 - it brings HTTP and TLS
+    from distcheck.agent.cluster.intent import declared  # noqa: PLC0415 - it takes time
 
-    return msgspec.structs.replace(evidence, intent=intent.with_expected(evidence.intent, expected))
+    return msgspec.structs.replace(
+        evidence, intent=declared.with_expected(evidence.intent, expected)
+    )
 
 
 def with_model(evidence: Evidence, model: ModelConfig) -> Evidence:

@@ -82,8 +82,8 @@ def _serve(
 ) -> None:
     from distcheck.agent.cluster.api import connect  # noqa: PLC0415 - `--help` needs no cluster
     from distcheck.agent.cluster.errors import ClusterError  # noqa: PLC0415
+    from distcheck.agent.cluster.finding.group import Group  # noqa: PLC0415
     from distcheck.agent.cluster.gather import Ways, gather  # noqa: PLC0415
-    from distcheck.agent.cluster.group import Group  # noqa: PLC0415
     from distcheck.agent.serve.rounds import Duty, Rounds  # noqa: PLC0415
     from distcheck.agent.serve.wiring import run_serve  # noqa: PLC0415
 

@@ -9,12 +9,12 @@ from distcheck import __version__
 from distcheck.agent.cluster import access
 from distcheck.agent.cluster.api import AT_ONCE, Api
 from distcheck.agent.cluster.errors import ClusterError
-from distcheck.agent.cluster.fallback import BY
-from distcheck.agent.cluster.group import Group
-from distcheck.agent.cluster.intent import with_argv, with_expected
+from distcheck.agent.cluster.finding.group import Group
+from distcheck.agent.cluster.intent.declared import with_argv, with_expected
 from distcheck.agent.cluster.reach import AGENT_NAMESPACE, find_agents
-from distcheck.agent.cluster.restarts import restarted_since
 from distcheck.agent.cluster.rounds import Agents, Round, Ways, both_rounds
+from distcheck.agent.cluster.troubles.restarts import restarted_since
+from distcheck.agent.cluster.without_agents.fallback import BY
 from distcheck.checks.evidence import Evidence, NodeLook, Pod
 
 __all__ = ["Ways", "gather"]

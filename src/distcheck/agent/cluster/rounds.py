@@ -10,10 +10,10 @@ from msgspec import Struct, structs
 from distcheck.agent.cluster.answer import decode_look, merge_ports
 from distcheck.agent.cluster.api import Api, Object
 from distcheck.agent.cluster.errors import ClusterError
-from distcheck.agent.cluster.fallback import Looks, Outside, look_without_agents
 from distcheck.agent.cluster.ports import Peer, used_ports
 from distcheck.agent.cluster.question import door_path
 from distcheck.agent.cluster.reach import fetch
+from distcheck.agent.cluster.without_agents.fallback import Looks, Outside, look_without_agents
 from distcheck.checks.evidence import NodeLook, Pod
 
 Nodes = Mapping[str, Sequence[Pod]]

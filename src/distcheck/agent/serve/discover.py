@@ -8,11 +8,11 @@ from msgspec import Struct, field, structs
 
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError
-from distcheck.agent.cluster.group import Group, find_group
+from distcheck.agent.cluster.finding.group import Group, find_group
+from distcheck.agent.cluster.finding.members import living
+from distcheck.agent.cluster.finding.target import TargetError
 from distcheck.agent.cluster.kinds import POD
-from distcheck.agent.cluster.members import living
 from distcheck.agent.cluster.podspec import containers, gpus_of
-from distcheck.agent.cluster.target import TargetError
 from distcheck.agent.serve.names import workload_of
 
 Object = dict[str, Any]

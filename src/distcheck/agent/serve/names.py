@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from distcheck.agent.cluster.members import LWS_NAME, RAY_CLUSTER
+from distcheck.agent.cluster.finding.members import LWS_NAME, RAY_CLUSTER
 
 Object = dict[str, Any]
 

@@ -13,7 +13,7 @@ from msgspec import Struct
 from distcheck import __version__
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError
-from distcheck.agent.cluster.group import Group
+from distcheck.agent.cluster.finding.group import Group
 from distcheck.agent.serve.discover import Serving, discover
 from distcheck.agent.serve.verdicts import Kept, Verdicts
 from distcheck.checks.evidence import Evidence, NodeLook

@@ -1,0 +1,141 @@
+"""The serving group of a TARGET: every pod that serves the same copy of a model."""
+
+from collections.abc import Sequence
+
+from msgspec import Struct, structs
+
+from distcheck.agent.cluster.api import Api, Object
+from distcheck.agent.cluster.errors import Ambiguous, NotFound
+from distcheck.agent.cluster.finding.families import Family, family_of
+from distcheck.agent.cluster.finding.members import equalities, labelled, living
+from distcheck.agent.cluster.finding.namespace import Namespace
+from distcheck.agent.cluster.finding.plain import plain_group
+from distcheck.agent.cluster.finding.podless import podless_group
+from distcheck.agent.cluster.finding.roster import Roster, choices, owner_of
+from distcheck.agent.cluster.finding.target import Resolved, resolve
+from distcheck.agent.cluster.intent.beside import read_beside
+from distcheck.agent.cluster.intent.declared import declared_intent
+from distcheck.agent.cluster.kinds import POD
+from distcheck.agent.cluster.podspec import as_pod, containers, gpus_of
+from distcheck.agent.cluster.troubles.previous import PreviousLog, previous_log
+from distcheck.agent.cluster.troubles.restarts import restarted_behind
+from distcheck.agent.cluster.troubles.told import Troubles
+from distcheck.agent.cluster.troubles.warnings import Warnings
+from distcheck.checks.evidence import Intent, Pod, Target, Trouble
+
+_Tied = tuple[Family, tuple[str, ...]]
+
+
+class Group(Struct, frozen=True):
+    """A serving group: what was asked for, its pods (the leader first), what specs ask for.
+
+    `troubles` are pods that are not there or do not run. `selector` is the label selector
+    that the pods share; empty where none ties them.
+    """
+
+    target: Target
+    pods: tuple[Pod, ...]
+    intent: Intent
+    notes: tuple[str, ...] = ()
+    troubles: tuple[Trouble, ...] = ()
+    selector: str = ""
+
+
+def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | None = None) -> Group:
+    """The serving group that TARGET belongs to.
+
+    Pods are tied together by the labels of a LeaderWorkerSet, a RayCluster or an MPIJob, else
+    by command lines that join the same leader, else by their workload. `previous` reads the
+    logs of containers that crashed; the API server is asked where it is None.
+
+    Raises:
+        TargetError, NotFound, Ambiguous, Refused, Unreachable: see `target.resolve`.
+    """
+    look = Namespace(api, namespace)
+    found = resolve(look, target)
+    roster, selector = _roster(look, found)
+    _refuse_nothing(found, roster)
+    reasons = Troubles(look, Warnings(look), previous or previous_log(api, namespace))
+    troubles = (*reasons.of(roster), *restarted_behind(roster))
+    leader = roster.leader
+    pods = tuple(as_pod(p, "leader" if p is leader else "worker") for p in roster.ordered)
+    beside = read_beside(api, namespace, roster.ordered, look.known())
+    intent = _with_absent(declared_intent(roster.ordered, beside), roster)
+    return Group(_said(found, roster), pods, intent, tuple(look.notes), troubles, selector)
+
+
+def _said(found: Resolved, roster: Roster) -> Target:
+    count = len(roster.pods)
+    missing = f", {len(roster.absent)} not there" if roster.absent else ""
+    counted = f"{count} pod{'' if count == 1 else 's'}{missing} {roster.how}".strip()
+    chosen = f"{found.target.chosen}: {counted}"
+    size = roster.size
+    return structs.replace(found.target, chosen=chosen, size=size.pods, size_from=size.source)
+
+
+def _refuse_nothing(found: Resolved, roster: Roster) -> None:
+    """A workload that should have no pods is no group."""
+    if roster.pods or roster.absent:
+        return
+    target = found.target
+    says = f"{target.chosen} in namespace {target.namespace} has no pods, and asks for none"
+    raise NotFound(says)
+
+
+def _roster(look: Namespace, found: Resolved) -> tuple[Roster, str]:
+    """The group, and the selector that finds its pods again."""
+    seeds = living(found.pods) or list(found.pods)
+    families = [(f, f.group(p) or ()) for p in seeds if (f := family_of(p))]
+    if families:
+        family, group = _only(families, seeds)
+        selector = equalities(dict(zip(family.keys, group, strict=True)))
+        pods = labelled(look, selector) or seeds
+        return structs.replace(family.roster(look, group, pods), how=family.how), selector
+    return _plain(look, found), ""
+
+
+def _only(families: Sequence[_Tied], seeds: Sequence[Object]) -> _Tied:
+    """The one group of the seeds; where there are several, one candidate of each."""
+    alone = [p for p in seeds if family_of(p) is None and any(map(gpus_of, containers(p)))]
+    if len({(f.how, group) for f, group in families}) == 1 and not alone:
+        return families[0]
+    firsts: dict[object, Object] = {}
+    for pod in sorted(seeds, key=_follows):
+        family = family_of(pod)
+        firsts.setdefault(family.group(pod) if family else id(pod), pod)
+    raise Ambiguous(
+        "several serving groups fit; name a pod of one", sorted(choices(firsts.values()))
+    )
+
+
+def _follows(pod: Object) -> bool:
+    """Sorts the leaders of labelled groups first."""
+    family = family_of(pod)
+    return not (family and family.leads(pod))
+
+
+def _plain(look: Namespace, found: Resolved) -> Roster:
+    seeds = living(found.pods)
+    if not found.pods:
+        return podless_group(look, found.kind.kind, found.found)
+    if seeds:
+        return plain_group(look, seeds, None)
+    gone = found.pods[0]
+    maker = owner_of(gone)
+    if maker is None:
+        return plain_group(look, [gone], None)
+    if found.kind is POD:
+        look.note(f"{found.target.name} is no longer alive; the pods of {maker} were taken")
+    alive = [p for p in living(look.pods()) if owner_of(p) == maker]
+    return plain_group(look, alive, maker)
+
+
+def _with_absent(intent: Intent, roster: Roster) -> Intent:
+    """What the group should have, with the pods that are not there; specs may ask for more."""
+    lost = [a.gpus for a in roster.absent if a.gpus]
+    there = [n for p in roster.pods if (n := sum(map(gpus_of, containers(p))))]
+    wanted = {"gpus": sum(there) + sum(lost), "nodes": len(there) + len(lost)}
+    more = {k: n for k, n in wanted.items() if lost and n > (getattr(intent, k) or 0)}
+    source = f"GPU limits of {len(roster.pods)} pods, and of {len(roster.absent)} not there"
+    sources = intent.sources | dict.fromkeys(more, source)
+    return structs.replace(intent, **more, sources=sources)

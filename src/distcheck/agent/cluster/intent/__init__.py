@@ -1,0 +1,1 @@
+"""What a group is asked to be: every place that says so, and which one counts."""

@@ -1,0 +1,1 @@
+"""Why pods are not there or do not run: conditions, states, events, the last log."""

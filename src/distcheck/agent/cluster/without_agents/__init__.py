@@ -1,0 +1,1 @@
+"""Looking without agents: logs, one exec a pod, port-forwards."""

@@ -1,0 +1,234 @@
+"""What the collector's copy of a container shows, read by the probes that the agent has."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from msgspec import Struct
+
+from distcheck.agent.cluster.without_agents.container_copy import ContainerCopy
+from distcheck.agent.cluster.without_agents.running_logs import of_now
+from distcheck.agent.engine_arguments import evidence
+from distcheck.agent.logs.argv import engine_flags
+from distcheck.agent.logs.distil import CHUNK, Distilled, Distiller
+from distcheck.agent.probes import shm, sockets
+from distcheck.agent.probes.container_files import Container
+from distcheck.agent.probes.probe import ProbeError
+from distcheck.agent.probes.proc import Proc
+from distcheck.agent.ray_address import gcs_address, why_no_gcs
+from distcheck.agent.ray_session import SESSION, Session, session_of
+from distcheck.agent.serving_look import ServingLooker
+from distcheck.agent.settings import Settings
+from distcheck.checks.evidence import Connection, Missing, Pod, Processes, Seen, ShmMount
+from distcheck.checks.evidence.nccl import Mark
+from distcheck.checks.knowledge.nccl_failures import EARLIER_JOBS
+
+T = TypeVar("T")
+
+_MAX_PROCESSES = 512
+_RAY = ("raylet", "gcs_server")
+
+
+class Inside(Struct, frozen=True):
+    """Fields of a `PodLook` by name, and what is more than one pod's.
+
+    `logs` are the files inside the container, `marks` what was left out of them, `gcs` the
+    address of Ray's GCS, `server` the (pid, port) of an engine's HTTP server. `lost` says
+    what could not be read; `smi` is what nvidia-smi printed.
+    """
+
+    fields: dict[str, Seen]
+    connections: tuple[Connection, ...] = ()
+    logs: tuple[Distilled, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    lost: tuple[str, ...] = ()
+    gcs: str | Missing = Missing("no process was seen")
+    server: tuple[int, int] | Missing = Missing("no process was seen")
+    smi: str = ""
+
+
+class CopyReading:
+    """Reads one copy; every part of it that is not to be seen is Missing with its reason.
+
+    `why` is how the collector failed, empty where it did not.
+    """
+
+    def __init__(self, pod: Pod, copy: ContainerCopy, why: str) -> None:
+        self._pod, self._copy, self._why = pod, copy, why
+        self._now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self._proc = Proc(str(copy.proc))
+        tasks = self._part(lambda: list(self._proc.tasks()))
+        found = [] if isinstance(tasks, Missing) else tasks
+        self._tasks = sorted(found, key=lambda t: (not t.is_rank, not t.matters, t.pid))
+        settings = Settings(node=pod.node or "", host_proc=str(copy.proc))
+        self._serving = ServingLooker(settings, self._proc, self._tasks)
+
+    def inside(self) -> Inside:
+        """All of it."""
+        session, lost = self._session()
+        logs = list(self._logs(session))
+        argvs = [t.argv for t in self._tasks]
+        gcs = next((a for argv in argvs if (a := gcs_address(argv))), None)
+        return Inside(
+            fields=self._fields(),
+            connections=self._connections(),
+            logs=tuple(log for log, _ in logs),
+            marks=tuple(self._marks(session, sum(cut for _, cut in logs))),
+            lost=(*lost, *self._lost()),
+            gcs=gcs or Missing(f"{why_no_gcs(argvs)} in {self._pod.name}"),
+            server=self._server(),
+            smi=self._copy.told.get("gpus", b"").decode("utf-8", "replace"),
+        )
+
+    def _fields(self) -> dict[str, Seen]:
+        """Fields of `PodLook`, but for logs, and for what is asked through a port-forward."""
+        if not self._tasks:
+            gone = Missing(f"{self._where}: no process is to be seen in the container")
+            return dict.fromkeys(("processes", "shm", "model", "arguments", "draft"), gone)
+        main, name = self._tasks[0], self._pod.name
+        none = Missing(f"no command line in {name} asks for a draft model")
+        serving = self._serving
+        fields: dict[str, Seen] = {
+            "processes": self._part(self._processes),
+            "shm": self._part(self._shm),
+            "model": self._part(lambda: serving.model(main)),
+            "arguments": Missing(f"no vLLM server's command line is in {name}"),
+            "draft": Missing(f"no vLLM server's command line is in {name}"),
+            "engine_folder": Missing(f"no command line in {name} runs TensorRT-LLM"),
+        }
+        if serving.there:
+            fields["arguments"] = self._part(lambda: evidence(serving.started()))
+            fields["draft"] = self._part(lambda: serving.draft(main) or none)
+        if serving.trtllm:
+            fields["engine_folder"] = self._part(lambda: serving.engine_folder(main))
+        return fields
+
+    @property
+    def _where(self) -> str:
+        return f"exec in {self._pod.name}"
+
+    def _part(self, look: Callable[[], T]) -> T | Missing:
+        try:
+            return look()
+        except (ProbeError, OSError) as error:
+            return Missing(f"{self._where}: {_words(error)}")
+        except Exception as error:  # noqa: BLE001 - what a container says must never end us
+            return Missing(f"{self._where}: internal error: {type(error).__name__}: {error}")
+
+    def _processes(self) -> Processes:
+        """Numbers of processes are those of the container, unless it shares the node's."""
+        tasks = [t for t in self._tasks if t.matters]
+        shown = tuple(self._proc.described(t) for t in tasks[:_MAX_PROCESSES])
+        pid, environ = self._environ()
+        return Processes(shown, environ, self._now, pid, len(tasks) - len(shown))
+
+    def _environ(self) -> tuple[int | None, dict[str, str]]:
+        for task in sorted(self._tasks, key=lambda t: not engine_flags(t.argv)):
+            if task.shown().argv:
+                try:
+                    return task.pid, self._proc.environ(task.pid)
+                except OSError:
+                    continue
+        return None, {}
+
+    def _shm(self) -> ShmMount:
+        text = self._mountinfo()
+        device, source, size = shm.parse(text)
+        told = self._copy.told.get("/dev/shm", b"").decode("ascii", "replace").split()
+        counted = len(told) == 3 and all(n.isdecimal() and len(n) < 19 for n in told[1:])
+        same = counted and told[0] in (device, "-")
+        if size is None and not same:
+            raise ProbeError("the mount at /dev/shm does not say its size, and was not measured")
+        total = size if size is not None else int(told[1])
+        used = int(told[1]) - int(told[2]) if same else None
+        cited = f"{self._where}: /dev/shm: tmpfs {source} size={total >> 10}k (mountinfo)"
+        return ShmMount(total, source, cited, used, self._now)
+
+    def _mountinfo(self) -> str:
+        """That of the collector itself, which is in the container of the ranks."""
+        own, first = self._copy.proc / "self", self._copy.proc / str(self._tasks[0].pid)
+        for folder in (own, first):
+            if (folder / "mountinfo").exists():
+                return (folder / "mountinfo").read_text(encoding="utf-8", errors="replace")
+        raise ProbeError("no mountinfo could be read")
+
+    def _connections(self) -> tuple[Connection, ...]:
+        if not self._tasks:
+            return ()
+        seen = self._part(lambda: sockets.look(str(self._copy.proc), self._tasks[0].pid))
+        return () if isinstance(seen, Missing) else seen
+
+    def _session(self) -> tuple[Session, list[str]]:
+        """Ray's worker logs; only where Ray runs is their absence a loss."""
+        ray = any(t.title in _RAY or t.title.startswith("ray::") for t in self._tasks)
+        if not ray:
+            return Session(()), []
+        container = Container(str(self._copy.proc), self._tasks[0].pid)
+        found = self._part(lambda: session_of(container))
+        if isinstance(found, Missing):
+            return Session(()), [f"{self._where}:{SESSION} was not read: {found.reason}"]
+        return found, [f"{self._where}:{said}" for said in found.lost]
+
+    def _logs(self, session: Session) -> Iterator[tuple[Distilled, bool]]:
+        """Those of Ray's job that runs, and those of `NCCL_DEBUG_FILE`; was some left out."""
+        debug = [p for p in self._copy.logs if not p.startswith(f"{SESSION}/")]
+        running = {int(p.name) for p in self._copy.proc.iterdir() if p.name.isdecimal()}
+        for path in (*session.paths, *debug):
+            one = self._part(lambda path=path: self._distilled(path))  # type: ignore[misc]
+            if isinstance(one, Distilled):
+                yield of_now(one, path, running)
+
+    def _distilled(self, path: str) -> Distilled:
+        source = f"{self._where}:{path}"
+        distiller = Distiller(source)
+        with self._copy.place(path).open("rb") as file:
+            while chunk := file.read(CHUNK):
+                distiller.feed(chunk)
+        return distiller.finish(
+            f"{source} is read only in part" if path in self._copy.cut else None
+        )
+
+    def _marks(self, session: Session, ended: int) -> Iterator[Mark]:
+        """What was left out of logs, as notes: it is of processes that have ended."""
+        files = f"{ended} log file{'s' * (ended != 1)}"
+        of_ended = f"ranks in {files} of processes that have ended left out" if ended else None
+        for said in (session.left_out, of_ended):
+            if said is not None:
+                yield Mark(EARLIER_JOBS, said, self._pod.name, f"{self._where}:{SESSION}")
+
+    def _lost(self) -> Iterator[str]:
+        """What of logs was not brought, as it may hold what is looked for."""
+        if not self._copy.whole:
+            why = self._why or self._copy.broken or "its output broke off"
+            yield f"{self._where}: not all was read: {why}"
+        elif self._copy.broken:
+            yield f"{self._where}: {self._copy.broken}"
+        if "/" in self._copy.cut:
+            yield f"{self._where}: logs inside the container are read only in part"
+        for path, why in self._copy.gone.items():
+            if path.startswith(f"{SESSION}/"):
+                yield f"{self._where}:{path} cannot be read: {why}"
+
+    def _server(self) -> tuple[int, int] | Missing:
+        if not self._serving.listens:
+            return Missing(f"no process of {self._pod.name} serves vLLM's HTTP API")
+        started = self._part(self._serving.started)
+        if isinstance(started, Missing):
+            return started
+        closed = [started.last(f) for f in ("--ssl-certfile", "--ssl-keyfile", "--uds")]
+        if any(closed):
+            return Missing(f"pid {started.pid} does not speak plain HTTP on a port: not asked")
+        if started.unread and started.flags.port is None:
+            return Missing(f"its port is not known: not read is {started.unread[0]}")
+        return started.pid, started.flags.port or _PORT
+
+
+_PORT = 8000
+"""Where `vllm serve` listens unless it is told (`vllm/entrypoints/openai/cli_args.py`)."""
+
+
+def _words(error: OSError | ProbeError) -> str:
+    """An error without the folder that the copy was in."""
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    return str(error)
