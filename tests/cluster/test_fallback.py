@@ -1,6 +1,5 @@
 """Without an agent, logs and one exec a pod give the same evidence, and name what they miss."""
 
-import os
 import subprocess
 import time
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from msgspec import structs
 from distcheck.agent.cluster.api import connect
 from distcheck.agent.cluster.finding.group import find_group
 from distcheck.agent.cluster.gather import Ways, gather
-from distcheck.agent.cluster.without_agents import exec_in
+from distcheck.agent.cluster.without_agents import collector, container_copy, exec_in
 from distcheck.agent.cluster.without_agents.container_copy import new_copy
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import (
@@ -123,19 +122,20 @@ def test_the_environment_is_cut_to_the_allow_list_inside_the_container(world: Wo
 
 
 def commands() -> list[list[str]]:
-    from distcheck.agent.cluster.without_agents import collector  # noqa: PLC0415 - beside its one use
-
     return [collector.by_python(20), collector.by_shell()]
 
 
-def test_the_collector_leaves_nothing_behind(world: World) -> None:
+def test_the_collector_leaves_nothing_behind(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(container_copy, "_MEMORY", tmp_path)
     root = world.layout.head.folder
     before = sorted((str(p), p.lstat().st_size) for p in root.rglob("*"))
     for argv in commands():
         assert execute(world.layout.head, argv)[0] == 0
     seen(world)
     assert sorted((str(p), p.lstat().st_size) for p in root.rglob("*")) == before
-    assert not [n for n in os.listdir("/dev/shm") if n.startswith("distcheck-")]  # noqa: PTH208
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_the_command_fits_where_proxies_cut_addresses() -> None:
