@@ -70,12 +70,43 @@ def main(root: Path, container: Path, proc: Path, argv: Sequence[str]) -> None:
             _show(entry, root / entry.name)
     for name, entry in own.items():
         _show(entry, root / name)
-    _show(proc, root / "proc")
+    show_processes(proc, root / "proc")
     (root / "tmp").mkdir(exist_ok=True)
     _mount("-t", "tmpfs", "shm", str(root / "dev" / "shm"))
     os.chroot(root)
     os.chdir("/")
     os.execvp(argv[0], list(argv))  # noqa: S606 - no shell between
+
+
+def show_processes(node: Path, inside: Path) -> None:
+    """The node's `/proc` as the container sees it: its own processes, by its own numbers."""
+    inside.mkdir()
+    for entry in node.iterdir():
+        if not entry.is_dir():
+            shutil.copy(entry, inside / entry.name)
+    numbers = {p.name: own for p in node.iterdir() if (own := _own_number(p)) is not None}
+    for host, own in numbers.items():
+        folder = inside / own
+        shutil.copytree(node / host, folder, symlinks=True)
+        name = (folder / "comm").read_text().strip()
+        (folder / "status").write_text(f"Name:\t{name}\nPid:\t{own}\nNSpid:\t{own}\n")
+        head, _, rest = (folder / "stat").read_text().rpartition(") ")
+        state, parent, *more = rest.split(" ")
+        words = (f"{own} {head.partition(' ')[2]})", state, numbers.get(parent, "0"), *more)
+        (folder / "stat").write_text(" ".join(words))
+        (folder / "root").unlink()
+        (folder / "root").symlink_to("/")
+    if numbers:
+        (inside / "net").symlink_to(f"{min(numbers.values(), key=int)}/net")
+
+
+def _own_number(process: Path) -> str | None:
+    """The last of NSpid: a process outside the container has one number only."""
+    status = process / "status"
+    if not process.name.isdecimal() or not status.is_file():
+        return None
+    numbers = status.read_text().partition("NSpid:")[2].partition("\n")[0].split()
+    return numbers[-1] if len(numbers) > 1 else None
 
 
 def _show(source: Path, target: Path) -> None:

@@ -53,7 +53,8 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     `nccl_settings` are variables that NCCL finds set in every container. A `tenant` is a node
     where a process of another pod holds memory on the first GPU. `visible` is the containers'
     CUDA_VISIBLE_DEVICES; with `mig` the pod has one slice of a GPU. `engine_answers` is whether
-    the engine's port answers.
+    the engine's port answers. `forbidden` are what the caller may do with no pod of the group,
+    such as `pods/exec`.
 
     `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
     week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
@@ -82,6 +83,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     logs: Literal["kept", "rotated", "last-week", "last-week-same-pids"] = "kept"
     engine_answers: bool = True
     tenant: NodeName | None = None
+    forbidden: tuple[str, ...] = ()
 
     @property
     def gpus_per_pod(self) -> int:

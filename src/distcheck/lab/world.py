@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 
 from distcheck.lab import folders, node_logs, objects
-from distcheck.lab.apiserver import ApiServer, write_kubeconfig
+from distcheck.lab.apiserver import ApiServer, Denial, write_kubeconfig
 from distcheck.lab.inside import execute
 from distcheck.lab.layout import (
     AGENT_NAMESPACE,
@@ -128,6 +128,7 @@ class World:
             logs=self._logs,
             execute=self._execute,
             forward=self._forward,
+            denied=_denied(self.scenario.world.forbidden),
         )
         self.api.start()
         self._stack.callback(self.api.stop)
@@ -173,3 +174,7 @@ class World:
 
 def _past() -> datetime:
     return now() - timedelta(seconds=_AGE_SECONDS)
+
+
+def _denied(resources: tuple[str, ...]) -> tuple[Denial, ...]:
+    return (Denial(resources=resources, namespaces=(NAMESPACE,)),) if resources else ()
