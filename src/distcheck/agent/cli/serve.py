@@ -14,6 +14,7 @@ from distcheck.agent.cli.select import select
 from distcheck.agent.settings import SettingsError, split_address
 from distcheck.checks.evidence import Evidence
 
+LISTEN = "0.0.0.0:9412"
 Listen = Annotated[
     str,
     option("--listen", says="Address of the answers (default 0.0.0.0:9412).", metavar="HOST:PORT"),
@@ -31,7 +32,7 @@ Namespaces = Annotated[
 
 def serve(
     *,
-    listen: Listen = "0.0.0.0:9412",
+    listen: Listen = LISTEN,
     interval: Interval = "60s",
     timeout: opt.Timeout = "60s",
     namespace: Namespaces = None,

@@ -3,6 +3,7 @@
 import time
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from socketserver import TCPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -102,3 +103,8 @@ class Web(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], rounds: Rounds) -> None:
         self.rounds, self.verdicts = rounds, rounds.verdicts
         super().__init__(address, _Handler)
+
+    def server_bind(self) -> None:
+        """Bind, without asking DNS for a name of ours, which may take its time."""
+        TCPServer.server_bind(self)
+        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]

@@ -1,0 +1,83 @@
+"""One round verifies every group; what goes wrong with one is unknown, and its own."""
+
+from pathlib import Path
+
+import pytest
+from tests.cluster.manifests.build import member, statefulset, two_nodes
+from tests.cluster.manifests.world import cluster
+from tests.evidence_builder import healthy
+
+from distcheck.agent.cluster.errors import Unreachable
+from distcheck.agent.cluster.finding.group import Group
+from distcheck.agent.serve.rounds import Duty, Rounds
+from distcheck.checks.catalog import catalog
+from distcheck.checks.evidence import Evidence
+from distcheck.checks.report import Judged, judge
+from distcheck.lab.apiserver import Fault
+
+NOW = 0.0
+SERVE = "exec vllm serve /models/qwen -tp 8"
+TWO_GROUPS = [
+    *two_nodes(),
+    statefulset("qwen"),
+    member("qwen-0", "gpu-c", "10.0.0.4", SERVE),
+]
+
+
+def judged(evidence: Evidence) -> Judged:
+    return judge(evidence, catalog())
+
+
+def gather(group: Group) -> Evidence:
+    """The healthy group's evidence; a group called qwen cannot be gathered."""
+    if group.pods[0].name.startswith("qwen"):
+        raise Unreachable("the API server went away")
+    return healthy()
+
+
+def test_a_group_that_cannot_be_seen_is_unknown_and_the_others_are_judged(tmp_path: Path) -> None:
+    with cluster(tmp_path, TWO_GROUPS) as (api, _, _):
+        rounds = Rounds(api, Duty(), gather, judged)
+        rounds.once()
+    kept = rounds.verdicts.all(NOW)
+    assert {key: one.report.verdict for key, one in kept.items()} == {
+        ("llm", "qwen-0"): "unknown",
+        ("llm", "vllm-head"): "pass",
+    }
+    assert "the API server went away" in kept["llm", "qwen-0"].report.notes
+    assert kept["llm", "qwen-0"].succeeded_at is None
+    assert kept["llm", "vllm-head"].succeeded_at is not None
+
+
+def test_our_own_bug_is_unknown_too_and_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(group: Group) -> Evidence:
+        raise ZeroDivisionError(group.target.name)
+
+    with cluster(tmp_path, two_nodes()) as (api, _, _):
+        rounds = Rounds(api, Duty(), broken, judged)
+        rounds.once()
+    report = rounds.verdicts.all(NOW)["llm", "vllm-head"].report
+    assert report.verdict == "unknown"
+    assert any("ZeroDivisionError" in note for note in report.notes)
+    assert "ZeroDivisionError" in capsys.readouterr().err
+
+
+def test_a_group_that_goes_away_is_forgotten_in_the_next_round(tmp_path: Path) -> None:
+    with cluster(tmp_path, TWO_GROUPS) as (api, server, _):
+        rounds = Rounds(api, Duty(), gather, judged)
+        rounds.once()
+        server.objects = two_nodes()
+        rounds.once()
+    assert list(rounds.verdicts.all(NOW)) == [("llm", "vllm-head")]
+
+
+def test_groups_are_kept_while_pods_cannot_be_listed(tmp_path: Path) -> None:
+    with cluster(tmp_path, two_nodes(), timeout=0.5) as (api, server, _):
+        rounds = Rounds(api, Duty(), gather, judged)
+        rounds.once()
+        server.faults = (Fault(status=403),)
+        rounds.once()
+    assert "serving groups cannot be listed" in rounds.verdicts.trouble
+    assert rounds.verdicts.all(NOW)["llm", "vllm-head"].report.verdict == "pass"
