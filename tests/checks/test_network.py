@@ -11,9 +11,11 @@ from distcheck.checks.evidence import (
     Evidence,
     Missing,
     NcclLog,
+    NodeLook,
     PodLook,
     PortProbe,
     PortProbes,
+    RayCluster,
 )
 from distcheck.checks.evidence.nccl import Channels, Echo, SeenRank
 from distcheck.checks.evidence.node import PortOutcome
@@ -101,9 +103,28 @@ def test_a_meeting_point_that_was_not_tried_is_unknown_and_named() -> None:
         kept = tuple(p for p in look.ports.probes if p.service != "ray-gcs")
         return structs.replace(look, ports=structs.replace(look.ports, probes=kept))
 
-    verdict = _judged(change_looks(healthy(), without_gcs))
+    verdict = _judged(_dead_in_ray(change_looks(healthy(), without_gcs)))
     assert verdict.outcome == "unknown"
     assert "gcs (10.0.0.2:6379)" in verdict.says
+    joined = _judged(change_looks(healthy(), without_gcs))
+    assert joined.outcome == "pass"
+    assert "vllm-worker-0 is ALIVE in the GCS at 10.0.0.2:6379" in " ".join(
+        c.what for c in joined.cites
+    )
+
+
+def _dead_in_ray(evidence: Evidence) -> Evidence:
+    """GCS has lost the worker's node: that it had called once says nothing of now."""
+
+    def gone(look: NodeLook) -> NodeLook:
+        if not isinstance(look.ray, RayCluster):
+            return look
+        nodes = (
+            structs.replace(n, state="DEAD") if n.ip == WORKER_IP else n for n in look.ray.nodes
+        )
+        return structs.replace(look, ray=structs.replace(look.ray, nodes=tuple(nodes)))
+
+    return structs.replace(evidence, nodes=tuple(map(gone, evidence.nodes)))
 
 
 def test_probes_switched_off_and_no_connection_is_unknown_with_the_reason() -> None:

@@ -32,6 +32,7 @@ from distcheck.checks.evidence import (
 from distcheck.checks.report import judge
 from distcheck.lab.apiserver import Denial, write_kubeconfig
 from distcheck.lab.inside import execute
+from distcheck.lab.layout import API
 from distcheck.lab.scenarios import load
 from distcheck.lab.world import World
 from tests.cluster.manifests.build import two_nodes
@@ -98,7 +99,7 @@ def test_what_only_an_agent_sees_is_missing_with_its_reason(world: World) -> Non
 
 
 def test_the_environment_is_cut_to_the_allow_list_inside_the_container(world: World) -> None:
-    folder = world.layout.head.folder / "proc" / str(world.layout.head.base_pid)
+    folder = world.layout.head.folder / "proc" / str(world.layout.head.host_pid(API))
     before = (folder / "environ").read_bytes()
     (folder / "environ").write_bytes(before + b"HF_TOKEN=hf_secretsecretsecret\0NCCL_AUTH_KEY=s\0")
     said: list[bytes] = []

@@ -9,6 +9,7 @@ from distcheck.agent.logs.distil import CHUNK, Distilled, Distiller, DistillerSt
 from distcheck.agent.state import KeptLog
 from distcheck.agent.tail_place import Place, Unzip
 from distcheck.agent.tail_read import Read
+from distcheck.agent.written import dated_at
 
 _FRESH_AFTER = 8 << 20
 """Bytes after which a distiller is made anew: what it knows by heart grows with what it reads."""
@@ -66,7 +67,8 @@ class Stream:
         if self._shown is None:
             state = replace(_STATE.decode(self._packed()), rest=b"", parts={})
             self._shown = Distiller(self.source, state).finish()
-        return self._shown
+        written = 0 if self.place is None else self.place.changed
+        return dated_at(self._shown, written / 1e9)
 
     def rest(self) -> None:
         """Hold only what is needed to go on."""

@@ -13,7 +13,12 @@ def dated(part: Distilled, handle: int) -> Distilled:
 
     Ask after reading: a line that is written meanwhile must not look older than its process.
     """
-    at = {part.source: told} if (told := _last_write(handle)) else {}
+    return dated_at(part, os.fstat(handle).st_mtime)
+
+
+def dated_at(part: Distilled, seconds: float) -> Distilled:
+    """`part`, whose file was last written at `seconds` (Unix); 0 where nobody keeps the time."""
+    at = {part.source: told} if (told := _stamp(seconds)) else {}
     return replace(
         part,
         nccl=replace(part.nccl, written=at if part.nccl.lines or part.nccl.failures else {}),
@@ -21,9 +26,8 @@ def dated(part: Distilled, handle: int) -> Distilled:
     )
 
 
-def _last_write(handle: int) -> str | None:
+def _stamp(seconds: float) -> str | None:
     """RFC 3339; None on a file system that keeps no such time."""
-    seconds = os.fstat(handle).st_mtime
     try:
         return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}" if seconds else None
     except (OverflowError, ValueError):

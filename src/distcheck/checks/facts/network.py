@@ -10,6 +10,7 @@ from distcheck.checks.evidence import (
     Missing,
     Pod,
     PodLook,
+    RayCluster,
 )
 from distcheck.checks.facts.bootstrap_ring import Bootstrap, bootstrap_of
 from distcheck.checks.facts.fact import Fact
@@ -76,6 +77,7 @@ class _Known(Struct, frozen=True):
     points: dict[str, tuple[Listening, ...]]
     bootstrap: Bootstrap
     leader: str
+    ray: tuple[RayCluster, ...] = ()
 
 
 def _known(evidence: Evidence) -> _Known:
@@ -84,7 +86,8 @@ def _known(evidence: Evidence) -> _Known:
         by_ip.setdefault(one.ip, []).append(one)
     looks = {p.key: evidence.look(p) for p in evidence.pods}
     leader = next((p for p in evidence.pods if p.role == "leader"), evidence.pods[0]).key
-    return _Known(looks, by_ip, meeting_points(evidence), bootstrap_of(evidence), leader)
+    ray = tuple(n.ray for n in evidence.nodes if isinstance(n.ray, RayCluster))
+    return _Known(looks, by_ip, meeting_points(evidence), bootstrap_of(evidence), leader, ray[:1])
 
 
 def _is_used(known: _Known, source: Pod, target: Pod) -> bool:
@@ -100,11 +103,25 @@ def _path(known: _Known, source: Pod, target: Pod) -> Path:
     held = dict(_connections(known, source, target))
     seen = {(t.probe.address, t.probe.port) for t in tried} | {(p.ip, p.port) for p in held}
     points = [p for p in known.points[source.key] if p.ip == target.ip]
-    unproven = [p for p in points if (p.ip, p.port) not in seen]
+    joined = {p: cite for p in points if (cite := _registered(known, source, p)) is not None}
+    unproven = [p for p in points if (p.ip, p.port) not in seen and p not in joined]
     names = tuple(f"{p.service} ({p.ip}:{p.port})" for p in unproven)
     made = known.bootstrap.opened.get((source.key, target.key))
     shown = (*held.values(), *([made] if made else ()))
+    if shown or any(t.probe.outcome == "open" for t in tried):
+        shown += tuple(joined.values())  # one port alone does not show that others are open
     return Path(source.name, target.name, tried, shown, names, _why_not(known, source, target))
+
+
+def _registered(known: _Known, source: Pod, point: Listening) -> Cite | None:
+    """A node that GCS counts as alive has called it, and goes on to report to it."""
+    for cluster in known.ray if point.service == "gcs" else ():
+        heads = {n.ip for n in cluster.nodes if n.is_head}
+        there = point.ip in heads and cluster.address.endswith(f":{point.port}")
+        if there and any(n.alive and n.ip == source.ip for n in cluster.nodes):
+            what = f"{source.name} is ALIVE in the GCS at {point.ip}:{point.port}, which it joined"
+            return Cite(what, f"GCS {cluster.address}", cluster.seen_at)
+    return None
 
 
 def _tried(look: PodLook, source: Pod, target: Pod) -> Iterator[Tried]:

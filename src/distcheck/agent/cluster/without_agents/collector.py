@@ -8,6 +8,7 @@ import ast
 import base64
 import functools
 import json
+import threading
 import zlib
 from importlib.resources import files
 
@@ -18,12 +19,15 @@ from distcheck.agent.logs.vllm import VllmReader
 
 _UNPACK = "import zlib as z,base64 as b;exec(z.decompress(b.urlsafe_b64decode('{}')))"
 _JOB = ":job_id:"
+_ONE_AT_A_TIME = threading.Lock()
+"""CPython 3.11 counts the depth of syntax trees for all threads together."""
 _TITLES = ("VLLM::", "ray::", "sglang::")
 
 
 def by_python(seconds: int) -> list[str]:
     """The command for an image that has Python 3.6 or later; it ends after `seconds`."""
-    return ["python3", "-I", "-S", "-B", "-c", _python(seconds)]
+    with _ONE_AT_A_TIME:
+        return ["python3", "-I", "-S", "-B", "-c", _python(seconds)]
 
 
 def by_shell() -> list[str]:

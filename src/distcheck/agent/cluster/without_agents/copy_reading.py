@@ -19,6 +19,7 @@ from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.ray_session import SESSION, Session, session_of
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
+from distcheck.agent.written import dated
 from distcheck.checks.evidence import Connection, Missing, Pod, Processes, Seen, ShmMount
 from distcheck.checks.evidence.nccl import Mark
 from distcheck.checks.knowledge.nccl_failures import EARLIER_JOBS
@@ -184,9 +185,8 @@ class CopyReading:
         with self._copy.place(path).open("rb") as file:
             while chunk := file.read(CHUNK):
                 distiller.feed(chunk)
-        return distiller.finish(
-            f"{source} is read only in part" if path in self._copy.cut else None
-        )
+            cut = f"{source} is read only in part" if path in self._copy.cut else None
+            return dated(distiller.finish(cut), file.fileno())
 
     def _marks(self, session: Session, ended: int) -> Iterator[Mark]:
         """What was left out of logs, as notes: it is of processes that have ended."""
