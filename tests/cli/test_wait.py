@@ -11,7 +11,8 @@ from tests.evidence_builder import healthy
 from distcheck.agent.cli.progress import Progress
 from distcheck.agent.cli.wait import until_there
 from distcheck.agent.cli.wait_looks import Ready, of_group, of_ray
-from distcheck.checks.evidence import Missing
+from distcheck.checks.evidence import Missing, RayCluster
+from distcheck.checks.evidence.ray import RayNode
 from distcheck.lab.machine import free_port
 from distcheck.lab.ray import ReplayedRay
 
@@ -107,3 +108,21 @@ def test_nobody_is_asked_again_once_the_gpus_are_there() -> None:
 
 def test_a_gcs_that_cannot_be_asked_counts_as_none() -> None:
     assert of_ray(Missing("no answer")) == Ready(0, "no answer")
+
+
+def _ray(*nodes: RayNode) -> RayCluster:
+    return RayCluster("10.0.0.2:6379", nodes=nodes)
+
+
+def test_a_node_that_came_back_counts_once_as_it_is_now() -> None:
+    before = RayNode("old", "10.0.0.2", "ALIVE", gpus=8, start_ms=1)
+    now = RayNode("new", "10.0.0.2", "ALIVE", gpus=4, start_ms=2)
+    assert of_ray(_ray(now, before)) == Ready(4, "1 Ray node: 10.0.0.2 has 4")
+
+
+def test_a_pod_that_crashes_again_and_again_brings_no_gpus() -> None:
+    evidence = healthy()
+    pods = tuple(replace(p, waiting="CrashLoopBackOff: back-off") for p in evidence.pods)
+    ready = of_group(replace(evidence, pods=pods))
+    assert ready.gpus == 0
+    assert "vllm-head-0 is CrashLoopBackOff" in ready.says

@@ -1,5 +1,6 @@
 """One round verifies every group; what goes wrong with one is unknown, and its own."""
 
+import time
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,17 @@ def test_groups_are_kept_while_pods_cannot_be_listed(tmp_path: Path) -> None:
         rounds.once()
     assert "serving groups cannot be listed" in rounds.verdicts.trouble
     assert rounds.verdicts.all(NOW)["llm", "vllm-head"].report.verdict == "pass"
+
+
+def test_rounds_that_hang_are_not_alive(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with cluster(tmp_path, two_nodes()) as (api, _, _):
+        rounds = Rounds(api, Duty(interval=3600), gather, judged)
+        rounds.start()
+        before = rounds.alive
+        monkeypatch.setattr(rounds, "_moved", -1e6)
+        while not rounds.verdicts.rounds:
+            time.sleep(0.01)
+        monkeypatch.setattr(rounds, "_moved", time.monotonic() - 4 * 3600)
+        after = rounds.alive
+        rounds.over.set()
+    assert (before, after) == (True, False)

@@ -43,6 +43,17 @@ def test_a_verdict_that_is_too_old_is_unknown_and_says_how_old() -> None:
     stale = verdicts.all(1001.0 + 3 * INTERVAL)[KEY].report
     assert (fresh.verdict, stale.verdict) == ("pass", "unknown")
     assert stale.summary == "last verified 181 s ago; it was pass then"
+    assert {f.outcome for f in stale.checks} == {"unknown"}
+    assert stale.checks[0].says.startswith("last verified 181 s ago; it was pass then; then: ")
+
+
+def test_metrics_of_a_stale_verdict_show_no_check_that_passes() -> None:
+    verdicts = Verdicts(INTERVAL)
+    verdicts.keep(KEY, kept(report(), 1000.0))
+    scrape = page(ServeFamilies(verdicts), "", "").body.decode()
+    told = [line for line in scrape.splitlines() if 'status="pass"' in line]
+    assert told
+    assert all(line.endswith(" 0.0") for line in told)
 
 
 def test_gpu_seconds_count_while_a_check_fails_and_not_after() -> None:

@@ -10,6 +10,7 @@ from distcheck.agent.probes import gcs
 from distcheck.checks.evidence import Evidence, Missing, Pod, RayCluster
 
 _RUNNING = "Running"
+_SHOWN = 16
 _GATHERING_SECONDS = 15.0
 
 
@@ -66,12 +67,17 @@ def cluster_look(
 
 
 def of_ray(seen: RayCluster | Missing) -> Ready:
-    """The GPUs that nodes which GCS counts as ALIVE have registered."""
+    """The GPUs that nodes which GCS counts as ALIVE have registered.
+
+    Of two rows with one address (a container that came back) the younger one counts. GCS
+    itself needs up to a minute to see that a node has died.
+    """
     if isinstance(seen, Missing):
         return Ready(0, seen.reason)
-    alive = [n for n in seen.nodes if n.alive]
-    each = ", ".join(f"{n.ip} has {n.gpus:g}" for n in sorted(alive, key=lambda n: n.ip)[:16])
-    return Ready(int(sum(n.gpus for n in alive)), f"{_counted(len(alive), 'Ray node')}: {each}")
+    alive = {n.ip: n for n in sorted(seen.nodes, key=lambda n: n.start_ms) if n.alive}
+    each = ", ".join(f"{ip} has {alive[ip].gpus:g}" for ip in sorted(alive)[:_SHOWN])
+    gpus = int(sum(n.gpus for n in alive.values()))
+    return Ready(gpus, f"{_counted(len(alive), 'Ray node')}: {each}")
 
 
 def of_group(evidence: Evidence) -> Ready:
@@ -89,7 +95,7 @@ def of_group(evidence: Evidence) -> Ready:
 
 
 def _of_pods(pods: Sequence[Pod]) -> Ready:
-    running = [p for p in pods if p.phase == _RUNNING]
+    running = [p for p in pods if p.phase == _RUNNING and not p.waiting]
     idle = [f"{p.name} is {p.waiting or p.phase or 'unknown'}" for p in pods if p not in running]
     count = sum(p.gpus for p in running)
     says = (

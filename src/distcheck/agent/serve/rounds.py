@@ -19,6 +19,9 @@ from distcheck.agent.serve.verdicts import Kept, Verdicts
 from distcheck.checks.evidence import Evidence, NodeLook
 from distcheck.checks.report import Judged
 
+_STUCK_ROUNDS, _STUCK_S = 3, 600.0
+"""After this many intervals and seconds without a verdict, rounds are stuck."""
+
 Gather = Callable[[Group], Evidence]
 Judge = Callable[[Evidence], Judged]
 
@@ -39,12 +42,14 @@ class Rounds:
         self._gather, self._judge = gather, judge
         self.verdicts = Verdicts(duty.interval)
         self.over = threading.Event()
+        self._moved = time.monotonic()
         self._worker = threading.Thread(target=self.run, daemon=True, name="rounds")
 
     @property
     def alive(self) -> bool:
-        """Whether rounds go on."""
-        return self._worker.is_alive()
+        """Whether rounds go on: none that hangs keeps us from being started again."""
+        idle = time.monotonic() - self._moved
+        return self._worker.is_alive() and idle < _STUCK_ROUNDS * self._duty.interval + _STUCK_S
 
     def start(self) -> None:
         """Go on in a thread of its own."""
@@ -60,6 +65,7 @@ class Rounds:
     def once(self) -> None:
         """One round. Never raises: what went wrong is kept as `verdicts.trouble`."""
         verdicts = self.verdicts
+        self._moved = time.monotonic()
         try:
             verdicts.discovery = discover(self._api, self._duty.namespaces)
         except ClusterError as error:
@@ -90,6 +96,7 @@ class Rounds:
             members=tuple(p.name for p in serving.group.pods),
         )
         self.verdicts.keep(serving.key, kept)
+        self._moved = time.monotonic()
 
     def _judged(self, group: Group) -> tuple[Judged, bool]:
         """The verdict, and whether evidence could be gathered for it."""

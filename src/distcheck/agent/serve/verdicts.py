@@ -79,7 +79,13 @@ class Verdicts:
 
 
 def _unknown(report: Report, says: str) -> Report:
-    return structs.replace(report, verdict="unknown", summary=says, notes=(says, *report.notes))
+    """The same checks, none of which says anything of now; what they rested on stays cited."""
+    checks = tuple(
+        structs.replace(f, outcome="unknown", says=f"{says}; then: {f.outcome}: {f.says}")
+        for f in report.checks
+    )
+    notes = (says, *report.notes)
+    return structs.replace(report, verdict="unknown", summary=says, notes=notes, checks=checks)
 
 
 def _degraded(before: Kept, now: float, longest: float) -> dict[str, float]:
