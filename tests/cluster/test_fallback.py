@@ -12,7 +12,7 @@ from msgspec import structs
 from distcheck.agent.cluster.api import connect
 from distcheck.agent.cluster.finding.group import find_group
 from distcheck.agent.cluster.gather import Ways, gather
-from distcheck.agent.cluster.without_agents import collector, container_copy, exec_in
+from distcheck.agent.cluster.without_agents import collector, copy_folder, exec_in
 from distcheck.agent.cluster.without_agents.container_copy import new_copy
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import (
@@ -129,7 +129,7 @@ def commands() -> list[list[str]]:
 def test_the_collector_leaves_nothing_behind(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(container_copy, "_MEMORY", tmp_path)
+    monkeypatch.setattr(copy_folder, "_MEMORY", tmp_path)
     root = world.layout.head.folder
     before = sorted((str(p), p.lstat().st_size) for p in root.rglob("*"))
     for argv in commands():
@@ -247,8 +247,8 @@ def test_lies_and_rubbish_are_no_evidence(tmp_path: Path, output: bytes, why: st
 
 
 def test_output_without_an_end_is_cut(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(exec_in, "_MAX_OUTPUT", 1 << 20)
-    evidence = alone(tmp_path, says(b"x b Lw== eHg=\n" * 200_000))
+    monkeypatch.setattr(exec_in, "_MAX_OUTPUT", 1 << 17)
+    evidence = alone(tmp_path, says(b"x b Lw== eHg=\n" * 20_000))
     assert "printed more than" in reason(evidence)
 
 

@@ -1,5 +1,7 @@
 """What leaves a node: nothing that a flag or a name outside the allow-list carries."""
 
+import time
+
 import msgspec
 import pytest
 from hypothesis import given, settings
@@ -7,7 +9,16 @@ from hypothesis import strategies as st
 
 from distcheck.agent.logs.distil import Distiller
 from distcheck.agent.probes.model import shown
-from distcheck.agent.redact import FLAGS, HIDDEN, allowed_environ, is_wanted, redacted, scrubbed
+from distcheck.agent.redact import (
+    FLAGS,
+    HIDDEN,
+    allowed_environ,
+    is_wanted,
+    one_line,
+    redacted,
+    scrubbed,
+    without_secrets,
+)
 
 SECRET = "s3cr3t-value"
 WORDS = st.text(st.characters(codec="utf-8", exclude_characters="\0"), min_size=1)
@@ -135,6 +146,31 @@ def test_only_named_variables_of_the_engine_leave() -> None:
         "Password = s3cr3t",
         "GET https://me:s3cr3t@host/x",
         "GET https://host/x?X-Amz-Signature=s3cr3t failed",
+        "Authorization: Token s3cr3t",
+        "Authorization: ApiKey s3cr3t",
+        "{'Authorization': 'Token s3cr3t'}",
+        "AWS4-HMAC-SHA256 SignedHeaders=host, Signature=s3cr3tdeadbeef01",
+        "Cookie: session=s3cr3t; theme=s3cr3t",
+        "Set-Cookie: id=s3cr3t",
+        "pwd=s3cr3t",
+        "passphrase: open s3cr3t",
+        "secret_key 's3cr3t'",
+        "the password is s3cr3t",
+        '"password is s3cr3t"',
+        "NGC_API_KEY s3cr3t rejected",
+        "Invalid API key s3cr3tabc",
+        "api_key=['a', 's3cr3t']",
+        "glpat-s3cr3tabcdef",
+        "dckr_pat_s3cr3tabcdef",
+        "xoxb-1234-s3cr3t",
+        "AIzaS3s3cr3tabcdefghijk",
+        "x_ghp_s3cr3tabcdef",
+        "-----BEGIN RSA PRIVATE KEY-----\ns3cr3t\n-----END RSA PRIVATE KEY----- s",
+        "-----BEGIN PRIVATE KEY-----\\ns3cr3t",
+        "curl -u admin:s3cr3t https://host",
+        "https://me:p@s3cr3t@host/x",
+        "https://me:p/s3cr3t@host/x",
+        'password="s3cr3t s3cr3t',
     ],
 )
 def test_a_secret_in_a_text_is_scrubbed(text: str) -> None:
@@ -143,10 +179,102 @@ def test_a_secret_in_a_text_is_scrubbed(text: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["KeyError: 'model'", "hf_overrides and hf_config", "max tokens: 8192", "tcp://10.0.0.2:29500"],
+    [
+        "KeyError: 'model'",
+        "hf_overrides and hf_config",
+        "max tokens: 8192",
+        "tcp://10.0.0.2:29500",
+        "HF_TOKEN is not set",
+        "NGC_API_KEY environment variable is missing",
+        "the password is wrong",
+        "API key is required",
+        "missing key 'model.layers.0'",
+        "Unexpected token 'end'",
+        "PWD=/root/work",
+        "docker run -u 1000:1000 image",
+        "http://10.0.0.2:8000/v1/models@main",
+        "git+https://github.com/org/x@v1.2",
+        "NCCL INFO NET/IB : Using [0]mlx5_0:1/RoCE [RO]; OOB eth0:10.0.0.2<0>",
+        "NCCL INFO comm 0x7f21 rank 3 nranks 16 cudaDev 3 busId 43000 commId 0x9a7 - Init START",
+        "NCCL INFO NCCL_IB_HCA set by environment to mlx5_0,mlx5_1",
+        "Signature algorithm: sha256",
+    ],
 )
 def test_a_text_without_a_secret_stays(text: str) -> None:
     assert scrubbed(text) == text
+
+
+HOSTILE = (
+    "a://",
+    "a://b:c",
+    "-----BEGIN PRIVATE KEY-----",
+    "-----BEGIN ",
+    "-eyJ",
+    "-eyJaaaaaaaaa",
+    "passw",
+    "bearer ",
+    "key = ",
+    'secret "',
+    "secret '",
+    "token  ",
+    "authorization ",
+    "cookie:",
+    "--key",
+    "-u a:",
+    "A_KEY ",
+    "A_",
+    " ",
+    "signature=",
+    "api",
+    "token a1",
+    "passphrase:",
+    "key=[",
+)
+
+
+@pytest.mark.parametrize("piece", HOSTILE)
+def test_scrubbing_costs_as_much_as_the_text_is_long(piece: str) -> None:
+    """Many times the work for eight times the text would be more than linear."""
+    short, long = (piece * (size // len(piece)) for size in (1 << 14, 1 << 17))
+    assert _seconds(long) < 0.05 + 24 * _seconds(short)
+
+
+def _seconds(text: str) -> float:
+    begun = time.process_time()
+    scrubbed(text)
+    return time.process_time() - begun
+
+
+@settings(deadline=None)
+@given(st.lists(st.sampled_from([*HOSTILE, "s3cr3t", "\n", "=", ":", "@", "?", "x"])).map("".join))
+def test_scrubbing_ends_on_any_mixture_and_one_line_is_short(text: str) -> None:
+    assert len(one_line(text)) <= 200
+    assert one_line(text).isprintable()
+
+
+@settings(deadline=None)
+@given(st.lists(WORDS))
+def test_a_command_line_that_is_kept_has_its_number_of_words(argv: list[str]) -> None:
+    assert len(without_secrets(argv)) == len(argv)
+
+
+def test_a_command_line_that_is_kept_lacks_secrets_alone() -> None:
+    argv = [
+        "vllm",
+        "serve",
+        "m",
+        "--max-num-batched-tokens",
+        "8192",
+        "--api-key",
+        f"--{SECRET}",
+        SECRET,
+    ]
+    argv += ["--speculative-config", '{"model": "d", "num_speculative_tokens": 3}', "-tp", "16"]
+    kept = without_secrets([*argv, f"--hf-token={SECRET}", "--port", "1"])
+    assert SECRET not in " ".join(kept)
+    assert kept[:6] == argv[:6]
+    assert kept[8:12] == argv[8:12]
+    assert kept[-2:] == ["--port", "1"]
 
 
 @pytest.mark.parametrize(

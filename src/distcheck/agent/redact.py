@@ -50,37 +50,94 @@ _QUOTED = re.compile(r"[\s{\"']")
 _LOOSE = re.compile(r"[\s{\"']|\A\w+=")
 _SMELLS = re.compile(r"(?:key|token|secret|passw\w*|pwd|credentials?|auth)s?\Z", re.IGNORECASE)
 _LOGIN = re.compile(r"\A([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
+_URL = re.compile(r"[A-Za-z][\w+.-]{0,32}://")
 _QUERY = re.compile(r"(?<=\?).*", re.DOTALL)
+_VALUE = r"(?:\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"']\S*)"
+_NAMED = r"(?:passw\w{0,16}|(?<![a-z])pwd)"
+_COMPOUND = (
+    r"(?:secret|(?:api|access|secret|private|auth|session|client|bearer|hf|ngc)"
+    r"[_ -]?(?:access[_ -]?)?(?:key|token|secret))"
+)
+_SAYS_NOTHING = (
+    r"(?!(?:a|an|and|are|as|at|be|being|by|can|cannot|could|does|empty|env|environment|expired|file"
+    r"|for|found|from|given|has|have|if|in|incorrect|invalid|is|may|missing|must|needed|needs|no|none"
+    r"|not|null|of|on|or|provided|rejected|required|set|should|that|the|to|too|undefined|unset"
+    r"|value|variable|via|was|were|will|with|wrong)\b)"
+)
+"""Words that tell of a secret without being one: `HF_TOKEN is not set` stays as it is."""
+
+
+def _pattern(text: str, instead: str, *, case: bool = False) -> tuple[re.Pattern[str], str]:
+    return re.compile(text, 0 if case else re.IGNORECASE), instead
+
+
 _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"(\w://)[^\s/?#]*@"), rf"\1{HIDDEN}@"),
-    (re.compile(r"(\w://[^\s?]*\?)\S+"), rf"\1{HIDDEN}"),
-    (re.compile(r"\b(bearer)\s+\S+", re.IGNORECASE), rf"\1 {HIDDEN}"),
-    (
-        re.compile(
-            r"(authorization|key|token|secret|passw\w*)([\"']?\s*[=:]\s*)"
-            r"(?:(?:basic|bearer)\s+)?(?:\"[^\"]*\"|'[^']*'|\S+)",
-            re.IGNORECASE,
-        ),
-        rf"\1\2{HIDDEN}",
+    _pattern(
+        r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z ]{0,40}-----|\Z)", HIDDEN
     ),
-    (
-        re.compile(
-            r"(--?[\w-]{0,64}(?:key|token|secret|passw\w{0,8}|pwd|credentials?)(?![\w-]))\s+(?!-)\S+",
-            re.IGNORECASE,
-        ),
+    _pattern(
+        r"(\w://)[^\s/?#@:]{0,256}:(?!\d{1,5}[/?#])(?:[^\s\"'<>:]|:(?!//))*@", rf"\1{HIDDEN}@"
+    ),
+    _pattern(r"(\w://)[^\s/?#]*@", rf"\1{HIDDEN}@"),
+    _pattern(r"(\w://(?:[^\s?:]|:(?!//))*\?)\S+", rf"\1{HIDDEN}"),
+    _pattern(r"\b(bearer|apikey)\s+" + _SAYS_NOTHING + r"\S+", rf"\1 {HIDDEN}"),
+    _pattern(
+        r"((?:authorization|(?<![a-z])(?:set-)?cookie)[\"']?\s*[=:]\s*[\"']?)[^\s\"'][^\"'\r\n]*",
+        rf"\1{HIDDEN}",
+    ),
+    _pattern(r"(passphrase[\"']?\s*[=:]\s*[\"']?)[^\s\"'][^\"'\r\n]*", rf"\1{HIDDEN}"),
+    _pattern(r"(signature[\"']?\s*[=:]\s*[\"']?)[\w+/%=-]{12,}", rf"\1{HIDDEN}"),
+    _pattern(
+        r"((?:authorization|key|token|secret)[\"']?\s*[=:]\s*)"
+        r"(?:(?:basic|bearer|token|apikey)\s+)?(?:\[[^\]\n]*\]?|" + _VALUE + ")",
+        rf"\1{HIDDEN}",
+    ),
+    _pattern(rf"({_NAMED}[\"']?\s*[=:]\s*)(?![\"']?[/~]){_VALUE}", rf"\1{HIDDEN}"),
+    _pattern(
+        r"(--?[\w-]{0,64}(?:key|token|secret|passw\w{0,8}|passphrase|pwd|credentials?)(?![\w-]))"
+        rf"\s+(?!-){_VALUE}",
         rf"\1 {HIDDEN}",
     ),
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]{0,4096})?"), HIDDEN),
-    (re.compile(r"\b(authorization\s+\w+)\s+\S+", re.IGNORECASE), rf"\1 {HIDDEN}"),
-    (
-        re.compile(
-            r"\b(?:hf_[A-Za-z0-9]{16,}|sk-[\w-]{8,}|nvapi-[\w-]{8,}|A(?:KI|SI)A[0-9A-Z]{12,}"
-            r"|gh[pousr]_\w{8,}|github_pat_\w{8,})"
-        ),
+    _pattern(
+        rf"((?:{_NAMED}|passphrase|{_COMPOUND})\s+)(?:\"[^\"\n]*\"|'[^'\n]*')"
+        r"(?!\s+(?:not found|is forbidden|already exists|of type))",
+        rf"\1{HIDDEN}",
+    ),
+    _pattern(
+        rf"((?:{_NAMED}|passphrase|{_COMPOUND})[\"']?\s+(?:is|was)\s+){_SAYS_NOTHING}{_VALUE}",
+        rf"\1{HIDDEN}",
+    ),
+    _pattern(
+        rf"((?:\btoken|{_COMPOUND})\s+)(?=[\w-]{{0,64}}\d)(?=[\d_-]{{0,64}}[a-z])[\w-]{{8,}}",
+        rf"\1{HIDDEN}",
+    ),
+    _pattern(
+        r"\b([A-Z][A-Z0-9_]{0,64}_(?:KEY|TOKEN|SECRET|PASSWORD|PASSWD|PWD)\s+)"
+        rf"{_SAYS_NOTHING}[\w\"'].\S*",
+        rf"\1{HIDDEN}",
+        case=True,
+    ),
+    _pattern(
+        r"(?<!\S)((?:-u|--user|--proxy-user)(?:\s+|=))(?!\d{1,10}:\d{1,10}(?!\S))[^\s:]{1,128}:\S+",
+        rf"\1{HIDDEN}",
+        case=True,
+    ),
+    _pattern(r"\b(authorization\s+\w{1,64})\s+\S+", rf"\1 {HIDDEN}"),
+    _pattern(
+        r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]{0,4096})?"
+        r"|(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{16,}"
+        r"|sk-[\w-]{8,}|nvapi-[\w-]{8,}|A(?:KI|SI)A[0-9A-Z]{12,}|gh[pousr]_\w{8,}"
+        r"|github_pat_\w{8,}|gl(?:pat|ptt|dt|rt)-[\w-]{8,}|dckr_(?:pat|oat)_[\w-]{8,}"
+        r"|xox[abeoprs]-[\w-]{8,}|AIza[\w-]{16,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,})",
         HIDDEN,
+        case=True,
     ),
 )
-"""Logins and queries of URLs, values named as secrets, and tokens known by how they begin."""
+"""Logins and queries of URLs, values named as secrets, and tokens known by how they begin.
+
+Each is linear in the text: a part that may be long is one that no other match begins in.
+"""
+_LONGEST = 200
 
 
 def is_wanted(argv: Sequence[str]) -> bool:
@@ -99,6 +156,39 @@ def scrubbed(text: str) -> str:
 def plain_text(text: str) -> str:
     """`text` from a file of a container, scrubbed, as UTF-8 can hold it."""
     return scrubbed(text.encode("utf-8", "replace").decode())
+
+
+def one_line(text: str, most: int = _LONGEST) -> str:
+    """`text` of a program that nobody here wrote, as part of a reason: scrubbed, printable, short.
+
+    It is scrubbed before it is cut: half a secret is one, too.
+    """
+    clean = "".join(c if c.isprintable() else " " for c in scrubbed(text))
+    return " ".join(clean.split())[:most]
+
+
+def without_secrets(argv: Sequence[str]) -> list[str]:
+    """`argv` as it may lie on a disk: all that a reader needs, without what is named a secret.
+
+    `redacted` hides more, and is for what is shown. As many words come out as went in. The word
+    after a flag that names a secret is one even where it begins with a dash.
+    """
+    words: list[str] = []
+    hide = first = False
+    for word in argv:
+        if hide and not _known(word) and (first or not _NAME.match(word.partition("=")[0])):
+            words.append(HIDDEN if word else word)
+            first = False
+            continue
+        name, equals, _ = word.partition("=")
+        hide = word.startswith("-") and _smells(name) and not name.endswith("-tokens")
+        first = hide and not equals
+        words.append(f"{name}={HIDDEN}" if hide and equals else scrubbed(_without_login(word)))
+    return words
+
+
+def _without_login(word: str) -> str:
+    return _LOGIN.sub(rf"\1{HIDDEN}@", word) if _URL.match(word) else word
 
 
 def redacted(argv: Sequence[str]) -> tuple[str, ...]:

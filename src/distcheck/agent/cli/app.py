@@ -7,6 +7,7 @@ import sys
 
 from distcheck import __version__
 from distcheck.agent.cli import exit as codes
+from distcheck.agent.cli.ending import orderly_end
 
 _HERE = "distcheck.agent.cli"
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -26,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "agent": (f"{_HERE}.agent", "the DaemonSet's process"),
     "serve": (f"{_HERE}.serve", "verifies every serving group of the cluster on an interval"),
 }
+_LOOKING = ("verify", "collect", "wait")
+"""Commands that look at a cluster; the others see to signals themselves."""
 REPORT_BUGS = (
     "This is a bug of distcheck, not of your cluster. Please report it with the lines above,\n"
     "`distcheck --version`, and if you can the file that `distcheck collect` writes."
@@ -76,8 +79,15 @@ def _run(argv: list[str]) -> int:
         return codes.PASS
     if first not in COMMANDS:
         raise codes.usage(_unknown(first))
-    module = importlib.import_module(COMMANDS[first][0])
-    return int(module.PROGRAM.run(f"distcheck {first}", argv[1:]))
+    if first in _LOOKING:
+        with orderly_end():
+            return _command(first, argv[1:])
+    return _command(first, argv[1:])
+
+
+def _command(name: str, argv: list[str]) -> int:
+    module = importlib.import_module(COMMANDS[name][0])
+    return int(module.PROGRAM.run(f"distcheck {name}", argv))
 
 
 def _unknown(word: str) -> str:

@@ -8,6 +8,8 @@ USAGE = 2
 UNKNOWN = 3
 WAITED = 4
 BUG = 70
+SIGNALLED = 128
+"""And the number of the signal that ended the command: 143 for SIGTERM, 129 for SIGHUP."""
 INTERRUPTED = 130
 BROKEN_PIPE = 141
 

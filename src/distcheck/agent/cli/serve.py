@@ -59,7 +59,7 @@ def serve(
             judging,
         )
     except SettingsError as error:
-        raise usage(f"serve: {error}") from error
+        raise usage(f"serve: --listen: {listen!r} is not like {LISTEN}") from error
     except OSError as error:
         raise usage(f"serve: cannot listen at {listen}: {error.strerror}") from error
     sys.stdout.flush()
@@ -94,7 +94,7 @@ def _serve(
         raise usage(f"serve: {error}") from error
 
     def look(group: Group) -> Evidence:
-        ways = Ways(agents=cluster.agents, exec=False)
+        ways = Ways(agents=cluster.agents, exec=False, no_exec="serve runs nothing in pods")
         return gather(api, group, timeout=cluster.timeout, ways=ways)
 
     run_serve(address, Rounds(api, Duty(*duty), look, judging.judge))

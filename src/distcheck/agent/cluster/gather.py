@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from time import monotonic
 
@@ -40,18 +41,38 @@ def gather(
     """
     end = monotonic() + timeout
     api = api.until(end)
-    with ThreadPoolExecutor(AT_ONCE) as pool:
+    with _pool() as pool:
         first = Round(api, pool, end - timeout / 3, progress, ways)
         agents = _agents(api) if ways.agents else {}
         lacking = pool.submit(_lacking, api, group, agents, ways)
         seen = both_rounds(first, _by_node(group.pods), agents, end)
-        notes = (*group.notes, *lacking.result(), *_versions(seen.nodes.values()), *seen.notes)
-        troubles = (*group.troubles, *restarted_since(api, group.pods, group.selector))
+        notes = [*group.notes, *lacking.result(), *_versions(seen.nodes.values()), *seen.notes]
+        again = restarted_since(api, group.pods, group.selector, notes.append)
+        troubles = (*group.troubles, *again)
     looks = tuple(seen.nodes[node] for node in sorted(seen.nodes))
     intent = with_expected(with_argv(group.intent, looks), expect or {})
     return Evidence(
-        __version__, _now(), group.target, intent, group.pods, looks, notes=notes, troubles=troubles
+        __version__,
+        _now(),
+        group.target,
+        intent,
+        group.pods,
+        looks,
+        notes=tuple(notes),
+        troubles=troubles,
     )
+
+
+@contextmanager
+def _pool() -> Iterator[ThreadPoolExecutor]:
+    """Threads that are waited for, but not where a signal ends what they work for."""
+    pool = ThreadPoolExecutor(AT_ONCE)
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        raise
+    pool.shutdown()
 
 
 def _agents(api: Api) -> Agents:

@@ -22,11 +22,15 @@ Agents = Mapping[str, Object] | str
 
 
 class Ways(Struct, frozen=True):
-    """How a group may be looked at: by its agents, by exec, with ports tried."""
+    """How a group may be looked at: by its agents, by exec, with ports tried.
+
+    `no_exec` says who forbade exec, where somebody did.
+    """
 
     agents: bool = True
     exec: bool = True
     ports: bool = True
+    no_exec: str = "--no-exec"
 
 
 class Round(Struct, frozen=True):
@@ -73,7 +77,8 @@ def _bare(one: Round, nodes: Nodes, why: Mapping[str, str]) -> Looks:
     """The looks at nodes whose agent tells nothing."""
     if not why:
         return Looks({})
-    outside = Outside(one.api, one.deadline, one.ways.exec, one.progress)
+    forbidden = "" if one.ways.exec else one.ways.no_exec
+    outside = Outside(one.api, one.deadline, forbidden, one.progress)
     return look_without_agents(outside, {n: nodes[n] for n in why}, why, one.pool)
 
 

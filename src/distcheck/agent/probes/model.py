@@ -8,6 +8,7 @@ from distcheck.agent import model_keys
 from distcheck.agent.checkpoint import CheckpointError, tensor_bytes
 from distcheck.agent.container_json import Files, NotJsonError, inner, json_object
 from distcheck.agent.probes.probe import ProbeError
+from distcheck.agent.redact import shown_name
 from distcheck.checks.evidence import ModelConfig
 
 _MAX_CONFIG, _MAX_INDEX, _MAX_REF = 1 << 20, 64 << 20, 256
@@ -61,7 +62,7 @@ def _folder(files: Files, model: str, caches: Iterable[str], folder: str | None)
         revisions = _names(files, f"{repository}/snapshots")
         if revisions:
             return f"{repository}/snapshots/{_revision(files, repository, revisions)}"
-    raise ProbeError(f"{model} is in no model cache of the container")
+    raise ProbeError(f"{shown_name(model)} is in no model cache of the container")
 
 
 def _revision(files: Files, repository: str, revisions: Sequence[str]) -> str:

@@ -1,5 +1,7 @@
 """What the collector's copy of a container shows, read by the probes that the agent has."""
 
+import os
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -17,6 +19,7 @@ from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Proc
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.ray_session import SESSION, Session, session_of
+from distcheck.agent.redact import one_line
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
 from distcheck.agent.written import dated
@@ -27,6 +30,8 @@ from distcheck.checks.knowledge.nccl_failures import EARLIER_JOBS
 T = TypeVar("T")
 
 _MAX_PROCESSES = 512
+_MAX_MOUNTINFO = 1 << 20
+_MAX_TOLD = 16
 _RAY = ("raylet", "gcs_server")
 
 
@@ -51,11 +56,13 @@ class Inside(Struct, frozen=True):
 class CopyReading:
     """Reads one copy; every part of it that is not to be seen is Missing with its reason.
 
-    `why` is how the collector failed, empty where it did not.
+    `why` is how the collector failed, empty where it did not. Logs are read until `deadline`
+    (on `time.monotonic`).
     """
 
-    def __init__(self, pod: Pod, copy: ContainerCopy, why: str) -> None:
-        self._pod, self._copy, self._why = pod, copy, why
+    def __init__(self, pod: Pod, copy: ContainerCopy, why: str, deadline: float) -> None:
+        self._pod, self._copy, self._why, self._deadline = pod, copy, why, deadline
+        self._unread: list[str] = []
         self._now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
         self._proc = Proc(str(copy.proc))
         tasks = self._part(lambda: list(self._proc.tasks()))
@@ -114,7 +121,7 @@ class CopyReading:
         except (ProbeError, OSError) as error:
             return Missing(f"{self._where}: {_words(error)}")
         except Exception as error:  # noqa: BLE001 - what a container says must never end us
-            return Missing(f"{self._where}: internal error: {type(error).__name__}: {error}")
+            return Missing(f"{self._where}: internal error: {type(error).__name__}")
 
     def _processes(self) -> Processes:
         """Numbers of processes are those of the container, unless it shares the node's."""
@@ -150,7 +157,8 @@ class CopyReading:
         own, first = self._copy.proc / "self", self._copy.proc / str(self._tasks[0].pid)
         for folder in (own, first):
             if (folder / "mountinfo").exists():
-                return (folder / "mountinfo").read_text(encoding="utf-8", errors="replace")
+                with (folder / "mountinfo").open("rb") as file:
+                    return file.read(_MAX_MOUNTINFO).decode("utf-8", "replace")
         raise ProbeError("no mountinfo could be read")
 
     def _connections(self) -> tuple[Connection, ...]:
@@ -175,18 +183,26 @@ class CopyReading:
         debug = [p for p in self._copy.logs if not p.startswith(f"{SESSION}/")]
         running = {int(p.name) for p in self._copy.proc.iterdir() if p.name.isdecimal()}
         for path in (*session.paths, *debug):
+            if time.monotonic() >= self._deadline:
+                self._unread.append(path)
+                continue
             one = self._part(lambda path=path: self._distilled(path))  # type: ignore[misc]
             if isinstance(one, Distilled):
                 yield of_now(one, path, running)
+            else:
+                self._unread.append(path)
 
     def _distilled(self, path: str) -> Distilled:
         source = f"{self._where}:{path}"
-        distiller = Distiller(source)
-        with self._copy.place(path).open("rb") as file:
-            while chunk := file.read(CHUNK):
+        distiller, whole = Distiller(source), path not in self._copy.cut
+        with self._copy.opened(path) as handle:
+            while chunk := os.read(handle, CHUNK):
                 distiller.feed(chunk)
-            cut = f"{source} is read only in part" if path in self._copy.cut else None
-            return dated(distiller.finish(cut), file.fileno())
+                if time.monotonic() >= self._deadline:
+                    whole = False
+                    break
+            cut = None if whole else f"{source} is read only in part"
+            return dated(distiller.finish(cut), handle)
 
     def _marks(self, session: Session, ended: int) -> Iterator[Mark]:
         """What was left out of logs, as notes: it is of processes that have ended."""
@@ -205,9 +221,14 @@ class CopyReading:
             yield f"{self._where}: {self._copy.broken}"
         if "/" in self._copy.cut:
             yield f"{self._where}: logs inside the container are read only in part"
-        for path, why in self._copy.gone.items():
-            if path.startswith(f"{SESSION}/"):
-                yield f"{self._where}:{path} cannot be read: {why}"
+        gone = [(p, why) for p, why in self._copy.gone.items() if p.startswith(f"{SESSION}/")]
+        for path, why in gone[:_MAX_TOLD]:
+            yield f"{self._where}:{path} cannot be read: {why}"
+        if len(gone) > _MAX_TOLD:
+            yield f"{self._where}: {len(gone) - _MAX_TOLD} more logs cannot be read"
+        if self._unread:
+            first, count = self._unread[0], len(self._unread)
+            yield f"{self._where}: {count} logs of the container were not read, the first {first}"
 
     def _server(self) -> tuple[int, int] | Missing:
         if not self._serving.listens:
@@ -229,6 +250,4 @@ _PORT = 8000
 
 def _words(error: OSError | ProbeError) -> str:
     """An error without the folder that the copy was in."""
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
-    return str(error)
+    return one_line(error.strerror or str(error) if isinstance(error, OSError) else str(error))

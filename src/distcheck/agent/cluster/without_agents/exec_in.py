@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import Unreachable
+from distcheck.agent.redact import one_line
 from distcheck.checks.evidence import Pod
 
 _STDOUT, _STDERR, _STATUS = 1, 2, 3
@@ -43,14 +44,13 @@ def exec_in(
     try:
         while message := stream.receive(deadline):
             channel, data = message
-            if channel in told:
-                told[channel] = (told[channel] + data)[:_MAX_WORDS]
-            if channel != _STDOUT:
-                continue
             size += len(data)
             if size > _MAX_OUTPUT:
                 return Ended(f"it printed more than {_MAX_OUTPUT >> 20} MiB")
-            take(data)
+            if channel in told:
+                told[channel] = (told[channel] + data)[:_MAX_WORDS]
+            if channel == _STDOUT:
+                take(data)
     except Unreachable as error:
         late = time.monotonic() >= deadline
         return Ended("it did not end before the deadline" if late else str(error))
@@ -69,8 +69,8 @@ def ended(status: bytes, stderr: bytes) -> Ended:
         return Ended("the connection broke before the command ended")
     if told.get("status") == "Success":
         return Ended()
-    last = stderr.decode("utf-8", "replace").strip().rpartition("\n")[2][:300]
-    says = str(told.get("message", "it failed"))[:500]
+    last = one_line(stderr.decode("utf-8", "replace").strip().rpartition("\n")[2])
+    says = one_line(str(told.get("message", "it failed")))
     absent = any(words in f"{says} {last}".lower() for words in _NOT_STARTED)
     coded = any(says.endswith(f" {code}") for code in _SHELL_CODES)
     return Ended(f"{says}: {last}" if last else says, started=not (absent or coded))

@@ -10,8 +10,8 @@ from datetime import UTC, datetime
 
 from msgspec import Struct, structs
 
-from distcheck.agent.cluster.api import Api
-from distcheck.agent.cluster.without_agents.api_log import read_log
+from distcheck.agent.cluster.api import AT_ONCE, Api
+from distcheck.agent.cluster.without_agents.api_log import ApiLog, read_log
 from distcheck.agent.cluster.without_agents.exec_look import Inside, look_inside
 from distcheck.agent.cluster.without_agents.fallback_pod import PodSeen, gpus_missing, pod_look
 from distcheck.agent.cluster.without_agents.through import ask_gcs, ask_server, head_of
@@ -23,14 +23,18 @@ BY = "Kubernetes API"
 _MAX_SERVERS = 4
 _SHARE = 0.6
 """Of the time that is left, for exec and logs; the rest is for what they lead to."""
+_LEAST_SHARE = 5.0
 
 
 class Outside(Struct, frozen=True):
-    """How pods are looked at without an agent, until `deadline` (on `time.monotonic`)."""
+    """How pods are looked at without an agent, until `deadline` (on `time.monotonic`).
+
+    `forbidden` says who forbade exec; empty where nobody did.
+    """
 
     api: Api
     deadline: float
-    exec: bool = True
+    forbidden: str = ""
     progress: Callable[[str], None] = lambda _says: None
 
 
@@ -47,8 +51,9 @@ def look_without_agents(
     """A look at each node's pods; `why` says by node why no agent tells more. Never raises."""
     pods = [pod for pods in nodes.values() for pod in pods]
     early = _until(outside, time.monotonic() + (outside.deadline - time.monotonic()) * _SHARE)
-    logs = [pool.submit(read_log, early.api, pod) for pod in pods]
-    insides = [pool.submit(_inside, early, pod) for pod in pods]
+    share = _share(early, len(pods))
+    logs = [pool.submit(_log, early, pod, share) for pod in pods]
+    insides = [pool.submit(_inside, early, pod, share) for pod in pods]
     seen = [
         PodSeen(pod, log.result(), inside.result())
         for pod, log, inside in zip(pods, logs, insides, strict=True)
@@ -71,13 +76,24 @@ def _until(outside: Outside, deadline: float) -> Outside:
     return structs.replace(outside, api=outside.api.until(deadline), deadline=deadline)
 
 
-def _inside(outside: Outside, pod: Pod) -> Inside | Missing:
-    if not outside.exec:
-        return Missing(f"nothing was run in {pod.name} (--no-exec)")
+def _share(outside: Outside, pods: int) -> float:
+    """Seconds that one log or one exec may take, so that slow ones leave time for the others."""
+    turns = -(-2 * pods // AT_ONCE)
+    return max(_LEAST_SHARE, (outside.deadline - time.monotonic()) / max(1, turns))
+
+
+def _log(outside: Outside, pod: Pod, share: float) -> ApiLog:
+    return read_log(outside.api.until(min(outside.deadline, time.monotonic() + share)), pod)
+
+
+def _inside(outside: Outside, pod: Pod, share: float) -> Inside | Missing:
+    if outside.forbidden:
+        return Missing(f"nothing was run in {pod.name} ({outside.forbidden})")
     if pod.phase != "Running":
         state = pod.waiting or pod.phase or "not running"
         return Missing(f"no command can run in {pod.name}: {state}")
-    seen = look_inside(outside.api, pod, outside.deadline, outside.deadline - time.monotonic())
+    left = outside.deadline - time.monotonic()
+    seen = look_inside(outside.api, pod, outside.deadline, min(share, left))
     outside.progress(f"{pod.name}: looked into")
     return seen
 
