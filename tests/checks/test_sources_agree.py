@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import structs
@@ -37,6 +38,48 @@ def test_one_place_alone_proves_nothing() -> None:
 
 def test_specs_that_agree_with_each_other_alone_prove_nothing() -> None:
     assert verdict(agreed={"tp": (ARGS, "args of vllm-worker-0")}).outcome == "unknown"
+
+
+def test_two_command_lines_that_run_alike_prove_nothing_of_what_was_asked() -> None:
+    other = "argv of vllm-worker-0 (pid 9)"
+    assert verdict(agreed={"tp": (ARGV, other)}).outcome == "unknown"
+
+
+def test_a_model_alone_is_no_layout() -> None:
+    found = verdict(agreed={"model": (ARGS, ARGV), "tp": (ARGV,)})
+    assert found.outcome == "unknown"
+    assert found.says == f"TP=16, by {ARGV}: no spec that was read says so too"
+    only = verdict(tp=None, sources={"model": ARGS}, agreed={"model": (ARGS, ARGV)})
+    assert only.outcome == "unknown"
+
+
+@pytest.mark.parametrize(("name", "value"), [("pp", 2), ("dp", 4), ("ep", True), ("pp", 1)])
+def test_a_degree_that_a_spec_names_and_nothing_confirms_is_unknown(name: str, value: int) -> None:
+    told = {"tp": (ARGS, ARGV), name: (ARGS,)}
+    sources = {"tp": ARGS, name: ARGS}
+    found = verdict(**{name: value}, sources=sources, agreed=told)
+    assert found.outcome == "unknown"
+    assert "no command line that runs was seen to say so too" in found.says
+    both = verdict(**{name: value}, sources=sources, agreed=told | {name: (ARGS, ARGV)})
+    assert both.outcome == "pass"
+
+
+def test_a_degree_that_only_runs_is_unknown_unless_it_is_the_default() -> None:
+    told = {"tp": (ARGS, ARGV), "pp": (ARGV,)}
+    sources = {"tp": ARGS, "pp": ARGV}
+    assert verdict(pp=2, sources=sources, agreed=told).outcome == "unknown"
+    assert verdict(pp=1, sources=sources, agreed=told).outcome == "pass"
+
+
+def test_what_the_caller_expects_is_a_place_that_asks() -> None:
+    found = verdict(sources={"tp": "--expect"}, agreed={"tp": (ARGV, "--expect")})
+    assert (found.outcome, found.says) == ("pass", f"TP=16, by {ARGV}, --expect")
+
+
+def test_what_could_not_be_read_is_said_where_nothing_is_confirmed() -> None:
+    found = verdict(agreed={"tp": (ARGV,)}, unread={"tp": "args of a: -tp $TP is not known here"})
+    assert found.outcome == "unknown"
+    assert found.says.endswith("args of a: -tp $TP is not known here")
 
 
 def test_a_command_line_of_a_pod_that_nobody_looked_at_is_no_witness() -> None:

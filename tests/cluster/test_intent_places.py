@@ -10,7 +10,7 @@ from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import NotFound, Refused
 from distcheck.agent.cluster.intent.beside import Beside, read_beside
 from distcheck.agent.cluster.intent.declared import declared_intent
-from distcheck.agent.cluster.intent.resources import asked_by
+from distcheck.agent.cluster.intent.resources import asked_by, gpu_nodes
 from distcheck.checks.evidence import Conflict, Intent
 from tests.cluster.manifests.build import container, obj, pod
 
@@ -62,6 +62,36 @@ def test_a_default_of_the_script_is_only_assumed() -> None:
     assert found.unread == {}
 
 
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"env": [{"name": "TP", "valueFrom": {"secretKeyRef": {"name": "s", "key": "tp"}}}]},
+        {"env": [{"name": "TP", "valueFrom": {"configMapKeyRef": {"name": "gone", "key": "tp"}}}]},
+        {"envFrom": [{"secretRef": {"name": "s"}}]},
+        {"envFrom": [{"configMapRef": {"name": "gone"}}]},
+    ],
+)
+def test_a_default_is_not_assumed_where_the_variable_is_or_may_be_set(more: Object) -> None:
+    found = asks("vllm serve m -tp ${TP:-8}", **more)
+    assert (found.tp, found.assumed) == (None, ())
+    assert "${TP:-8}" in found.unread["tp"]
+
+
+def test_words_that_may_be_any_flags_are_named() -> None:
+    found = asks("vllm serve m -tp 8 --host $IP $EXTRA_ARGS")
+    assert found.tp == 8
+    assert found.unread == {"arguments": "args of a-0: the argument $EXTRA_ARGS is not known here"}
+    array = asks(
+        'ARGS=(m -tp 8); if [ -n "$FOO" ]; then ARGS+=(-pp 2); fi; vllm serve "${ARGS[@]}"'
+    )
+    assert (array.tp, array.pp, set(array.unread)) == (None, None, {"model", "arguments"})
+
+
+def test_a_script_that_overrides_a_variable_of_its_container_is_no_conflict() -> None:
+    found = asks("export NCCL_NET=IB; vllm serve m -tp 8", env=env(NCCL_NET="Socket"))
+    assert (found.nccl, found.conflicts) == ({"NCCL_NET": "IB"}, ())
+
+
 def test_a_resource_is_stronger_than_a_default_and_nobody_quarrels_with_one() -> None:
     nim = obj("apps.nvidia.com/v1alpha1", "NIMService", "big",
               spec={"multiNode": {"parallelism": {"tensor": 16, "pipeline": 1}}})  # fmt: skip
@@ -78,17 +108,22 @@ def test_arguments_without_a_known_image_are_nobodys() -> None:
     assert starts("--tensor-parallel-size=8", image="example.com/tool").tp is None
 
 
-def test_nim_weighs_its_places_and_each_that_differs_is_a_conflict() -> None:
+def test_a_place_of_nim_that_a_stronger_one_overrides_as_documented_is_no_conflict() -> None:
     found = starts("nim-serve", "--tensor-parallel-size", "4", image=NIM, env=env(
         NIM_PASSTHROUGH_ARGS="--tensor-parallel-size 8", NIM_TENSOR_PARALLEL_SIZE="16",
         NIM_MODEL_PROFILE="vllm-bf16-tp2-pp2"))  # fmt: skip
     assert (found.engine, found.tp, found.pp) == ("nim", 4, 2)
     assert found.model == "meta/llama-3.1-405b-instruct"
-    assert found.conflicts == (
-        Conflict("tp", "8", "NIM_PASSTHROUGH_ARGS of a-0"),
-        Conflict("tp", "16", "environment of a-0"),
-        Conflict("tp", "2", "NIM_MODEL_PROFILE of a-0"),
-    )
+    assert found.conflicts == ()
+    alone = starts(image=NIM, env=env(
+        NIM_TENSOR_PARALLEL_SIZE="16", NIM_MODEL_PROFILE="vllm-bf16-tp8-pp2"))  # fmt: skip
+    assert (alone.tp, alone.pp, alone.conflicts) == (16, 2, ())
+
+
+def test_nim_pods_that_ask_for_different_degrees_are_a_conflict() -> None:
+    one = [{"name": "c", "image": NIM, "env": env(NIM_TENSOR_PARALLEL_SIZE=n)} for n in "48"]
+    pods = [pod(f"a-{n}", "n", "10.0.0.1", c) for n, c in enumerate(one)]
+    assert declared_intent(pods).conflicts == (Conflict("tp", "8", "environment of a-1"),)
 
 
 def test_a_profile_that_is_a_hash_says_nothing_and_why() -> None:
@@ -279,3 +314,58 @@ def test_no_text_of_a_pod_or_a_config_map_raises(
 def test_a_secret_in_a_word_that_cannot_be_read_is_hidden() -> None:
     found = asks("vllm serve https://user:hunter2@host/$X -tp 8")
     assert "hunter2" not in str(found)
+
+
+def serves(text: str) -> Intent:
+    """The intent of one pod that a RayService's `llm_configs` entry deploys."""
+    config = f"applications: [{{args: {{llm_configs: [{text}]}}}}]"
+    service = obj("ray.io/v1", "RayService", "r", spec={"serveConfigV2": config})
+    return asks("ray start --head", Beside({}, (service,)))
+
+
+@pytest.mark.parametrize(
+    ("deployment", "dp"),
+    [
+        ("num_replicas: 2", 2),
+        ("num_replicas: 1", None),
+        ("autoscaling_config: {min_replicas: 3, max_replicas: 3}", 3),
+        ("autoscaling_config: {min_replicas: 1, max_replicas: 1}", None),
+    ],
+)
+def test_replicas_of_ray_serve_are_copies_of_the_model(deployment: str, dp: int | None) -> None:
+    found = serves(f"{{engine_kwargs: {{tensor_parallel_size: 8}}, deployment_config: "
+                   f"{{{deployment}}}}}")  # fmt: skip
+    assert (found.tp, found.dp, found.unread) == (8, dp, {})
+
+
+@pytest.mark.parametrize(
+    "deployment",
+    ["num_replicas: auto", "autoscaling_config: {min_replicas: 1, max_replicas: 4}"],
+)
+def test_replicas_that_ray_serve_chooses_are_unread(deployment: str) -> None:
+    found = serves(f"{{engine_kwargs: {{tensor_parallel_size: 8}}, deployment_config: "
+                   f"{{{deployment}}}}}")  # fmt: skip
+    assert (found.tp, found.dp) == (8, None)
+    assert "Ray Serve itself" in found.unread["dp"]
+
+
+def test_data_parallel_ranks_of_ray_serve_are_counted_once() -> None:
+    found = serves("{engine_kwargs: {tensor_parallel_size: 8, data_parallel_size: 2}, "
+                   "deployment_config: {num_replicas: 2}}")  # fmt: skip
+    assert found.dp == 2
+
+
+@pytest.mark.parametrize(
+    ("group", "nodes"),
+    [
+        ({"replicas": 4, "maxReplicas": 2}, 2),
+        ({"replicas": 0, "minReplicas": 3}, 3),
+        ({"minReplicas": 2, "numOfHosts": 2}, 4),
+        ({"replicas": 2, "suspend": True}, None),
+        ({"replicas": "2"}, None),
+    ],
+)
+def test_the_pods_of_a_ray_group_stay_between_its_limits(group: Object, nodes: int | None) -> None:
+    template = {"spec": {"containers": [container("x")]}}
+    cluster = {"spec": {"workerGroupSpecs": [{**group, "template": template}]}}
+    assert (gpu_nodes(cluster, lambda one: 8 if one else 0) or (None,))[0] == nodes

@@ -9,6 +9,8 @@ from distcheck.agent.cluster.intent.declared import with_argv, with_expected
 from distcheck.checks.evidence import (
     Conflict,
     EngineArguments,
+    GpuProcess,
+    Gpus,
     Intent,
     NodeLook,
     PodLook,
@@ -93,10 +95,10 @@ def test_two_servers_that_differ_are_a_conflict_where_no_spec_says_which_is_mean
     assert found.conflicts == (Conflict("tp", "8", "argv of a-1 (pid 9)"),)
 
 
-def test_a_number_that_no_spec_could_tell_is_known_once_it_runs() -> None:
+def test_a_number_that_no_spec_could_tell_is_known_once_it_runs_and_not_confirmed() -> None:
     open_one = Intent(unread={"tp": "args of a-0: -tp $TP", "dp": "args of a-0: -dp $DP"})
     found = with_argv(open_one, [runs("vllm", "serve", "m", "-tp", "8")])
-    assert (found.tp, found.dp, found.unread) == (8, 1, {})
+    assert (found.tp, found.dp, found.unread) == (8, 1, open_one.unread)
 
 
 def test_a_worker_without_a_server_says_its_degrees_and_no_defaults() -> None:
@@ -160,3 +162,114 @@ def test_what_runs_otherwise_than_the_caller_expects_stays_a_conflict() -> None:
     assert (found.tp, found.conflicts) == (16, (Conflict("tp", "8", PID, running=True),))
     agreed = with_expected(with_argv(asked(tp=16), [vllm(8)]), {"tp": 8})
     assert (agreed.tp, agreed.conflicts) == (8, ())
+
+
+def test_a_caller_who_says_what_no_spec_could_tell_settles_it() -> None:
+    open_one = Intent(unread={"tp": "args of a-0: -tp $TP"})
+    found = with_expected(with_argv(open_one, [vllm(8)]), {"tp": 8})
+    assert (found.agreed["tp"], found.unread) == ((PID, "--expect"), {})
+
+
+def test_a_degree_that_a_variable_and_what_runs_both_tell_needs_no_arguments() -> None:
+    told = structs.replace(asked("environment of a-0", tp=8), unread={"tp": "args of a-0: $TP"})
+    assert with_argv(told, [vllm(8)]).unread == {}
+
+
+def test_words_that_a_shell_put_in_may_change_what_stands_before_them() -> None:
+    told = {"arguments": "args of a-0: the argument $EXTRA is not known here"}
+    declared = structs.replace(asked(tp=8), unread=told)
+    found = with_argv(declared, [vllm(16)])
+    assert (found.tp, found.conflicts, found.unread) == (16, (), told)
+    assert with_argv(declared, [vllm(8)]).unread == {}
+
+
+def other(pid: int, *words: str, title: str = "x", ppid: int = 0) -> Process:
+    return Process(pid, title, ppid, words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("vllm", "serve", "--help"),
+        ("vllm", "serve", "m", "--help=ModelConfig"),
+        ("vllm", "--version"),
+        ("vllm", "bench", "serve", "--model", "m", "-tp", "2"),
+        ("vllm", "chat", "--model-name", "m"),
+        ("python3", "-m", "sglang.launch_server", "-h"),
+        ("bash", "-c", "vllm serve m -tp 4 $EXTRA"),
+    ],
+)
+def test_what_serves_nothing_is_no_server(words: tuple[str, ...]) -> None:
+    look = runs("vllm", "serve", "m", "-tp", "16", more=(other(10, *words),))
+    found = with_argv(asked(tp=16), [look])
+    assert (found.conflicts, found.unread, found.agreed["tp"][1:]) == ((), {}, (PID,))
+
+
+SMALL = ("vllm", "serve", "emb", "-tp", "1")
+
+
+def test_two_servers_of_one_pod_that_differ_are_unread_and_both_named() -> None:
+    look = runs("vllm", "serve", "m", "-tp", "16", more=(other(10, *SMALL),))
+    found = with_argv(Intent(), [look])
+    assert (found.tp, found.model, found.pp, found.conflicts) == (None, None, 1, ())
+    assert "pid 9 with model=m, TP=16" in found.unread["tp"]
+    assert "pid 10 with model=emb, TP=1" in found.unread["tp"]
+    meant = with_argv(asked(tp=16), [look])
+    assert (meant.tp, meant.conflicts, meant.model) == (16, (), None)
+    assert "pid 10" in meant.unread["tp"]
+
+
+def test_of_two_servers_the_one_with_ranks_under_it_counts() -> None:
+    rank = other(11, title="VLLM::Worker_TP0", ppid=9)
+    look = runs("vllm", "serve", "m", "-tp", "16", more=(other(10, *SMALL), rank))
+    found = with_argv(asked(tp=16), [look])
+    assert (found.tp, found.model, found.conflicts, found.unread) == (16, "m", (), {})
+
+
+def test_of_two_servers_the_one_on_more_gpus_counts() -> None:
+    ranks = [other(20 + n, title=f"VLLM::Worker_TP{n}", ppid=9) for n in range(2)]
+    engine = other(30, title="VLLM::EngineCore", ppid=10)
+    look = runs("vllm", "serve", "m", "-tp", "2", more=(other(10, *SMALL), *ranks, engine))
+    on = [GpuProcess(f"GPU-{n}", p.pid, pod="d/a-0") for n, p in enumerate((*ranks, engine))]
+    found = with_argv(asked(tp=2), [structs.replace(look, gpus=Gpus((), tuple(on)))])
+    assert (found.tp, found.model, found.conflicts, found.unread) == (2, "m", (), {})
+    one_each = structs.replace(look, gpus=Gpus((), tuple(on[1:])))
+    assert "tp" in with_argv(asked(tp=2), [one_each]).unread
+
+
+def test_ranks_that_ray_holds_do_not_tell_whose_they_are() -> None:
+    actor = other(40, title="ray::RayWorkerWrapper", ppid=3)
+    engine = other(30, title="VLLM::EngineCore", ppid=10)
+    look = runs("vllm", "serve", "m", "-tp", "16", more=(other(10, *SMALL), actor, engine))
+    assert "tp" in with_argv(Intent(), [look]).unread
+
+
+def test_a_copy_that_a_server_has_just_forked_is_the_same_server() -> None:
+    words = ("vllm", "serve", "m", "-tp", "16")
+    found = with_argv(asked(tp=16), [runs(*words, more=(other(10, *words, ppid=9),))])
+    assert (found.agreed["tp"], found.conflicts) == (("args of a-0", PID), ())
+
+
+def test_what_nim_does_not_put_on_its_engines_command_line_is_no_default() -> None:
+    declared = structs.replace(asked("environment of a-0", tp=8), engine="nim")
+    found = with_argv(declared, [runs("vllm", "serve", "/opt/nim/workspace")])
+    assert (found.tp, found.conflicts) == (8, ())
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("ray", "start", "--block", "--address=h:6379"),
+        ("vllm", "serve", "m", "--headless", "-dp", "4", "--data-parallel-start-rank", "2"),
+        ("vllm", "serve", "/models/m/", "-tp=4", "-dp", "4", "-dpl", "1", "-dpr", "3"),
+        ("vllm", "serve", "m", "--tensor_parallel_size=4", "-dp", "4", "-dpn", "2", "-r", "1"),
+        ("vllm", "serve", "org/M", "-tp", "4", "-dp", "4", "--quantization", "fp8", "--headless"),
+    ],
+)
+def test_a_worker_that_says_less_or_says_it_otherwise_differs_in_nothing(
+    words: tuple[str, ...],
+) -> None:
+    head = runs("vllm", "serve", "org/m", "-tp", "4", "-dp", "4", "--enable-expert-parallel")
+    declared = asked(tp=4, dp=4, ep=True, model="org/m")
+    found = with_argv(declared, [head, runs(*words, pod="a-1")])
+    assert (found.conflicts, found.unread) == ((), {})

@@ -61,6 +61,16 @@ def tp(script: str) -> int | None:
             4,
         ),
         ("test $IDX = 1 && T=2 || T=4; vllm serve m -tp $T", 4),
+        ('A="-pp 2"; A+=" -tp 4"; vllm serve m $A', 4),
+        ("export T=8; bash -c 'vllm serve m -tp ${T:-4}'", 8),
+        ("T=8; export T; bash -c 'vllm serve m -tp ${T:-4}'", 8),
+        ("(TP=8; echo hi); vllm serve m -tp $TP", 16),
+        ("(cd /tmp && export TP=1 && python warm.py); vllm serve m -tp $TP", 16),
+        ("(TP=2; (TP=4; source x); vllm serve m -tp $TP)", 2),
+        ("(N=2; source x; unset TP; A=(1)); vllm serve m -tp $TP", 16),
+        ('A=(-tp 4); if [ $IDX = 1 ]; then A+=(-tp 8); fi; vllm serve m "${A[@]}"', 4),
+        ('A=(-tp 4); if [ $IDX = 0 ]; then A+=(-tp 8); fi; vllm serve m "${A[@]}"', 8),
+        ("vllm serve --help | grep -q headless; vllm serve m -tp 4", 4),
     ],
 )
 def test_what_the_shell_would_pass(script: str, value: int) -> None:
@@ -84,6 +94,18 @@ def test_what_the_shell_would_pass(script: str, value: int) -> None:
         "TP=$(nproc); vllm serve m -tp $TP",
         "if [ $RANK = 0 ]; then vllm serve m -tp 8; else vllm serve m -tp 4; fi",
         "vllm serve m -tp '$TP'",
+        "TP=8 & vllm serve m -tp $TP",
+        "TP=8 | cat; vllm serve m -tp $TP",
+        "echo | export TP=8; vllm serve m -tp $TP",
+        "((TP *= 2)); vllm serve m -tp $TP",
+        "TP+=6; vllm serve m -tp $TP",
+        "printf -v TP %d 8; vllm serve m -tp $TP",
+        "let TP=8; vllm serve m -tp $TP",
+        "T=8; bash -c 'vllm serve m -tp ${T:-4}'",
+        "{ TP=8; echo hi; } | tee log; vllm serve m -tp $TP",
+        "echo 8 | while read x; do TP=$x; done; vllm serve m -tp $TP",
+        "if [ $IDX = 0 ]; then TP=8; fi 2>&1 | tee log; vllm serve m -tp $TP",
+        "if [ -n $FOO ]; then : ${E:=8}; fi; vllm serve m -tp $E",
     ],
 )
 def test_what_the_shell_alone_knows_is_unread_and_named(script: str) -> None:
@@ -96,6 +118,39 @@ def test_a_default_counts_only_where_it_is_assumed() -> None:
     assert flags("vllm serve m -tp ${GPUS:-16}", assume=True).tp == 16
     assert flags("vllm serve m -tp ${GPUS:=8} -pp $GPUS", assume=True).pp == 8
     assert flags("vllm serve m -tp $GPUS", assume=True).tp is None
+
+
+def test_a_variable_that_is_set_to_what_cannot_be_read_has_no_default() -> None:
+    hidden = {**KNOWN, "GPUS": None}
+    found = engine_flags(["sh", "-c", "vllm serve m -tp ${GPUS:-16}"], hidden, assume=True)
+    assert found is not None
+    assert (found.tp, found.unread) == (None, ("tp",))
+
+
+def test_the_words_of_a_function_are_not_those_of_its_script() -> None:
+    found = flags("serve() { vllm serve m -tp ${1:-8}; }; serve 16", assume=True)
+    assert (found.tp, found.unread) == (None, ("tp",))
+
+
+@pytest.mark.parametrize(
+    ("script", "word"),
+    [
+        ("vllm serve m -tp 8 $EXTRA", "$EXTRA"),
+        ('A=(-tp 8); if [ -n "$FOO" ]; then A+=(-pp 2); fi; vllm serve m "${A[@]}"', "${A[@]}"),
+        ('A=(-tp 8); [ "$PP" ] && A+=(-pp $PP); vllm serve m "${A[@]}"', "${A[@]}"),
+        ('A=(-tp 8); mapfile -t A < /f; vllm serve m "${A[@]}"', "${A[@]}"),
+        ('A=(-tp 8); A[1]=16; vllm serve m "${A[@]}"', "${A[@]}"),
+        ("vllm serve m --enforce-eager `cat flags`", "`cat flags`"),
+    ],
+)
+def test_a_word_that_may_become_any_flags_is_unread(script: str, word: str) -> None:
+    found = flags(script)
+    assert found.pp is None
+    assert found.reasons["arguments"] == f"the argument {word}"
+
+
+def test_a_value_of_a_flag_that_is_not_read_becomes_no_flags() -> None:
+    assert flags('vllm serve "$MODEL" --host $POD_IP --api-key $KEY').unread == ("model",)
 
 
 def test_a_branch_that_is_not_taken_starts_nothing() -> None:

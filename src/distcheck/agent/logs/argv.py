@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 
 from distcheck.agent.logs.flags import BOOL, FLOAT, INT, TEXT, Grammar, Kinds, read_flags
 from distcheck.agent.logs.shell import runs
+from distcheck.agent.logs.shell_variables import Known
 
 _ENTRY_POINTS = frozenset({"vllm.entrypoints.openai.api_server", "vllm.entrypoints.api_server"})
 _MAINS = frozenset({"vllm", "vllm.entrypoints.cli.main"})
@@ -125,10 +126,11 @@ _RAY = Grammar(
     }
 )
 _DEGREES = ("tp", "pp", "dp", "model")
+_SHOWS = frozenset({"--help", "-h", "--version"})
 
 
 def engine_flags(
-    argv: Sequence[str], known: Mapping[str, str] | None = None, *, assume: bool = False
+    argv: Sequence[str], known: Known | None = None, *, assume: bool = False
 ) -> EngineFlags | None:
     """What `argv` asks of vLLM; None where it starts no vLLM server.
 
@@ -150,11 +152,11 @@ def agreed(found: Sequence[EngineFlags]) -> EngineFlags:
     odd = [d for d in _DEGREES if len({getattr(one, d) for one in found}) > 1]
     if not odd:
         return last
-    reasons = {**last.reasons, **dict.fromkeys(odd, "the script starts several servers")}
+    reasons = {**last.reasons, **dict.fromkeys(odd, "which of several servers starts")}
     return structs.replace(last, **dict.fromkeys(odd), unread=tuple(reasons), reasons=reasons)
 
 
-def ray_start(argv: Sequence[str], known: Mapping[str, str] | None = None) -> RayStart | None:
+def ray_start(argv: Sequence[str], known: Known | None = None) -> RayStart | None:
     """What `argv` asks of `ray start`; None where it does not start Ray."""
     found = [rest for ran in runs(argv, known) if (rest := _ray_arguments(ran.words)) is not None]
     if not found:
@@ -163,8 +165,18 @@ def ray_start(argv: Sequence[str], known: Mapping[str, str] | None = None) -> Ra
     return RayStart(**values)
 
 
+def only_shows(arguments: Sequence[str]) -> bool:
+    """Whether the program prints its help, or its version, and ends."""
+    return any(w in _SHOWS or w.startswith("--help=") for w in arguments)
+
+
 def vllm_arguments(command: Sequence[str]) -> list[str] | None:
-    """The arguments of the vLLM server that `command` starts."""
+    """The arguments of the vLLM server that `command` starts; None where it starts none."""
+    found = _vllm_arguments(command)
+    return None if found is None or only_shows(found) else found
+
+
+def _vllm_arguments(command: Sequence[str]) -> list[str] | None:
     for i, word in enumerate(command):
         name = word.rpartition("/")[2]
         if (name == "vllm" or word in _MAINS) and command[i + 1 : i + 2] == ("serve",):
@@ -192,6 +204,8 @@ def vllm_flags(arguments: Sequence[str]) -> EngineFlags:
         unread.pop("model", None)
     if _unfilled(values.get("model", "")):
         unread["model"] = f"the model is {values.pop('model')}"
+    if read.open is not None:
+        unread["arguments"] = f"the argument {read.open}"
     if "executor" not in values and "--worker-use-ray" in arguments:
         values["executor"] = "ray"
     return EngineFlags(**values, unread=tuple(unread), reasons=unread)

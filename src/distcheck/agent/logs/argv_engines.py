@@ -8,9 +8,16 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct, structs
 
-from distcheck.agent.logs.argv import EngineFlags, agreed, vllm_arguments, vllm_flags
-from distcheck.agent.logs.flags import BOOL, INT, TEXT, Grammar, read_flags
+from distcheck.agent.logs.argv import (
+    EngineFlags,
+    agreed,
+    only_shows,
+    vllm_arguments,
+    vllm_flags,
+)
+from distcheck.agent.logs.flags import BOOL, INT, TEXT, Grammar, Read, read_flags
 from distcheck.agent.logs.shell import Ran, runs
+from distcheck.agent.logs.shell_variables import Known
 from distcheck.checks.evidence.group import Engine
 
 _SGLANG = Grammar(
@@ -82,7 +89,7 @@ class Server(Struct, frozen=True):
 
 
 def server_of(
-    argv: Sequence[str], known: Mapping[str, str] | None = None, *, assume: bool = False
+    argv: Sequence[str], known: Known | None = None, *, assume: bool = False
 ) -> Server | None:
     """The server that `argv` starts, also inside a shell string; None where it starts none.
 
@@ -96,6 +103,8 @@ def server_of(
 
 def _servers(ran: Ran) -> Iterator[Server]:
     words, many = ran.words, launched(ran.words)
+    if only_shows(words):
+        return
     if (vllm := vllm_arguments(words)) is not None:
         yield Server("vllm", vllm_flags(vllm), None, ran.variables)
     elif (sglang := _sglang_arguments(words)) is not None:
@@ -141,7 +150,7 @@ def _sglang(arguments: Sequence[str]) -> EngineFlags:
         values["ep"] = experts > 1
     if read.positional:
         values.setdefault("model", read.positional)
-    return _flags(values, read.unread)
+    return _flags(values, read)
 
 
 def _triton(words: Sequence[str]) -> Server | None:
@@ -154,7 +163,7 @@ def _triton(words: Sequence[str]) -> Server | None:
         if leads or name in _TRITON_SCRIPTS:
             read = read_flags(words[at + 1 :], _TRITON)
             ranks = read.values.pop("ranks", None)
-            flags = _flags(read.values, read.unread)
+            flags = _flags(read.values, read)
             return Server("triton-trtllm", flags, ranks, is_whole=False)
     return None
 
@@ -165,12 +174,14 @@ def _trtllm(arguments: Sequence[str]) -> EngineFlags:
     experts = values.pop("experts", None)
     values |= {} if experts is None else {"ep": experts > 1}
     values |= {"model": read.positional} if read.positional else {}
-    return _flags(values, read.unread)
+    return _flags(values, read)
 
 
-def _flags(values: dict[str, object], unread: Mapping[str, str]) -> EngineFlags:
+def _flags(values: dict[str, object], read: Read) -> EngineFlags:
     """As vLLM's: a model that a shell has yet to fill in is unread."""
-    model, reasons = values.get("model"), dict(unread)
+    model, reasons = values.get("model"), dict(read.unread)
     if isinstance(model, str) and ("$" in model or "`" in model):
         reasons["model"] = f"the model is {values.pop('model')}"
+    if read.open is not None:
+        reasons["arguments"] = f"the argument {read.open}"
     return EngineFlags(**values, unread=tuple(reasons), reasons=reasons)  # type: ignore[arg-type]

@@ -42,11 +42,15 @@ class Grammar(Struct, frozen=True):
 
 
 class Read(Struct, frozen=True):
-    """Values by field; the words that belong to no flag; flags whose value cannot be read."""
+    """Values by field; the words that belong to no flag; flags whose value cannot be read.
+
+    `open` is a word that a shell has yet to fill in, and may become any flags (`$EXTRA_ARGS`).
+    """
 
     values: dict[str, Any]
     positional: str | None = None
     unread: dict[str, str] = {}
+    open: str | None = None
 
 
 def read_flags(arguments: Sequence[str], grammar: Grammar) -> Read:
@@ -57,20 +61,28 @@ def read_flags(arguments: Sequence[str], grammar: Grammar) -> Read:
     values: dict[str, object] = {}
     unread: dict[str, str] = {}
     positional: str | None = None
-    certain, words = True, iter(arguments)
+    filled_in: str | None = None
+    certain, words, valued = True, iter(arguments), False
     for word in words:
         if not word.startswith("-"):
-            positional = word if certain and positional is None else positional
+            is_model = certain and positional is None
+            is_one = is_model and not word.endswith(("@]}", "$@"))
+            if set("$`") & set(word) and not valued and not is_one:
+                filled_in = word[:_LONGEST_REASON]
+            valued = False
+            positional = word if is_model else positional
             certain = certain and positional is not None
             continue
         name, equals, inline = word.partition("=")
+        valued = False
         off = grammar.named(f"--{name[5:]}") if name.startswith("--no-") else None
         if off is not None and grammar.flags[off][1] == BOOL:
             values[grammar.flags[off][0]] = False
             continue
         flag = grammar.named(name)
         if flag is None:
-            certain = certain and (bool(equals) or name.replace("_", "-") in grammar.switches)
+            valued = not equals and name.replace("_", "-") not in grammar.switches
+            certain = certain and not valued
             continue
         field, kind = grammar.flags[flag]
         text = inline if equals else ("" if kind == BOOL else next(words, ""))
@@ -79,7 +91,7 @@ def read_flags(arguments: Sequence[str], grammar: Grammar) -> Read:
         values[field] = value
         if value is None:
             unread[field] = f"{flag} {text}"[:_LONGEST_REASON]
-    return Read({k: v for k, v in values.items() if v is not None}, positional, unread)
+    return Read({k: v for k, v in values.items() if v is not None}, positional, unread, filled_in)
 
 
 def _value(kind: str, text: str) -> object:

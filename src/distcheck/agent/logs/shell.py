@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from distcheck.agent.logs.shell_flow import Flow, is_test, outcome
 from distcheck.agent.logs.shell_tokens import Part, Token, tokens
-from distcheck.agent.logs.shell_variables import Value, Variables, Word
+from distcheck.agent.logs.shell_variables import Known, Value, Variables, Word
 
 _MOST_DEPTH = 4
 _MOST_WORDS = 4096
@@ -21,12 +21,19 @@ _MOST_EXPORTED = 500
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
 _ASSIGNMENT = re.compile(r"([A-Za-z_]\w{0,127})(\+?)=", re.ASCII)
 _STRING_FLAG = re.compile(r"-[a-zA-Z]{0,16}c[a-zA-Z]{0,16}\Z")
+_ELEMENT = re.compile(r"([A-Za-z_]\w{0,127})\[", re.ASCII)
+_NAME = re.compile(r"[A-Za-z_]\w{0,127}", re.ASCII)
+_MOST_ARITHMETIC = 200
+_FILLS = frozenset({"unset", "read", "mapfile", "readarray", "let", "getopts"})
+"""Builtins that set the variables that they name."""
 _DECLARES = frozenset({"export", "declare", "local", "readonly", "typeset"})
 _SETS_ANYTHING = frozenset({"source", ".", "eval"})
 _OPENS = frozenset({"if", "while", "until", "for", "select", "case", "function", "{"})
 _GO_ON = frozenset({"if", "while", "until", "{"})
 """Constructs whose commands begin right behind the word."""
 _CLOSES = frozenset({"fi", "done", "esac", "}"})
+_PIPES = frozenset({"|", "|&"})
+_ASIDE = _PIPES | {"&"}
 _BETWEEN = frozenset({"then", "else", "elif", "do"})
 _ENDS = frozenset({"exec", "exit", "return"})
 _SAYS = frozenset({"echo", "printf", ":", "grep", "pgrep", "pkill", "which", "command"})
@@ -38,10 +45,14 @@ Parts = tuple[Part, ...]
 
 
 class Ran(Struct, frozen=True):
-    """A simple command, and the variables that the script gave it."""
+    """A simple command, and the variables that the script gave it.
+
+    `unexported` are those of them that no `export` was seen of: another shell may not see them.
+    """
 
     words: tuple[str, ...]
     variables: Mapping[str, str]
+    unexported: tuple[str, ...] = ()
 
 
 def commands(argv: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -51,7 +62,7 @@ def commands(argv: Sequence[str]) -> Iterator[tuple[str, ...]]:
 
 def runs(
     argv: Sequence[str],
-    known: Mapping[str, str] | None = None,
+    known: Known | None = None,
     *,
     assume: bool = False,
     depth: int = 0,
@@ -66,13 +77,19 @@ def runs(
         return
     variables = Variables(known, assume=assume, positional=positional)
     for ran in _Script(tokens(script), variables).run():
-        inner = {**(known or {}), **ran.variables}
+        hidden = dict.fromkeys(n for n in ran.unexported if n not in (known or {}))
+        inner = {**(known or {}), **ran.variables, **hidden}
         for one in runs(ran.words, inner, assume=assume, depth=depth + 1):
             yield Ran(one.words, {**ran.variables, **one.variables})
 
 
+def is_script(argv: Sequence[str]) -> bool:
+    """Whether this is a shell with a string to run."""
+    return _script(argv)[0] is not None
+
+
 def script_runs(
-    text: str, positional: Sequence[str], known: Mapping[str, str] | None, *, assume: bool = False
+    text: str, positional: Sequence[str], known: Known | None, *, assume: bool = False
 ) -> Iterator[Ran]:
     """The commands of the script `text` that is started with these words as `$0`, `$1`..."""
     yield from runs(("sh", "-c", text, *positional), known, assume=assume)
@@ -111,7 +128,12 @@ class _Script:
     def __init__(self, found: list[Token], variables: Variables) -> None:
         self._tokens, self._variables, self._at = found, variables, 0
         self._flow = Flow()
+        self._marked: set[str] = set()
+        self._aside, self._last = False, ""
+        self._piped = _pipes_a_block(found)
         self._exported: dict[str, str] = {}
+        self._outside: list[dict[str, str]] = []
+        self._arrays: list[tuple[re.Match[str], Value]] = []
         self._ended = False
 
     def run(self) -> Iterator[Ran]:
@@ -123,16 +145,46 @@ class _Script:
             operator = self._tokens[self._at].operator
             if operator:
                 self._at += 1
-                self._flow.operator(operator)
+                self._operator(operator)
                 continue
             words = self._words()
+            self._aside = self._last in _PIPES or self._next() in _ASIDE
             if not self._begins_function(words):
                 ran = self._command(words)
                 if ran is not None:
                     yield ran
 
+    def _operator(self, operator: str) -> None:
+        """What a subshell sets is gone behind it."""
+        before = self._flow.subshells
+        if operator == "(" and self._next() == "(":
+            self._arithmetic()
+        self._last = operator
+        self._flow.operator(operator)
+        if self._flow.subshells > before:
+            self._variables.enter()
+            self._outside.append(dict(self._exported))
+        elif self._flow.subshells < before:
+            self._variables.leave()
+            self._exported = self._outside.pop()
+
+    def _next(self) -> str:
+        return self._tokens[self._at].operator if self._at < len(self._tokens) else ""
+
+    def _arithmetic(self) -> None:
+        """`((NAME *= 2))` may set every name in it."""
+        for token in self._tokens[self._at + 1 : self._at + _MOST_ARITHMETIC]:
+            if token.operator == ")":
+                break
+            self._forget("".join(p.raw for p in token.parts))
+
+    def _forget(self, text: str) -> None:
+        for name in _NAME.findall(text[:_MOST_ARITHMETIC]):
+            self._variables.set(name, None)
+
     def _words(self) -> list[Parts]:
         """The words up to the next operator; arrays that they set are read on the way."""
+        self._arrays.clear()
         words: list[Parts] = []
         while self._at < len(self._tokens):
             token = self._tokens[self._at]
@@ -148,7 +200,7 @@ class _Script:
         return words
 
     def _array(self, head: Parts) -> None:
-        """`NAME=(a b)` and `NAME+=(a b)`."""
+        """`NAME=(a b)` and `NAME+=(a b)`: set once it is known whether the command runs."""
         held: list[Word] = []
         self._at += 1
         while self._at < len(self._tokens) and self._tokens[self._at].operator != ")":
@@ -157,13 +209,13 @@ class _Script:
         self._at += 1
         found = _ASSIGNMENT.match(head[0].text)
         if found is not None:
-            self._set(found, tuple(held))
+            self._arrays.append((found, tuple(held)))
 
-    def _set(self, found: re.Match[str], value: Value) -> None:
+    def _set(self, name: str, value: Value, *, adds: bool) -> None:
         """`NAME=value` where it runs; unknown from here on where it may."""
-        name, adds = found[1], bool(found[2])
         before = self._variables.values.get(name) if adds else ()
-        runs_now = self._flow.runs
+        aside = self._aside or (self._piped and self._flow.depth)
+        runs_now = None if aside else self._flow.runs
         if runs_now is False:
             return
         lost = runs_now is None or before is None or len(before) + len(value) > _MOST_WORDS
@@ -201,7 +253,15 @@ class _Script:
             elif keyword not in ("!", "time"):
                 return self._simple(words[at:], negated=negated)
             negated = negated is not (keyword == "!")
+        if self._arrays:
+            self._set_arrays()
+            self._flow.returned(None, negated=False, tested=False)
         return None
+
+    def _set_arrays(self) -> None:
+        for found, value in self._arrays:
+            self._set(found[1], value, adds=bool(found[2]))
+        self._arrays.clear()
 
     def _unread_header(self, words: list[Parts]) -> None:
         """`for NAME in ...` sets NAME to one after the other."""
@@ -209,7 +269,13 @@ class _Script:
             self._variables.set(_plain(words[1]), None)
 
     def _simple(self, words: list[Parts], *, negated: bool) -> Ran | None:
+        self._set_arrays()
+        self._variables.sure = self._flow.runs is True
         if self._flow.runs is False:
+            return None
+        element = None if words[0][0].quoted else _ELEMENT.match(words[0][0].text)
+        if element is not None:  # `NAME[1]=value`
+            self._variables.set(element[1], None)
             return None
         assigned, rest = _assignments(words)
         own = [(found, self._variables.joined(parts)) for found, parts in assigned]
@@ -226,31 +292,56 @@ class _Script:
             return None
         given = {found[1]: word.text for found, word in own if word.known}
         front = (f"{name}={text}" for name, text in given.items())
-        return Ran((*front, *(w.text for w in said)), self._exported | given)
+        hidden = tuple(n for n in self._exported if n not in self._marked and n not in given)
+        return Ran((*front, *(w.text for w in said)), self._exported | given, hidden)
 
     def _assign(self, found: re.Match[str], word: Word) -> None:
-        self._set(found, (word,))
+        before = self._variables.text(found[1]) if found[2] else None
+        if found[2] and (before is None or before.isdigit() or not word.known):
+            self._variables.set(found[1], None)  # after `declare -i` it adds
+        elif before is not None:
+            self._set(found[1], (Word(before + word.text),), adds=False)
+        else:
+            self._set(found[1], (word,), adds=False)
         value = self._variables.text(found[1])
         if value is None:
             self._exported.pop(found[1], None)
         elif len(self._exported) < _MOST_EXPORTED:
             self._exported[found[1]] = value
 
+    def _mark(self, said: Sequence[Word]) -> None:
+        """`export NAME` and `declare -x NAME`."""
+        flags = "".join(w.text for w in said if w.text.startswith("-"))
+        if len(self._marked) < _MOST_EXPORTED and (said[0].text == "export" or "x" in flags):
+            self._marked.update(w.text.partition("=")[0] for w in said[1:])
+
     def _effects(self, rest: list[Parts], said: Sequence[Word]) -> None:
         """What a builtin does to the variables, and to the rest of the script."""
         first = said[0].text if said else ""
         if first in _DECLARES:
+            self._mark(said)
             for found, parts in _assignments([p for p in rest[1:] if not _is_flag(p)])[0]:
                 self._assign(found, self._variables.joined(parts))
-        elif first in ("unset", "read"):
+        elif first in _FILLS or (first == "printf" and any("-v" in w.text for w in said[1:2])):
             for word in said[1:]:
-                self._variables.set(word.text, None)
+                self._forget(word.text)
         elif first in ("shift", "set") and not all(w.text.startswith(("-", "+")) for w in said[1:]):
             self._variables.set("@", None)
         elif first in _SETS_ANYTHING and not said[-1].text.endswith("/activate"):
             self._variables.cloud()
         elif first in _ENDS and (first != "exec" or len(said) > 1):
             self._ended = self._flow.runs is True and self._flow.can_end
+
+
+def _pipes_a_block(found: Sequence[Token]) -> bool:
+    """Whether a pipe, or `&`, makes a subshell of a `{ }`, `if` or loop anywhere."""
+    last = ""
+    for token in found:
+        here = token.operator or _plain(token.parts)
+        if (last in _CLOSES and here in _ASIDE) or (last in _PIPES and here in _OPENS):
+            return True
+        last = last if here in (">", "\n") and last else here
+    return False
 
 
 def _assignments(words: list[Parts]) -> tuple[list[tuple[re.Match[str], Parts]], list[Parts]]:

@@ -92,6 +92,11 @@ class Flow:
         return len(self._blocks)
 
     @property
+    def subshells(self) -> int:
+        """How many subshells are open."""
+        return sum(b.opened_by == "(" for b in self._blocks)
+
+    @property
     def can_end(self) -> bool:
         """Whether `exit` here ends the script, not only a subshell or a function."""
         return all(b.opened_by != "(" for b in self._blocks)

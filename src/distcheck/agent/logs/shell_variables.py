@@ -26,22 +26,37 @@ class Word(Struct, frozen=True):
 
 Value = tuple[Word, ...]
 """What a variable holds: one word, or those of an array."""
+Known = Mapping[str, str | None]
+"""Variables of a container; None for one that is set to what cannot be read (a Secret's)."""
+_ABSENT: Value = (Word("", known=False),)
+
+
+class _Before(Struct, frozen=True):
+    """What a subshell changed: one variable, or all of them."""
+
+    name: str
+    value: Value | None
+    every: dict[str, Value | None] | None = None
+    clouded: bool = False
 
 
 class Variables:
     """Variables by name; None for one whose value cannot be told.
 
     A name that is absent may still be set by the image. With `assume` it counts as unset
-    where the script has a default for it (`${TP:-8}`), and nowhere else.
+    where the script has a default for it (`${TP:-8}`), and nowhere else. What is set inside a
+    subshell is forgotten at its end (2.12).
     """
 
     def __init__(
-        self, values: Mapping[str, str] | None, *, assume: bool, positional: Iterable[str] = ()
+        self, values: Known | None, *, assume: bool, positional: Iterable[str] = ()
     ) -> None:
-        self.values: dict[str, Value | None] = {k: (Word(v),) for k, v in (values or {}).items()}
-        self.assume, self.depth = assume, 0
-        self.exported: dict[str, str] = {}
+        self.values: dict[str, Value | None] = {
+            k: None if v is None else (Word(v),) for k, v in (values or {}).items()
+        }
+        self.assume, self.depth, self.sure = assume, 0, True
         self._clouded = False
+        self._subshells: list[list[_Before]] = []
         self._set_positional(tuple(positional))
 
     def _set_positional(self, words: tuple[str, ...]) -> None:
@@ -53,13 +68,32 @@ class Variables:
 
     def set(self, name: str, value: Value | None) -> None:
         """`name` holds `value` from here on."""
+        if self._subshells:
+            self._subshells[-1].append(_Before(name, self.values.get(name, _ABSENT)))
         size = sum(len(w.text) for w in value or ())
         self.values[name] = value if size <= _MOST_CHARACTERS else None
 
     def cloud(self) -> None:
         """Something that is not read here may have set any variable."""
+        if self._subshells:
+            before = _Before("", None, self.values, clouded=self._clouded)
+            self._subshells[-1].append(before)
         self.values = dict.fromkeys(self.values)
         self._clouded = True
+
+    def enter(self) -> None:
+        """A subshell begins."""
+        self._subshells.append([])
+
+    def leave(self) -> None:
+        """A subshell ends: everything is as it was before."""
+        for one in reversed(self._subshells.pop() if self._subshells else []):
+            if one.every is not None:
+                self.values, self._clouded = one.every, one.clouded
+            elif one.value is _ABSENT:
+                self.values.pop(one.name, None)
+            else:
+                self.values[one.name] = one.value
 
     def text(self, name: str) -> str | None:
         """The one known word that `name` holds."""
@@ -111,7 +145,8 @@ class Variables:
     def _with_default(
         self, name: str, value: Value | None, operator: str, rest: str
     ) -> Value | None:
-        absent = name not in self.values and self.assume and not self._clouded
+        of_function = name.isdigit() or name in "@*"  # which may have words of its own
+        absent = name not in self.values and self.assume and not self._clouded and not of_function
         if value is None and not absent:
             return None
         empty = absent or (operator[0] == ":" and not "".join(w.text for w in value or ()))
@@ -121,7 +156,7 @@ class Variables:
             return value
         default = self._default(rest)
         if operator[-1] == "=":
-            self.set(name, default)
+            self.set(name, default if self.sure else None)
         return default
 
     def _default(self, text: str) -> Value | None:

@@ -16,9 +16,9 @@ def sources_agree(sources: IntentSources) -> Verdict:
 
     Proves:
         A command line that runs and at least one place that asks (container arguments,
-        variables, custom resources, start scripts in ConfigMaps) name the same layout, and no
-        place that was read names another. It does not prove that the ranks are laid out so:
-        SHARD002 does.
+        variables, custom resources, start scripts in ConfigMaps, `--expect`) name the same TP,
+        and the same PP, DP and expert parallelism where any of them names one; no place that
+        was read names another. It does not prove that the ranks are laid out so: SHARD002 does.
 
     Causes:
         running_differs: a server runs with another TP, PP, DP or expert parallelism than
@@ -39,9 +39,11 @@ def sources_agree(sources: IntentSources) -> Verdict:
     if sources.differences:
         found = sources.differences
         return warned(_says(found), "intent_conflict", _cites(found), _subjects(found))
-    agreed = [t for t in sources.told if t.runs and len(t.places) > 1]
-    if not any(t.name in ("tp", "model") for t in agreed):
-        return unknown(_unconfirmed(sources.told), [_cite(t) for t in sources.told])
+    agreed = [t for t in sources.told if t.is_confirmed]
+    left = [t for t in sources.told if t.is_open]
+    if left or not any(t.name == "tp" for t in agreed):
+        told = left or [t for t in sources.told if t.name == "model"] or sources.told
+        return unknown(_unconfirmed(told, sources.gaps), [_cite(t) for t in told])
     return passed(_agree(agreed), [Cite(f"{t} is asked for", p) for t in agreed for p in t.places])
 
 
@@ -63,12 +65,13 @@ def _cite(told: Told) -> Cite:
     return Cite(f"{told} is asked for", told.places[0])
 
 
-def _unconfirmed(told: Sequence[Told]) -> str:
+def _unconfirmed(told: Sequence[Told], unread: Sequence[str]) -> str:
+    tail = f"; {'; '.join(unread[:_MOST])}" if unread else ""
     places = list(dict.fromkeys(p for t in told for p in t.places))
     what = f"{', '.join(map(str, told[:_MOST]))}, by {', '.join(places[:_MOST])}"
     if any(t.runs for t in told):
-        return f"{what}: no spec that was read says so too"
-    return f"{what}: no command line that runs was seen to say so too"
+        return f"{what}: no spec that was read says so too{tail}"
+    return f"{what}: no command line that runs was seen to say so too{tail}"
 
 
 def _agree(agreed: Sequence[Told]) -> str:

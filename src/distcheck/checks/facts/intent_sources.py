@@ -12,12 +12,28 @@ _LAYOUT = frozenset({"tp", "pp", "dp", "ep"})
 
 
 class Told(Struct, frozen=True):
-    """One value, and every place that says it; `runs` where a command line that runs does."""
+    """One value, and every place that says it; `runs` where a command line that runs does.
+
+    `default`: it is what an engine takes that is told nothing.
+    """
 
     name: str
     value: str
     places: tuple[str, ...]
     runs: bool
+    default: bool = False
+
+    @property
+    def is_confirmed(self) -> bool:
+        """A command line that runs says it, and a place that asks does too."""
+        return self.runs and not all(p.startswith(_RUNNING) for p in self.places)
+
+    @property
+    def is_open(self) -> bool:
+        """It is a degree that some place names, or that runs, and nothing confirms."""
+        only_runs = all(p.startswith(_RUNNING) for p in self.places)
+        asked = self.name == "tp" or not (self.default and only_runs)
+        return self.name in _LAYOUT and asked and not self.is_confirmed
 
     def __str__(self) -> str:
         """For messages: `TP=16`."""
@@ -74,7 +90,9 @@ class IntentSources(Fact, frozen=True, kw_only=True):
             why = "no spec and no command line that was read says what the group should serve"
             return Missing(f"{why}: {unread}" if unread else why)
         differences = tuple(_difference(intent, c) for c in intent.conflicts)
-        return cls(told=told, differences=differences, gaps=tuple(intent.unread.values()))
+        return cls(
+            told=told, differences=differences, gaps=tuple(dict.fromkeys(intent.unread.values()))
+        )
 
 
 def said(name: str, value: str) -> str:
@@ -91,7 +109,8 @@ def _told(intent: Intent, name: str, looked: frozenset[str]) -> Told | None:
     running = [p for p in places if p.startswith(_RUNNING)]
     seen = [p for p in running if p.removeprefix(_RUNNING).partition(" ")[0] in looked]
     kept = tuple(p for p in places if p not in running or p in seen)
-    return Told(name, str(value), kept, bool(seen)) if kept else None
+    default = type(value) is bool or value == 1
+    return Told(name, str(value), kept, bool(seen), default) if kept else None
 
 
 def _difference(intent: Intent, conflict: Conflict) -> Difference:

@@ -11,8 +11,10 @@ from distcheck.agent.redact import allowed_environ, plain_text
 from distcheck.checks.evidence.group import Engine
 
 LAYOUT = ("tp", "pp", "dp", "ep")
+OPEN = "arguments"
+"""What is unread where a shell has yet to put in words that may be any flags."""
 _FLAGS = ("model", *LAYOUT, "executor", "dp_local")
-_NAMES = {name: name for name in _FLAGS} | {"nnodes": "nodes"}
+_NAMES = {name: name for name in _FLAGS} | {"nnodes": "nodes", OPEN: OPEN}
 _MOST_MODEL = 200
 ALIKE = ("NCCL_NET", "NCCL_NET_PLUGIN", "NCCL_IB_DISABLE", "NCCL_ALGO", "NCCL_PROTO")
 """Settings in which all ranks must be alike to talk to each other."""

@@ -6,12 +6,13 @@ from typing import Any
 
 from msgspec import structs
 
+from distcheck.agent.cluster.intent.asked import LAYOUT, OPEN
 from distcheck.agent.cluster.intent.beside import Beside
 from distcheck.agent.cluster.intent.places import places
 from distcheck.agent.cluster.intent.running import asked_by_processes
 from distcheck.agent.cluster.intent.weighed import followed
 from distcheck.agent.cluster.podspec import containers, gpus_of
-from distcheck.checks.evidence import Conflict, Intent, NodeLook
+from distcheck.checks.evidence import Conflict, Gpus, Intent, NodeLook
 
 Object = dict[str, Any]
 
@@ -76,10 +77,28 @@ def with_argv(intent: Intent, looks: Iterable[NodeLook]) -> Intent:
     One that agrees is cited, and one that says more fills in. One that differs from a pod's
     own spec is kept as a conflict; over everything else it is followed, and that is kept.
     """
-    for pod in (pod for look in looks for pod in look.pods):
-        for asked in asked_by_processes(pod):
-            intent = followed(intent, asked)
-    return structs.replace(intent, unread=_still_unread(intent))
+    nim, seen = intent.engine == "nim", False
+    for look in looks:
+        gpus = look.gpus.processes if isinstance(look.gpus, Gpus) else ()
+        for pod in look.pods:
+            for asked in asked_by_processes(pod, gpus, nim=nim):
+                intent, seen = followed(intent, asked), True
+    unread = {k: why for k, why in intent.unread.items() if _is_open(intent, k, seen=seen)}
+    return structs.replace(intent, unread=unread)
+
+
+def _is_open(intent: Intent, name: str, *, seen: bool) -> bool:
+    """Whether what could not be read of `name` still matters, where a server was `seen` to run.
+
+    A degree is settled by a spec and a command line together, anything else by either.
+    """
+    if name == OPEN:
+        return not seen or _is_open(intent, "tp", seen=seen)
+    if name not in LAYOUT:
+        return getattr(intent, name, None) is None
+    places = intent.agreed.get(name) or ((p,) if (p := intent.sources.get(name)) else ())
+    running = [p for p in places if p.startswith("argv")]
+    return getattr(intent, name) is None or not 0 < len(running) < len(places)
 
 
 def with_expected(intent: Intent, expect: Mapping[str, int]) -> Intent:
@@ -93,10 +112,21 @@ def with_expected(intent: Intent, expect: Mapping[str, int]) -> Intent:
         if c.name in changes and c.value != str(changes[c.name])
     ]
     kept = [c for c in intent.conflicts if c.name not in changes]
+    agreed = {k: (*_alike(intent, k, v), "--expect") for k, v in changes.items()}
     return structs.replace(
         intent,
         **changes,
         sources=intent.sources | dict.fromkeys(changes, "--expect"),
         conflicts=tuple(dict.fromkeys((*kept, *against))),
+        agreed=intent.agreed | agreed,
+        unread={k: why for k, why in intent.unread.items() if k not in changes},
         assumed=tuple(a for a in intent.assumed if a not in changes),
     )
+
+
+def _alike(intent: Intent, name: str, value: int) -> tuple[str, ...]:
+    """The places that say what the caller expects."""
+    if getattr(intent, name) == value:
+        return intent.agreed.get(name) or tuple(filter(None, (intent.sources.get(name),)))
+    told = (c for c in intent.conflicts if c.name == name and c.value == str(value))
+    return tuple(dict.fromkeys(c.source for c in told))

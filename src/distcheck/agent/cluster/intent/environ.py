@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from distcheck.agent.cluster.podspec import argv_of, environment
+from distcheck.agent.logs.shell_variables import Known
 
 Object = dict[str, Any]
 ConfigMaps = Mapping[str, Mapping[str, str]]
@@ -38,6 +39,18 @@ def variables(pod: Object, container: Object) -> dict[str, str]:
     spec = pod.get("spec", {})
     own = {} if spec.get("hostNetwork") else {"HOSTNAME": _host(pod)}
     return own | environment(container)
+
+
+def known_to_shell(pod: Object, container: Object) -> Known:
+    """As `variables`, with None for each that is set to what cannot be read, such as a Secret's."""
+    given = (str(one.get("name")) for one in container.get("env") or () if "valueFrom" in one)
+    return dict.fromkeys(given) | variables(pod, container)
+
+
+def may_have_more(container: Object, maps: ConfigMaps) -> bool:
+    """Whether a Secret, or a ConfigMap that was not read, may set any variable."""
+    named = ((one.get("configMapRef") or {}).get("name") for one in container.get("envFrom") or ())
+    return any(name not in maps for name in named)
 
 
 def words_of(container: Object) -> tuple[str, ...]:

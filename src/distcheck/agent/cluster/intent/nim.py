@@ -9,6 +9,8 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec import structs
+
 from distcheck.agent.cluster.intent.asked import Asked, of_server
 from distcheck.agent.logs.argv import vllm_flags
 from distcheck.agent.logs.argv_engines import Server, launched
@@ -34,9 +36,28 @@ def is_nim(image: str, environ: Mapping[str, str]) -> bool:
 
 
 def nim_asked(
+    name: str,
+    image: str,
+    argv: Sequence[str],
+    environ: Mapping[str, str],
+    above: Asked | None = None,
+) -> Iterator[Asked]:
+    """What each place of the NIM container of pod `name` asks for, the strongest first.
+
+    A weaker place that differs is overridden, as NIM documents, and says nothing of that.
+    `above` is what a server asks for that the arguments start themselves.
+    """
+    stronger = {} if above is None else {**dict.fromkeys(above.unread), **above.values}
+    for asked in _places(name, image, argv, environ):
+        kept = {k: v for k, v in asked.values.items() if stronger.get(k, v) == v}
+        unread = {k: why for k, why in asked.unread.items() if k not in stronger}
+        yield structs.replace(asked, values=kept, unread=unread)
+        stronger = {**asked.values, **dict.fromkeys(asked.unread), **stronger}
+
+
+def _places(
     name: str, image: str, argv: Sequence[str], environ: Mapping[str, str]
 ) -> Iterator[Asked]:
-    """What each place of the NIM container of pod `name` asks for, the strongest first."""
     yield from _from_arguments(name, argv)
     if passed := environ.get("NIM_PASSTHROUGH_ARGS"):
         words = next(iter(commands(("sh", "-c", f"nim {passed}"))), ("nim",))[1:]

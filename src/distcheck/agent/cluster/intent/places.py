@@ -7,7 +7,13 @@ from msgspec import structs
 
 from distcheck.agent.cluster.intent.asked import ALIKE, Asked, nccl_of, of_server
 from distcheck.agent.cluster.intent.beside import Beside
-from distcheck.agent.cluster.intent.environ import ConfigMaps, filled, variables
+from distcheck.agent.cluster.intent.environ import (
+    ConfigMaps,
+    filled,
+    known_to_shell,
+    may_have_more,
+    variables,
+)
 from distcheck.agent.cluster.intent.nim import is_nim, nim_asked
 from distcheck.agent.cluster.intent.resources import asked_by, gpu_nodes
 from distcheck.agent.cluster.intent.scripts import MapFile, command_text, files_of, started
@@ -61,7 +67,8 @@ def _of_worker(asked: Asked) -> Asked:
 def _pod(pod: Object, maps: ConfigMaps, *, assume: bool = False) -> Iterator[Asked]:
     main = engine_container(pod)
     for container in (main, *(c for c in containers(pod) if c is not main)):
-        found = list(_container(pod, filled(pod, container, maps), assume=assume))
+        sure = assume and not may_have_more(container, maps)
+        found = list(_container(pod, filled(pod, container, maps), assume=sure))
         yield from found
         if any(asked.engine != "unknown" for asked in found):
             break  # what another container serves is something else
@@ -70,14 +77,18 @@ def _pod(pod: Object, maps: ConfigMaps, *, assume: bool = False) -> Iterator[Ask
 def _container(pod: Object, container: Object, *, assume: bool) -> Iterator[Asked]:
     name, image = pod["metadata"]["name"], str(container.get("image", ""))
     argv, values = argv_of(container), variables(pod, container)
-    server = server_of(argv, values, assume=assume) or _bare(container, argv, image)
-    nim = is_nim(image, values)
+    shell = known_to_shell(pod, container)
+    server = server_of(argv, shell, assume=assume) or _bare(container, argv, image)
+    nim, asked = is_nim(image, values), None
     if server is not None:
         asked = of_server(f"args of {name}", server, "nim" if nim else None)
         yield structs.replace(asked, unread={**_elsewhere(asked.source, server), **asked.unread})
     if nim:
-        yield from nim_asked(name, image, () if server else argv, values)
-    yield from _settings(name, container, argv, values)
+        yield from nim_asked(name, image, () if server else argv, values, asked)
+    set_inside = nccl_of(server.variables) if server is not None else {}
+    for one in _settings(name, container, argv, values):
+        kept = {k: v for k, v in one.nccl.items() if k not in set_inside}
+        yield structs.replace(one, nccl=kept)
 
 
 def _elsewhere(source: str, server: Server) -> dict[str, str]:
@@ -130,7 +141,7 @@ def _template_gpus(template: object) -> int:
 def _scripts(pod: Object, maps: ConfigMaps) -> Iterator[Asked]:
     """Start scripts and `--config` files in the ConfigMaps that the leader's engine mounts."""
     container = filled(pod, engine_container(pod), maps)
-    values, text = variables(pod, container), command_text(container)
+    values, text = known_to_shell(pod, container), command_text(container)
     yield from _config(pod, container, maps, server_of(argv_of(container), values))
     for file in started(pod, container, maps, text):
         server = server_of(("sh", "-c", maps[file.config_map][file.key]), values)

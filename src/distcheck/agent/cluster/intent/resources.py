@@ -17,7 +17,7 @@ _KWARGS = {
     "data_parallel_size_local": "dp_local",
 }
 _PARALLELISM = {"tensor": "tp", "pipeline": "pp"}
-_MOST = 10**9
+_MOST, _SCALED = 10**9, -1
 
 
 def asked_by(resource: Object) -> Iterator[Asked]:
@@ -55,7 +55,11 @@ def _serve(source: str, text: object) -> Iterator[Asked]:
         odd = {k for f in found for k in f if any(one.get(k) != f[k] for one in found)}
         values = {k: v for k, v in found[0].items() if k not in odd}
         why = f"{source}: its {len(found)} models differ"
-        yield Asked(source, values, "vllm", dict.fromkeys(odd, why))
+        unread = dict.fromkeys(odd, why)
+        if values.get("dp") == _SCALED:
+            unread["dp"] = f"{source}: Ray Serve itself chooses the number of replicas"
+            del values["dp"]
+        yield Asked(source, values, "vllm", unread)
 
 
 def _models(application: object) -> Iterator[dict[str, Any]]:
@@ -71,8 +75,25 @@ def _models(application: object) -> Iterator[dict[str, Any]]:
         values |= {"ep": expert} if isinstance(expert, bool) else {}
         values |= {"executor": backend} if isinstance(backend, str) else {}
         values |= {"model": model} if isinstance(model, str) else {}
+        values |= _copies(one, values.get("dp", 1))
         if values:
             yield values
+
+
+def _copies(model: object, dp: int) -> dict[str, int]:
+    """Replicas of Ray Serve are copies of the model, as data parallel ones are.
+
+    `_SCALED` stands for a number that Ray Serve chooses. Where `data_parallel_size` is asked for,
+    it makes the replicas itself (ray.llm's DPServer).
+    """
+    deployment = _at(model, "deployment_config")
+    scaling = _at(deployment, "autoscaling_config")
+    many = _at(deployment, "num_replicas")
+    low, high = (_at(scaling, k) for k in ("min_replicas", "max_replicas"))
+    if many == "auto" or (scaling is not None and low != high):
+        return {"dp": _SCALED} if dp == 1 else {}
+    many = low if scaling is not None else many
+    return {"dp": many} if dp == 1 and type(many) is int and 1 < many < _MOST else {}
 
 
 def _whole(found: object, names: Mapping[str, str]) -> dict[str, Any]:
@@ -94,16 +115,24 @@ def gpu_nodes(cluster: Object, gpus_of_template: Any) -> tuple[int, int] | None:
     pods, gpus = int(head > 0), head
     for one in groups:
         each = gpus_of_template(_at(one, "template"))
-        replicas, hosts = _at(one, "replicas"), _at(one, "numOfHosts")
-        if (
-            type(replicas) is not int
-            or replicas < 0
-            or _at(cluster, "spec", "enableInTreeAutoscaling")
-        ):
+        many = None if _at(cluster, "spec", "enableInTreeAutoscaling") else _replicas(one)
+        if many is None:
             return None
-        many = replicas * (hosts if type(hosts) is int and hosts > 0 else 1)
         pods, gpus = pods + many * (each > 0), gpus + many * each
     return (pods, gpus) if pods else None
+
+
+def _replicas(group: object) -> int | None:
+    """A group's pods, kept between its limits (kuberay `GetWorkerGroupDesiredReplicas`)."""
+    asked, low, high = (_at(group, k) for k in ("replicas", "minReplicas", "maxReplicas"))
+    if any(type(n) is not int and n is not None for n in (asked, low, high)):
+        return None
+    if _at(group, "suspend"):
+        return 0
+    many = max(asked or 0, low or 0)
+    hosts = _at(group, "numOfHosts")
+    many = many if high is None else min(many, high)
+    return many * (hosts if type(hosts) is int and hosts > 0 else 1) if many >= 0 else None
 
 
 def _at(value: object, *names: str) -> Any:

@@ -6,28 +6,56 @@ from typing import Any
 from msgspec import structs
 
 from distcheck.agent.cluster.intent.asked import Asked, nccl_of, of_server
+from distcheck.agent.cluster.intent.families import Running, chosen, heads
 from distcheck.agent.logs.argv import EngineFlags
 from distcheck.agent.logs.argv_engines import Server, server_of
-from distcheck.checks.evidence import EngineArguments, Missing, PodLook, Process, Processes
+from distcheck.agent.logs.shell import is_script
+from distcheck.checks.evidence import (
+    EngineArguments,
+    GpuProcess,
+    Missing,
+    PodLook,
+    Process,
+    Processes,
+)
 
 _DEGREES = ("tp", "pp", "dp")
 
 
-def asked_by_processes(pod: PodLook) -> Iterator[Asked]:
-    """What its processes were started with; the server's words with its `--config` file's."""
-    name, whole = pod.pod.rpartition("/")[2], pod.arguments
+def asked_by_processes(
+    pod: PodLook, gpus: Sequence[GpuProcess] = (), *, nim: bool = False
+) -> Iterator[Asked]:
+    """What its processes were started with; the server's words with its `--config` file's.
+
+    `gpus` are the processes on the node's GPUs: of servers that differ, the one that uses more
+    counts. Where that cannot be told, what they differ in is unread. `nim`: NIM may hand its
+    engine what the command line does not show.
+    """
     seen = pod.processes if isinstance(pod.processes, Processes) else Processes(())
+    name = pod.pod.rpartition("/")[2]
     nccl = nccl_of(seen.environ)
     where = f"environment of {name} (pid {seen.environ_pid or 'unknown'})"
-    for process in _of_engine(seen.processes, whole):
-        is_server = isinstance(whole, EngineArguments) and whole.pid == process.pid
-        asked = None if is_server else _running(process.argv, process.pid, name)
+    running = heads(list(_servers(pod, seen.processes, name, nim=nim)))
+    mine = [g for g in gpus if g.pod == pod.pod]
+    for asked in chosen(running, seen.processes, mine, name):
+        yield structs.replace(asked, nccl=nccl, nccl_source=where)
+
+
+def _servers(
+    pod: PodLook, processes: Sequence[Process], name: str, *, nim: bool
+) -> Iterator[Running]:
+    whole = pod.arguments
+    pid = whole.pid if isinstance(whole, EngineArguments) else None
+    parents = {p.pid: p.ppid for p in processes}
+    for process in _of_engine(processes, whole):
+        words = process.argv
+        asked = None if process.pid == pid else _running(words, process.pid, name, nim=nim)
         if asked is not None:
-            yield structs.replace(asked, nccl=nccl, nccl_source=where)
+            yield Running(process.pid, process.ppid, words, asked)
     if isinstance(whole, EngineArguments):
-        asked = _running(whole.words, whole.pid, name, whole.config_path, whole.unread)
+        asked = _running(whole.words, whole.pid, name, whole.config_path, whole.unread, nim=nim)
         if asked is not None:
-            yield structs.replace(asked, nccl=nccl, nccl_source=where)
+            yield Running(whole.pid, parents.get(whole.pid, 0), whole.words, asked)
 
 
 def _of_engine(processes: Sequence[Process], whole: EngineArguments | Missing) -> Iterator[Process]:
@@ -43,15 +71,19 @@ def _running(
     pod: str,
     config: str | None = None,
     unread: Sequence[str] = (),
+    *,
+    nim: bool,
 ) -> Asked | None:
-    server = server_of(argv)
+    """A shell is no server: what it starts is seen itself."""
+    server = None if is_script(argv) else server_of(argv)
     if server is None:
         return None
     beside = f", with {config}" if config else ""
     known = config is not None and not unread
     asked = of_server(f"argv of {pod} (pid {pid}{beside})", server)
     settled = ("config",) if known or server.flags.config is None else ()
-    values = dict(asked.values) | _defaults(server, config_read=known)
+    told = not nim or any(name in asked.values for name in _DEGREES)
+    values = dict(asked.values) | (_defaults(server, config_read=known) if told else {})
     return structs.replace(asked, values=values, settled=settled)
 
 

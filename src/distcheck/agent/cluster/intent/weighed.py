@@ -4,7 +4,7 @@ from typing import Any
 
 from msgspec import structs
 
-from distcheck.agent.cluster.intent.asked import ALIKE, Asked, same
+from distcheck.agent.cluster.intent.asked import ALIKE, OPEN, Asked, same
 from distcheck.agent.redact import HIDDEN, shown_name
 from distcheck.checks.evidence import Conflict, Intent
 
@@ -69,7 +69,8 @@ class _Weighed:
         """What runs is followed over what may have changed since; a pod's own spec is not."""
         have, source = self.value(name), self._sources.get(name, "")
         runs = asked.source.startswith("argv")
-        if name in self._assumed:
+        filled_in = runs and OPEN in self._intent.unread and _is_spec(source)
+        if name in self._assumed or filled_in:
             self.take(name, value, asked)
         elif runs and not source.startswith(("argv", "--expect")) and not _is_spec(source):
             self._conflicts.append(Conflict(name, str(have), source))
@@ -96,7 +97,9 @@ class _Weighed:
                 self._nccl[name], self._sources[f"nccl.{name}"] = value, where
 
     def done(self, asked: Asked) -> Intent:
-        unread = {**asked.unread, **self._intent.unread}
+        runs = asked.source.startswith("argv")
+        told, more = asked.unread, self._intent.unread
+        unread = {**more, **told} if runs else {**told, **more}
         unread = {k: why for k, why in unread.items() if k not in asked.settled}
         return structs.replace(
             self._intent,
