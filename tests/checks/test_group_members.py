@@ -99,3 +99,19 @@ def test_many_pods_are_counted_and_four_are_named() -> None:
     verdict = judged(GOOD, *many, size=10)
     assert verdict.says.endswith("and 5 more")
     assert len(verdict.subjects) == 9
+
+
+def test_a_pod_that_was_started_again_just_now_is_a_warning() -> None:
+    seen = structs.replace(with_pod(restarts=57, started_at="2026-01-15T09:29:55Z"),
+                           observed_at="2026-01-15T09:30:00Z")  # fmt: skip
+    verdict = judged(seen)
+    assert (verdict.outcome, verdict.cause) == ("warn", "pod_restarted")
+    assert "started again at 2026-01-15T09:29:55Z, 57 restarts so far" in verdict.says
+
+
+@pytest.mark.parametrize("at", ["2026-01-15T09:00:00Z", None, "soon", "2026-01-15T10:00:00Z"])
+def test_restarts_of_another_time_pass_and_are_said(at: str | None) -> None:
+    seen = structs.replace(with_pod(restarts=3, started_at=at), observed_at="2026-01-15T09:30:00Z")
+    verdict = judged(seen)
+    assert verdict.outcome == "pass"
+    assert verdict.says.endswith("; earlier restarts: vllm-worker-0 (3)")

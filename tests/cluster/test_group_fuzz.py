@@ -6,7 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distcheck.agent.cluster.finding.labelled import whole_number
-from distcheck.agent.cluster.finding.links import called, leader_host, names_of, starts_head
+from distcheck.agent.cluster.finding.links import leader_host, starts_head
+from distcheck.agent.cluster.finding.names import called, names_of
 from distcheck.agent.cluster.troubles.pod_trouble import Readings, trouble_of
 from distcheck.agent.cluster.troubles.reasons import (
     LONGEST,
@@ -42,6 +43,9 @@ class Said(Warnings):
         self._one = one
 
     def latest(self, *_about: Any) -> Warned | None:
+        return self._one
+
+    def of_pod(self, *_about: Any) -> Warned | None:
         return self._one
 
 

@@ -1,6 +1,7 @@
 """A pod that is not there, or does not run, comes with its reason and the place that says it."""
 
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -498,3 +499,34 @@ def test_what_was_found_is_judged_with_its_cause(tmp_path: Path) -> None:
 def test_every_cause_that_can_be_read_is_documented() -> None:
     causes = {c for _, _, c, _ in SPOKEN} | {c for _, _, c in MOUNTS}
     assert causes <= set(every_pod_runs.page.causes)
+
+
+def ended_lately(thing: Object, ago_s: int) -> None:
+    state = thing["status"]["containerStatuses"][0]
+    at = datetime.now(UTC) - timedelta(seconds=ago_s)
+    end = {"exitCode": 139, "reason": "Error", "finishedAt": at.isoformat(timespec="seconds")}
+    state |= {"restartCount": 57, "lastState": {"terminated": end},
+              "state": {"running": {"startedAt": AT}}}  # fmt: skip
+
+
+@pytest.mark.parametrize(("ago_s", "causes"), [(5, ["pod_restarted"]), (3600, [])])
+def test_an_engine_that_ended_lately_is_told_with_how(
+    tmp_path: Path, ago_s: int, causes: list[str]
+) -> None:
+    things = objects("statefulsets-headless")
+    ended_lately(named(things, WORKER), ago_s)
+    troubles = found(tmp_path, "vllm-head-0", things).troubles
+    assert [t.cause for t in troubles] == causes
+    assert all("ended with exit code 139 (Error)" in t.says for t in troubles)
+
+
+def test_a_rayclusters_head_is_ready_before_its_engine_and_tells_no_restart(
+    tmp_path: Path,
+) -> None:
+    things = objects("rayservice-llm")
+    pods = [o for o in things if o["kind"] == "Pod" and "ray.io/node-type" in str(o)]
+    for one in pods:
+        one["spec"]["containers"][0]["readinessProbe"] = {"exec": {"command": ["true"]}}
+    worker = next(p for p in pods if "worker" in p["metadata"]["name"])
+    again(worker, AT)
+    assert found(tmp_path, worker["metadata"]["name"], things).troubles == ()

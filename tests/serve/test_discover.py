@@ -115,3 +115,32 @@ def test_two_services_select_the_same_pods_and_still_they_are_one_group(tmp_path
     objects = [*two_nodes(), service("again", {"app": "vllm-head"})]
     with cluster(tmp_path, objects) as (api, _, _):
         assert len(discover(api).groups) == 1
+
+
+def test_one_odd_pod_leaves_only_itself_out(tmp_path: Path) -> None:
+    odd = pod("odd", "gpu-a", "10.0.0.9", container(SERVE))
+    odd["spec"]["volumes"] = odd["status"]["conditions"] = "hunter2"
+    with cluster(tmp_path, [*two_nodes(), odd]) as (api, _, _):
+        found = discover(api)
+    assert [g.key for g in found.groups] == [("llm", "vllm-head")]
+    assert found.left_out["llm/odd"].startswith("it cannot be understood (")
+    assert "hunter2" not in str(found.left_out)
+
+
+def test_an_empty_label_of_a_stranger_stops_nobody(tmp_path: Path) -> None:
+    labels = {"labels": {"ray.io/cluster": ""}}
+    odd = pod("a-odd", "gpu-a", "10.0.0.9", container(SERVE), meta=labels, namespace="tenant")
+    with cluster(tmp_path, [*two_nodes(), odd]) as (api, _, _):
+        found = discover(api)
+    assert ("llm", "vllm-head") in [g.key for g in found.groups]
+    assert found.left_out == {}
+
+
+def test_a_search_that_takes_too_long_leaves_its_pod_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("distcheck.agent.serve.discover._GROUP_S", 0.0)
+    with cluster(tmp_path, two_nodes()) as (api, _, _):
+        found = discover(api)
+    assert found.groups == ()
+    assert "no whole answer before the deadline" in found.left_out["llm/vllm-head-0"]

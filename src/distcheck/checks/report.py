@@ -138,7 +138,10 @@ def group_verdict(findings: Iterable[Finding]) -> Outcome:
     return "unknown" if verdict == "warn" and "pass" not in counted else verdict
 
 
-_CAUSE_ORDER = ("GROUP", "RAY", "NET", "SHM", "RDMA", "GPU", "SHARD", "NCCL004", "NCCL")
+_CAUSE_ORDER = (
+    *("GROUP001", "RAY", "NET", "SHM", "RDMA", "GPU", "SHARD", "GROUP"),
+    *("NCCL004", "NCCL"),
+)
 """How ids begin, roots first: NCCL004 has a failure's own line, NCCL001 what came of it."""
 
 

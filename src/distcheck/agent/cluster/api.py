@@ -19,6 +19,7 @@ Query = Iterable[tuple[str, str]]
 AT_ONCE = 32
 """Questions side by side; as many connections are kept open."""
 _PAGE = "500"
+_MOST_PAGES = 4096
 _EXPIRED = "HTTP 410"
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -77,13 +78,18 @@ class Api:
     def _pages(self, path: str, query: list[tuple[str, str]]) -> list[Object]:
         found: list[Object] = []
         more: list[tuple[str, str]] = []
-        while True:
+        given: set[str] = set()
+        while len(given) < _MOST_PAGES:
             page = self.get(path, [*query, *more])
             found += page.get("items") or []
-            token = (page.get("metadata") or {}).get("continue")
+            token = str((page.get("metadata") or {}).get("continue") or "")
             if not token:
                 return found
-            more = [("continue", str(token))]
+            if token in given:
+                raise Unreachable(f"{path}: the list has no end: its next page is one before")
+            given.add(token)
+            more = [("continue", token)]
+        raise Unreachable(f"{path}: the list has more than {_MOST_PAGES} pages")
 
     def read(self, path: str, query: Query = ()) -> bytes:
         """The bytes at `path`; raises as `get` does."""
@@ -173,9 +179,18 @@ def _target(path: str, query: Query) -> str:
 
 def _object(body: bytes, path: str) -> Object:
     try:
-        value = json.loads(body)
+        value = json.loads(body, object_hook=_without_nulls)
     except (ValueError, RecursionError) as error:
         raise Unreachable(f"{path}: the answer is not JSON: {error}") from error
     if not isinstance(value, dict):
         raise Unreachable(f"{path}: the answer is no object")
     return value
+
+
+def _without_nulls(one: Object) -> Object:
+    """A field that is null means the same as one that is absent (Kubernetes API conventions)."""
+    return {k: _items(v) for k, v in one.items() if v is not None}
+
+
+def _items(value: Any) -> Any:
+    return [v for v in value if v is not None] if isinstance(value, list) else value

@@ -31,5 +31,5 @@ class Ambiguous(ClusterError):  # noqa: N818 - reads as what it is
     """Several groups fit; `candidates` are names that would be understood."""
 
     def __init__(self, message: str, candidates: Iterable[str]) -> None:
-        self.candidates = tuple(candidates)
+        self.says, self.candidates = message, tuple(candidates)
         super().__init__(f"{message}: {', '.join(self.candidates)}")

@@ -19,6 +19,7 @@ class Kind(Struct, frozen=True):
 
 POD = Kind("Pod", "pod", "/api/v1", "pods")
 SERVICE = Kind("Service", "service", "/api/v1", "services")
+CONFIGMAP = Kind("ConfigMap", "configmap", "/api/v1", "configmaps")
 EVENT = Kind("Event", "event", "/api/v1", "events")
 STATEFULSET = Kind("StatefulSet", "sts", "/apis/apps/v1", "statefulsets")
 DEPLOYMENT = Kind("Deployment", "deploy", "/apis/apps/v1", "deployments")

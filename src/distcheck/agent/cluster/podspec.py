@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from distcheck.agent.cluster.quantity import parse_quantity
+from distcheck.agent.cluster.troubles.reasons import short
 from distcheck.checks.evidence import Pod, ShmDeclared
 from distcheck.checks.evidence.group import Role
 
@@ -13,19 +14,22 @@ Object = dict[str, Any]
 _GPUS = re.compile(r"nvidia\.com/(gpu|gpu\.shared|mig-.+)\Z")
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.\-][A-Za-z0-9_.\-]*)\)")
 _SHM = "/dev/shm"
+_MOST_GPUS = 100_000
+_MOST_RESTARTS = 1 << 31
 
 
 def containers(pod: Object) -> list[Object]:
     """The containers that run beside each other, native sidecars last."""
-    spec = pod.get("spec", {})
+    spec = pod.get("spec") or {}
     sidecars = [c for c in spec.get("initContainers") or () if c.get("restartPolicy") == "Always"]
     return [*(spec.get("containers") or ()), *sidecars]
 
 
 def gpus_of(container: Object) -> int:
-    """The GPUs (or MIG slices, or shares) in a container's limits."""
+    """The GPUs (or MIG slices, or shares) in a container's limits, 100,000 at most."""
     limits = (container.get("resources") or {}).get("limits") or {}
-    return sum(parse_quantity(n) or 0 for name, n in limits.items() if _GPUS.match(name))
+    found = sum(parse_quantity(n) or 0 for name, n in limits.items() if _GPUS.match(name))
+    return min(found, _MOST_GPUS)
 
 
 def engine_container(pod: Object) -> Object:
@@ -71,19 +75,25 @@ def as_pod(raw: Object, role: Role) -> Pod:
         namespace=meta.get("namespace", ""),
         name=meta["name"],
         uid=meta.get("uid", ""),
-        node=raw.get("spec", {}).get("nodeName") or None,
+        node=(raw.get("spec") or {}).get("nodeName") or None,
         ip=status.get("podIP") or None,
         role=role,
         gpus=sum(gpus_of(c) for c in containers(raw)),
         container=container.get("name", ""),
         phase=status.get("phase", ""),
         ready=_condition(status, "Ready").get("status") == "True",
-        restarts=int(state.get("restartCount", 0)),
-        started_at=(state.get("state") or {}).get("running", {}).get("startedAt"),
+        restarts=restart_count(state),
+        started_at=((state.get("state") or {}).get("running") or {}).get("startedAt"),
         waiting=_waiting(status, state),
         shm=shm_of(raw, container),
-        hostname=raw.get("spec", {}).get("hostname") or "",
+        hostname=(raw.get("spec") or {}).get("hostname") or "",
     )
+
+
+def restart_count(state: Object) -> int:
+    """How often a container was started again, by its status; 0 where nothing says it."""
+    count = state.get("restartCount")
+    return min(max(count, 0), _MOST_RESTARTS) if type(count) is int else 0
 
 
 def _container_status(status: Object, name: str) -> Object:
@@ -110,14 +120,15 @@ def _waiting(status: Object, state: Object) -> str | None:
 
 
 def _reason(one: Object) -> str:
-    return ": ".join(filter(None, (one.get("reason"), one.get("message"))))
+    """In words that may be shown: the runtime's message holds whole command lines."""
+    return short(": ".join(str(one[k]) for k in ("reason", "message") if one.get(k)))
 
 
 def shm_of(raw: Object, container: Object) -> ShmDeclared | None:
     """`/dev/shm` as the spec declares it for `container`; None where it declares nothing."""
     mounts = container.get("volumeMounts") or ()
     volume = next((m["name"] for m in mounts if m.get("mountPath", "").rstrip("/") == _SHM), None)
-    volumes = raw.get("spec", {}).get("volumes") or ()
+    volumes = (raw.get("spec") or {}).get("volumes") or ()
     found = next((v for v in volumes if volume is not None and v.get("name") == volume), None)
     if found is None:
         return None

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from time import monotonic
 from typing import Any
 
 from msgspec import Struct, field, structs
@@ -13,9 +14,13 @@ from distcheck.agent.cluster.finding.members import living
 from distcheck.agent.cluster.finding.target import TargetError
 from distcheck.agent.cluster.kinds import POD
 from distcheck.agent.cluster.podspec import containers, gpus_of
+from distcheck.agent.cluster.troubles.reasons import short
 from distcheck.agent.serve.names import workload_of
 
 Object = dict[str, Any]
+
+_GROUP_S = 30.0
+"""How long the search for one group may take."""
 Key = tuple[str, str]
 """Namespace and workload."""
 
@@ -47,34 +52,49 @@ def discover(api: Api, namespaces: Sequence[str] = ()) -> Discovery:
     taken: set[Key] = set()
     found: list[Serving] = []
     left_out: dict[str, str] = {}
-    for key, pod in pods.items():
+    for key in pods:
         if key in taken:
             continue
         try:
-            group = find_group(api, key[0], f"pod/{key[1]}")
-        except (ClusterError, TargetError) as error:
-            left_out["/".join(key)] = str(error)
+            one = _serving(api.until(monotonic() + _GROUP_S), key, pods)
+        except Exception as error:  # noqa: BLE001 - one odd pod must not hide all others
+            left_out["/".join(key)] = _why(error)
             continue
-        taken |= {(p.namespace, p.name) for p in group.pods} | {key}
-        if group.intent.engine == "unknown":
+        taken |= {(p.namespace, p.name) for p in one.group.pods} | {key}
+        if one.group.intent.engine == "unknown":
             left_out["/".join(key)] = "no engine is named by its command line or environment"
         else:
-            found.append(_serving(group, pods, pod))
+            found.append(one)
     return Discovery(tuple(_apart(found)), left_out)
 
 
 def _with_gpus(api: Api, namespaces: Sequence[str]) -> list[Object]:
     paths = [POD.path(n) for n in namespaces] or ["/api/v1/pods"]
     pods = living(p for path in paths for p in api.items(path))
-    return [p for p in pods if any(gpus_of(c) for c in containers(p))]
+    return [p for p in pods if _has_gpus(p)]
+
+
+def _has_gpus(pod: Object) -> bool:
+    """A pod that cannot be understood counts: its reason is told then."""
+    try:
+        return any(gpus_of(c) for c in containers(pod))
+    except (AttributeError, TypeError, ValueError):
+        return True
+
+
+def _why(error: Exception) -> str:
+    """A pod's odd field is named by its exception alone: its value may be a secret."""
+    told = isinstance(error, ClusterError | TargetError)
+    return short(str(error)) if told else f"it cannot be understood ({type(error).__name__})"
 
 
 def _key(pod: Object) -> Key:
     return str(pod["metadata"].get("namespace", "")), str(pod["metadata"]["name"])
 
 
-def _serving(group: Group, pods: dict[Key, Object], seen: Object) -> Serving:
+def _serving(api: Api, key: Key, pods: dict[Key, Object]) -> Serving:
     """A leader without GPUs is not among the pods listed: then the pod that led here names it."""
+    group, seen = find_group(api, key[0], f"pod/{key[1]}"), pods[key]
     leader = group.pods[0]
     raw = pods.get((leader.namespace, leader.name), seen)
     name = workload_of(raw, whole=len(group.pods) == 1)

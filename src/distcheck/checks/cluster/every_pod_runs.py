@@ -45,8 +45,8 @@ def every_pod_runs(group: GroupMembers) -> Verdict:
         pod_failed: it has ended for another reason
         starting: it is being scheduled, pulled or created, and nothing has failed yet
         not_ready: it runs, and its readiness probe has not passed yet
-        pod_restarted: it was started again after the rest of the group, or while evidence was
-            gathered
+        pod_restarted: it was started again after the rest of the group, in the ten minutes
+            before it was looked at, or while evidence was gathered
 
     Remedy:
         Start with the pod that is named first: `kubectl describe pod` shows its events. A pod
@@ -73,7 +73,14 @@ def _as_it_runs(group: GroupMembers) -> Verdict:
     if unready:
         says = f"all {len(group.pods)} pods run, and {_list(unready)} is not ready yet"
         return warned(says, "not_ready", group.cites, unready)
-    return passed(f"{_counted(len(group.pods))} running and ready", group.cites, _names(group))
+    says = f"{_counted(len(group.pods))} running and ready{_restarts(group)}"
+    return passed(says, group.cites, _names(group))
+
+
+def _restarts(group: GroupMembers) -> str:
+    """Restarts of long ago prove nothing against a pod, and are no secret."""
+    again = [f"{p.name} ({p.restarts})" for p in group.pods if p.restarts]
+    return f"; earlier restarts: {_list(again)}" if again else ""
 
 
 def _failing(group: GroupMembers) -> list[Trouble]:

@@ -8,7 +8,7 @@ _TIME = re.compile(
     r"(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d)(?::(\d\d)(?:\.\d{1,12})?)?(?:Z|([+-]\d\d):(\d\d))\Z",
     re.ASCII,
 )
-_HOUR = 3600
+_HOUR, _LATELY, _SKEW = 3600, 600, 120
 _JITTER = 5
 """Seconds: `/proc` gives the start of a process by the node's own count of seconds since boot."""
 
@@ -17,6 +17,12 @@ def is_old(stamp: str, now: str) -> bool:
     """Whether `stamp` is more than an hour before `now`; False where one is not such a time."""
     then, at = seconds(stamp), seconds(now)
     return then is not None and at is not None and at - then > _HOUR
+
+
+def is_lately(stamp: str | None, now: str) -> bool:
+    """Whether `stamp` lies at most ten minutes before `now`, or two after it: clocks differ."""
+    then, at = seconds(stamp), seconds(now)
+    return then is not None and at is not None and -_SKEW <= at - then <= _LATELY
 
 
 def is_before(stamp: str | None, start: str | None) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from distcheck.checks.evidence import Cite, Evidence, Missing, Pod, Trouble
+from distcheck.checks.facts.age import is_lately
 from distcheck.checks.facts.fact import Fact
 
 _UNTOLD = "this evidence does not say how many pods the group should have"
@@ -44,10 +45,20 @@ class GroupMembers(Fact, frozen=True, kw_only=True):
         return cls(
             pods=evidence.pods,
             wanted=len(evidence.pods) if target.size is None else target.size,
-            troubles=evidence.troubles,
+            troubles=(*evidence.troubles, *_restarted(evidence)),
             cites=(*_cites(evidence), *_counted(evidence)),
             gaps=tuple(_gaps(evidence)),
         )
+
+
+def _restarted(evidence: Evidence) -> Iterator[Trouble]:
+    """Pods that had been started again just before they were looked at: they may end again."""
+    told = {t.pod for t in evidence.troubles}
+    for pod in (p for p in evidence.pods if p.restarts and p.name not in told):
+        if is_lately(pod.started_at, evidence.observed_at):
+            says = (f"it was started again at {pod.started_at}, {pod.restarts} restarts so far: "
+                    "less than 10 minutes before it was looked at")  # fmt: skip
+            yield Trouble(pod.name, "pod_restarted", says, f"status of {pod.name}", pod.started_at)
 
 
 def _cites(evidence: Evidence) -> Iterator[Cite]:

@@ -78,7 +78,7 @@ def _peer(nccl: Failures, first: Failure) -> str:
         return ""
     address, port, pod = named
     if pod is not None:
-        hint = " (NET001 tells whether its ports can be reached)"
+        hint = " (NET001 tries ports that are known; NCCL's own are any of the ephemeral range)"
         return f"; {address} port {port} is {pod}{hint if first.id == 'bootstrap-connect' else ''}"
     if first.id != "bootstrap-connect" or not nccl.owners:
         return ""

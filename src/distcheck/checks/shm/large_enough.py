@@ -28,7 +28,9 @@ def large_enough(mounts: ShmMounts) -> Verdict:
     """
     small = [p for p in mounts.pods if p.mount.size_bytes < p.need.least]
     if small:
-        says = f"{_sizes(small)}; the ranks need {small[0].need.least_says}"
+        need = small[0].need
+        says = f"{_sizes(small)}; the ranks need {need.least_says} at least"
+        says += f"; with all they may use: {need.enough / MIB:.0f} MiB"
         return failed(says, _cause(small), [p.cite for p in small], [p.pod for p in small])
     tight = [p for p in mounts.pods if p.mount.size_bytes < p.need.enough]
     if tight:

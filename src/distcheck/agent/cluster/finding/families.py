@@ -19,12 +19,16 @@ class Family(Struct, frozen=True):
     how: str
     keys: tuple[str, ...]
     leads: Callable[[Object], bool]
-    roster: Callable[[Namespace, tuple[str, ...], list[Object]], Roster]
+    roster: Callable[[Namespace, tuple[str, ...], list[Object], Object | None], Roster]
 
     def group(self, pod: Object) -> tuple[str, ...] | None:
-        """The values of the keys on this pod; None where it is not of this family."""
+        """The values of the keys on this pod; None where it is not of this family.
+
+        An empty label is no label: no object is called so.
+        """
         labels = labels_of(pod)
-        return tuple(labels[k] for k in self.keys) if all(k in labels for k in self.keys) else None
+        values = tuple(labels.get(k) or "" for k in self.keys)
+        return values if all(values) else None
 
 
 def family_of(pod: Object) -> Family | None:
@@ -32,15 +36,21 @@ def family_of(pod: Object) -> Family | None:
     return next((f for f in FAMILIES if f.group(pod) is not None), None)
 
 
-def _lws(look: Namespace, group: tuple[str, ...], pods: list[Object]) -> Roster:
-    return lws_roster(look, group[0], group[1], pods)
+def _lws(
+    look: Namespace, group: tuple[str, ...], pods: list[Object], asked: Object | None
+) -> Roster:
+    return lws_roster(look, (group[0], group[1]), pods, asked)
 
 
-def _ray(look: Namespace, group: tuple[str, ...], pods: list[Object]) -> Roster:
+def _ray(
+    look: Namespace, group: tuple[str, ...], pods: list[Object], _asked: Object | None
+) -> Roster:
     return ray_roster(look, group[0], pods)
 
 
-def _job(look: Namespace, group: tuple[str, ...], pods: list[Object]) -> Roster:
+def _job(
+    look: Namespace, group: tuple[str, ...], pods: list[Object], _asked: Object | None
+) -> Roster:
     return job_roster(look, group[0], pods)
 
 

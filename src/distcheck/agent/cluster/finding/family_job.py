@@ -32,7 +32,7 @@ def job_roster(look: Namespace, name: str, pods: list[Object]) -> Roster:
     if found is None:
         size = _job_size(name, mine)
         return Roster(launcher, tuple(mine), "", size, (), gone(pods, mine))
-    absent = tuple(_absent(name, found["spec"], {name_of(p) for p in mine}, launcher))
+    absent = tuple(_absent(name, found.get("spec") or {}, {name_of(p) for p in mine}, launcher))
     size = Size(len(mine) + len(absent), f"mpiReplicaSpecs of mpijob/{name}")
     return Roster(launcher, tuple(mine), "", size, absent, gone(pods, mine))
 

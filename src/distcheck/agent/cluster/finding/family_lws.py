@@ -1,5 +1,7 @@
 """One group of a LeaderWorkerSet, as lws's `pod_webhook.go` labels it."""
 
+from msgspec import structs
+
 from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.finding.labelled import (
     gone,
@@ -23,17 +25,27 @@ def leads_lws(pod: Object) -> bool:
     return labels_of(pod).get(_WORKER) == "0"
 
 
-def lws_roster(look: Namespace, lws: str, index: str, pods: list[Object]) -> Roster:
-    """One group of a LeaderWorkerSet; during a rollout the size is the pods' own annotation."""
+def lws_roster(
+    look: Namespace, group: tuple[str, str], pods: list[Object], asked: Object | None = None
+) -> Roster:
+    """One group of a LeaderWorkerSet (its name and index), of the revision of the pod asked for.
+
+    Else the leader's revision counts. During a rollout the size is the pods' own annotation.
+    """
+    lws, index = group
     alive = living(pods) or pods
-    leader = next((p for p in alive if leads_lws(p)), None)
-    mine = _of_one_revision(look, leader or next(iter(alive), None), alive)
+    named = [p for p in alive if asked is not None and name_of(p) == name_of(asked)]
+    first = next(iter((*named, *filter(leads_lws, alive), *alive)), None)
+    mine = _of_one_revision(look, first, alive)
+    leader = next(filter(leads_lws, mine), None)
     size = _size(look, lws, mine)
     have = {labels_of(p).get(_WORKER) for p in mine}
     missing = [i for i in range(size.pods or 0) if str(i) not in have]
     waits = _leader_first(look, lws, leader) if missing else ""
     gpus = gpus_of_first(p for p in (*mine[1:], *mine)) or _declared_gpus(look, lws)
-    absent = tuple(_absent(lws, f"{lws}-{index}", i, waits, gpus) for i in missing)
+    others = [p for p in living(pods) if p not in mine]
+    made = (_absent(lws, f"{lws}-{index}", i, waits, gpus) for i in missing)
+    absent = tuple(_in_rollout(a, others) for a in made)
     return Roster(leader, tuple(mine), "", size, absent, gone(pods, mine))
 
 
@@ -48,6 +60,14 @@ def _of_one_revision(look: Namespace, first: Object | None, alive: list[Object])
     return mine
 
 
+def _in_rollout(absent: Absent, others: list[Object]) -> Absent:
+    """A pod whose place one of another revision still holds is on its way."""
+    if absent.name not in map(name_of, others):
+        return absent
+    late = f"a rollout runs: the {absent.name} that is there is of another revision"
+    return structs.replace(absent, waits="", late=late)
+
+
 def _size(look: Namespace, lws: str, mine: list[Object]) -> Size:
     annotation = f"{_PREFIX}/size"
     for pod in mine:
@@ -56,7 +76,7 @@ def _size(look: Namespace, lws: str, mine: list[Object]) -> Size:
     found = look.seek(LWS, lws)
     if found is None:
         return Size(None, f"lws/{lws} could not be read")
-    spec = found.get("spec", {})
+    spec = found.get("spec") or {}
     size = whole_number((spec.get("leaderWorkerTemplate") or {}).get("size", 1))
     return Size(size if spec.get("replicas", 1) else 0, f"spec of lws/{lws}")
 
@@ -64,7 +84,7 @@ def _size(look: Namespace, lws: str, mine: list[Object]) -> Size:
 def _declared_gpus(look: Namespace, lws: str) -> int:
     """GPUs of a worker where no pod is there to count them on."""
     found = look.seen(LWS.kind, lws) or {}
-    template = (found.get("spec", {}).get("leaderWorkerTemplate") or {}).get("workerTemplate")
+    template = ((found.get("spec") or {}).get("leaderWorkerTemplate") or {}).get("workerTemplate")
     return template_gpus({"template": template})
 
 
@@ -80,10 +100,10 @@ def _leader_first(look: Namespace, lws: str, leader: Object | None) -> str:
     if leader is None:
         return "its leader is not there, and workers are made after it"
     found = look.seek(LWS, lws) or {"spec": {}, "metadata": {}}
-    if found["spec"].get("startupPolicy") == "LeaderReady" and not _ready(leader):
+    if (found.get("spec") or {}).get("startupPolicy") == "LeaderReady" and not _ready(leader):
         return f"startupPolicy LeaderReady: {name_of(leader)} is not ready yet"
     exclusive = annotations_of(found).get(f"{_PREFIX}/exclusive-topology")
-    if exclusive and not leader.get("spec", {}).get("nodeName"):
+    if exclusive and not (leader.get("spec") or {}).get("nodeName"):
         return f"exclusive topology {exclusive}: {name_of(leader)} has no node yet"
     return ""
 

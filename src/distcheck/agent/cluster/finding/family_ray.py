@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from distcheck.agent.cluster.api import Object
-from distcheck.agent.cluster.finding.labelled import MOST, gone, template_gpus
+from distcheck.agent.cluster.finding.labelled import MOST, gone, template_gpus, whole_number
 from distcheck.agent.cluster.finding.members import labels_of, living
 from distcheck.agent.cluster.finding.namespace import Namespace
 from distcheck.agent.cluster.finding.roster import Absent, Owner, Roster, Size
@@ -36,16 +36,20 @@ def ray_roster(look: Namespace, name: str, pods: list[Object]) -> Roster:
 
 def _ray_groups(cluster: Object) -> Iterator[tuple[str, tuple[int, int]]]:
     """Pods and GPUs a pod, by group (kuberay `GetWorkerGroupDesiredReplicas`)."""
-    spec = cluster.get("spec", {})
+    spec = cluster.get("spec") or {}
     if spec.get("suspend"):
         return
     yield "headgroup", (1, template_gpus(spec.get("headGroupSpec") or {}))
     for group in spec.get("workerGroupSpecs") or ():
-        low, high = group.get("minReplicas") or 0, group.get("maxReplicas")
-        asked = max(group.get("replicas") or 0, low)
+        low, high = _count(group, "minReplicas"), whole_number(group.get("maxReplicas"))
+        asked = max(_count(group, "replicas"), low)
         count = asked if high is None else min(asked, high)
-        hosts = 0 if group.get("suspend") else group.get("numOfHosts") or 1
-        yield str(group.get("groupName")), (count * hosts, template_gpus(group))
+        hosts = 0 if group.get("suspend") else _count(group, "numOfHosts") or 1
+        yield str(group.get("groupName")), (min(count * hosts, MOST), template_gpus(group))
+
+
+def _count(group: Object, name: str) -> int:
+    return whole_number(group.get(name)) or 0
 
 
 def _ray_absent(
@@ -63,9 +67,9 @@ def _ray_absent(
 def _say_upgrade(look: Namespace, cluster: Object) -> None:
     """A note where the RayService of this cluster has another one beside it."""
     labels, name = labels_of(cluster), cluster["metadata"]["name"]
-    if labels.get("ray.io/originated-from-crd") != "RayService":
-        return
     service = labels.get("ray.io/originated-from-cr-name", "")
+    if labels.get("ray.io/originated-from-crd") != "RayService" or not service:
+        return
     status = (look.seek(RAYSERVICE, service) or {}).get("status") or {}
     active = (status.get("activeServiceStatus") or {}).get("rayClusterName")
     pending = (status.get("pendingServiceStatus") or {}).get("rayClusterName")

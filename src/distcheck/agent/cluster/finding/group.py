@@ -18,7 +18,7 @@ from distcheck.agent.cluster.intent.declared import declared_intent
 from distcheck.agent.cluster.kinds import POD
 from distcheck.agent.cluster.podspec import as_pod, containers, gpus_of
 from distcheck.agent.cluster.troubles.previous import PreviousLog, previous_log
-from distcheck.agent.cluster.troubles.restarts import restarted_behind
+from distcheck.agent.cluster.troubles.restarts import restarted_behind, restarted_lately
 from distcheck.agent.cluster.troubles.told import Troubles
 from distcheck.agent.cluster.troubles.warnings import Warnings
 from distcheck.checks.evidence import Intent, Pod, Target, Trouble
@@ -57,10 +57,11 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
     _refuse_nothing(found, roster)
     reasons = Troubles(look, Warnings(look), previous or previous_log(api, namespace))
     troubles = (*reasons.of(roster), *restarted_behind(roster))
+    troubles = (*troubles, *restarted_lately(roster, troubles))
     leader = roster.leader
     pods = tuple(as_pod(p, "leader" if p is leader else "worker") for p in roster.ordered)
     beside = read_beside(api, namespace, roster.ordered, look.known())
-    intent = _with_absent(declared_intent(roster.ordered, beside), roster)
+    intent = declared_intent(roster.ordered, beside, [a.gpus for a in roster.absent])
     return Group(_said(found, roster), pods, intent, tuple(look.notes), troubles, selector)
 
 
@@ -90,7 +91,9 @@ def _roster(look: Namespace, found: Resolved) -> tuple[Roster, str]:
         family, group = _only(families, seeds)
         selector = equalities(dict(zip(family.keys, group, strict=True)))
         pods = labelled(look, selector) or seeds
-        return structs.replace(family.roster(look, group, pods), how=family.how), selector
+        asked = found.found if found.kind is POD else None
+        roster = family.roster(look, group, pods, asked)
+        return structs.replace(roster, how=family.how), selector
     return _plain(look, found), ""
 
 
@@ -119,7 +122,7 @@ def _plain(look: Namespace, found: Resolved) -> Roster:
     if not found.pods:
         return podless_group(look, found.kind.kind, found.found)
     if seeds:
-        return plain_group(look, seeds, None)
+        return plain_group(look, seeds, None, seeds if found.kind is POD else ())
     gone = found.pods[0]
     maker = owner_of(gone)
     if maker is None:
@@ -128,14 +131,3 @@ def _plain(look: Namespace, found: Resolved) -> Roster:
         look.note(f"{found.target.name} is no longer alive; the pods of {maker} were taken")
     alive = [p for p in living(look.pods()) if owner_of(p) == maker]
     return plain_group(look, alive, maker)
-
-
-def _with_absent(intent: Intent, roster: Roster) -> Intent:
-    """What the group should have, with the pods that are not there; specs may ask for more."""
-    lost = [a.gpus for a in roster.absent if a.gpus]
-    there = [n for p in roster.pods if (n := sum(map(gpus_of, containers(p))))]
-    wanted = {"gpus": sum(there) + sum(lost), "nodes": len(there) + len(lost)}
-    more = {k: n for k, n in wanted.items() if lost and n > (getattr(intent, k) or 0)}
-    source = f"GPU limits of {len(roster.pods)} pods, and of {len(roster.absent)} not there"
-    sources = intent.sources | dict.fromkeys(more, source)
-    return structs.replace(intent, **more, sources=sources)

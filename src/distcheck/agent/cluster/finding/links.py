@@ -1,81 +1,147 @@
 """Which pod a worker's command line points to: the one tie that plain workloads have."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from distcheck.agent.cluster.podspec import argv_of, containers, environment
+from msgspec import Struct
+
+from distcheck.agent.cluster.intent.environ import ConfigMaps, filled, variables
+from distcheck.agent.cluster.intent.scripts import command_text, mounted_maps, started
+from distcheck.agent.cluster.podspec import argv_of, containers
 from distcheck.agent.logs.argv import ray_start
+from distcheck.agent.logs.shell import Ran, runs
 
 Object = dict[str, Any]
 
 _JOINS = re.compile(
-    r"(?<!\S)(?:--(?:dist[-_]init[-_]addr|nccl[-_]init[-_]addr|master[-_]addr"
+    r"(?<!\S)(?:--(dist[-_]init[-_]addr|nccl[-_]init[-_]addr|master[-_]addr|rdzv[-_]endpoint"
     r"|data[-_]parallel[-_]address|ray[-_]address|head-address)|-dpa)[= ]\s{0,9}([^\s;&|)]+)"
 )
-"""SGLang, vLLM's mp and data-parallel flags, vLLM's and NIM's scripts for Ray."""
+"""SGLang, vLLM's mp and data-parallel flags, torchrun, vLLM's and NIM's scripts for Ray."""
 _VARIABLES = ("VLLM_DP_MASTER_IP",)
 _REFERENCE = re.compile(r"\$(?:\{(\w{1,99})\}|(\w{1,99}))")
 _SERVICE_HOST = re.compile(r"\$[({]?([A-Z0-9_]{1,253})_SERVICE_HOST[)}]?")
 """The kubelet's own variable for a Service: its name in capitals, with `_` for `-`."""
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "auto", "local", "0.0.0.0", ""})  # noqa: S104
+_NO_MAPS: ConfigMaps = {}
+_RAY = "ray"
+_Run = tuple[Ran, Mapping[str, str]]
+
+
+class Joined(Struct, frozen=True):
+    """An address that a pod joins: by which way, host and port; `port` None where none is named.
+
+    `is_read` is whether the whole host is known: a shell may compute it.
+    """
+
+    way: str
+    host: str
+    port: int | None = None
+
+    @property
+    def is_read(self) -> bool:
+        """Whether nothing in it is left to a shell."""
+        return not any(c in self.host for c in "$`")
+
+
+class Ends(Struct, frozen=True):
+    """How a pod is tied: whom it joins, on which ports it waits, whether it is Ray's head.
+
+    `ports` are by the way in which others join.
+    """
+
+    joined: tuple[Joined, ...]
+    ports: Mapping[str, int]
+    is_head: bool
+
+
+def ends_of(pod: Object, maps: ConfigMaps = _NO_MAPS) -> Ends:
+    """What `pod`'s commands say; `maps` are ConfigMaps with variables or start scripts."""
+    every = list(_all_runs(pod, maps))
+    addresses = dict.fromkeys(_joined(way, text) for way, text in _addresses(pod, every, maps))
+    found = tuple(j for j in addresses if j.host not in _LOOPBACK)
+    heads = [r for ran, _ in every if (r := ray_start(ran.words)) and r.head]
+    ports = {j.way: j.port for j in found if j.port is not None}
+    for head in heads:
+        if head.port is not None:
+            ports[_RAY] = head.port
+    return Ends(found, ports, bool(heads))
 
 
 def starts_head(pod: Object) -> bool:
     """Whether a container of `pod` runs `ray start --head`."""
-    return any((one := ray_start(argv_of(c))) and one.head for c in containers(pod))
+    return ends_of(pod).is_head
 
 
 def leader_host(pod: Object) -> str | None:
     """The host that `pod` joins, as its command line or environment writes it."""
-    hosts = (_host(address) for c in containers(pod) for address in _addresses(c))
-    return next((h for h in hosts if h not in _LOOPBACK and "$" not in h), None)
+    return next((j.host for j in ends_of(pod).joined if j.is_read), None)
 
 
-def _addresses(container: Object) -> Iterable[str]:
-    argv, values = argv_of(container), environment(container)
-    ray = ray_start(argv)
-    if ray and not ray.head:
-        yield _shell_expanded(ray.address or values.get("RAY_ADDRESS", ""), values)
-    for found in _JOINS.finditer(" ".join(argv)):
-        yield _shell_expanded(found[1], values)
-    for name in _VARIABLES:
-        yield values.get(name, "")
+def wanted_maps(pod: Object) -> tuple[str, ...]:
+    """ConfigMaps that may tell what `pod` joins, where its own words do not."""
+    ends = ends_of(pod)
+    if any(j.is_read for j in ends.joined) or ends.is_head:
+        return ()
+    asks = (c for c in containers(pod) if ends.joined or _runs_mounted(c))
+    names = (n for c in asks for n in mounted_maps(pod, c))
+    return tuple(dict.fromkeys(names))
 
 
-def _shell_expanded(text: str, values: dict[str, str]) -> str:
+def _runs_mounted(container: Object) -> bool:
+    words = command_text(container)
+    folders = (str(m.get("mountPath") or "") for m in container.get("volumeMounts") or ())
+    return any(len(f) > 1 and f in words for f in folders)
+
+
+def _addresses(pod: Object, every: Iterable[_Run], maps: ConfigMaps) -> Iterator[tuple[str, str]]:
+    for ran, values in every:
+        ray = ray_start(ran.words)
+        if ray and not ray.head:
+            yield _RAY, _shell_expanded(ray.address or values.get("RAY_ADDRESS", ""), values)
+        for found in _JOINS.finditer(" ".join(ran.words)):
+            yield (found[1] or "dpa").replace("_", "-"), _shell_expanded(found[2], values)
+    for container in containers(pod):
+        values = variables(pod, filled(pod, container, maps))
+        yield from ((name, values.get(name, "")) for name in _VARIABLES)
+
+
+def _all_runs(pod: Object, maps: ConfigMaps) -> Iterator[_Run]:
+    """Each command that a container runs, with the variables that it sees."""
+    for one in containers(pod):
+        full = filled(pod, one, maps)
+        values = variables(pod, full)
+        words = argv_of(full)
+        scripts = (maps[f.config_map][f.key] for f in started(pod, one, maps, command_text(one)))
+        for argv in (words, *(("sh", "-c", text) for text in scripts)):
+            for ran in runs(argv, values, assume=_is_whole(full)):
+                yield ran, {**values, **ran.variables}
+
+
+def _is_whole(container: Object) -> bool:
+    """Whether every variable of it is known: only then is one that is not there unset."""
+    return not any("valueFrom" in one for one in container.get("env") or ()) and not container.get(
+        "envFrom"
+    )
+
+
+def _joined(way: str, address: str) -> Joined:
+    """`tcp://user@host:port`, `[v6]:port` or `host`."""
+    text = (address.partition("://")[2] or address).strip("'\"").rpartition("@")[2]
+    text = _SERVICE_HOST.sub(lambda m: m[1].lower().replace("_", "-"), text.partition("/")[0])
+    if text.startswith("["):
+        host, _, port = text[1:].partition("]")
+        return Joined(way, host, _port(port.removeprefix(":")))
+    if text.count(":") != 1:
+        return Joined(way, text)
+    host, _, port = text.partition(":")
+    return Joined(way, host, _port(port))
+
+
+def _port(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else None
+
+
+def _shell_expanded(text: str, values: Mapping[str, str]) -> str:
     return _REFERENCE.sub(lambda m: values.get(m[1] or m[2], m[0]), text)
-
-
-def _host(address: str) -> str:
-    """`tcp://host:port`, `[v6]:port` or `host`, as the host alone."""
-    host = (address.partition("://")[2] or address).strip("'\"")
-    host = _SERVICE_HOST.sub(lambda m: m[1].lower().replace("_", "-"), host)
-    if host.startswith("["):
-        return host[1:].partition("]")[0]
-    return host if host.count(":") > 1 else host.rpartition(":")[0] or host
-
-
-def names_of(pod: Object, services: Iterable[Object]) -> frozenset[str]:
-    """The names by which others in the cluster can reach `pod`, without a cluster domain."""
-    meta, spec, status = pod["metadata"], pod.get("spec", {}), pod.get("status") or {}
-    namespace = meta.get("namespace", "")
-    selecting = [s for s in services if _selects(s, pod)]
-    short = {s["metadata"]["name"] for s in selecting}
-    if spec.get("subdomain"):
-        short.add(f"{spec.get('hostname') or meta['name']}.{spec['subdomain']}")
-    addresses = {status.get("podIP") or "", *(a.get("ip", "") for a in status.get("podIPs") or ())}
-    addresses |= {s.get("spec", {}).get("clusterIP", "") for s in selecting} - {"None"}
-    full = {n + tail for n in short for tail in ("", f".{namespace}")}
-    return frozenset((full | addresses) - {""})
-
-
-def called(host: str) -> frozenset[str]:
-    """The names of `names_of` that `host` may mean: as it is, or without the cluster domain."""
-    return frozenset({host, host.partition(".svc")[0].rstrip(".")} - {""})
-
-
-def _selects(service: Object, pod: Object) -> bool:
-    selector = service.get("spec", {}).get("selector") or {}
-    labels = pod["metadata"].get("labels") or {}
-    return bool(selector) and all(labels.get(k) == v for k, v in selector.items())

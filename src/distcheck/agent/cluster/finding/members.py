@@ -65,11 +65,11 @@ def _selector(look: Namespace, kind: Kind, found: Object) -> str:
     special = _SELECTORS.get(kind.kind)
     if special is not None:
         return special(look, found)
-    return _from_selector(found.get("spec", {}).get("selector") or {})
+    return _from_selector((found.get("spec") or {}).get("selector") or {})
 
 
 def _service(_look: Namespace, found: Object) -> str:
-    return equalities(found.get("spec", {}).get("selector") or {})
+    return equalities((found.get("spec") or {}).get("selector") or {})
 
 
 def _by_name(label: str) -> Callable[[Namespace, Object], str]:
@@ -91,7 +91,7 @@ def running_cluster(found: Object) -> str:
     """
     status = found.get("status") or {}
     services = (status.get(k) or {} for k in ("activeServiceStatus", "pendingServiceStatus"))
-    chosen = (found.get("spec", {}).get("clusterSelector") or {}).get(RAY_CLUSTER)
+    chosen = ((found.get("spec") or {}).get("clusterSelector") or {}).get(RAY_CLUSTER)
     names = [s.get("rayClusterName") for s in services]
     return str(next(filter(None, (*names, status.get("rayClusterName"), chosen)), ""))
 
@@ -103,12 +103,12 @@ def _cluster(name: Any) -> str:
 def _nim(_look: Namespace, service: Object) -> str:
     """Pods carry `app`: the service's name, or `<name>-lws` where it has several nodes."""
     name = service["metadata"]["name"]
-    multi = service.get("spec", {}).get("multiNode")
+    multi = (service.get("spec") or {}).get("multiNode")
     return f"{LWS_NAME}={name}-lws" if multi else f"app={name}"
 
 
 def _job(_look: Namespace, job: Object) -> str:
-    declared = _from_selector(job.get("spec", {}).get("selector") or {})
+    declared = _from_selector((job.get("spec") or {}).get("selector") or {})
     return declared or f"batch.kubernetes.io/job-name={job['metadata']['name']}"
 
 

@@ -1,17 +1,22 @@
 """One namespace during one search: everything in it is asked for once, and late."""
 
+import re
+
 from distcheck.agent.cluster.api import Api, Object
-from distcheck.agent.cluster.errors import NotFound, Refused
+from distcheck.agent.cluster.errors import NotFound, Refused, Unreachable
 from distcheck.agent.cluster.kinds import EVENT, POD, SERVICE, Kind, named_kind
+from distcheck.agent.cluster.troubles.reasons import short
 
 _NOT_SERVED = "404 page not found"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")
+_LONGEST_NOTE = 600
 
 
 class Namespace:
     """The objects of one namespace; `notes` says what the caller may not see of them.
 
     Methods raise `Refused` and `Unreachable` as the API server answered; those that say
-    so note a refusal instead and go on.
+    so note it instead and go on.
     """
 
     def __init__(self, api: Api, name: str) -> None:
@@ -20,9 +25,12 @@ class Namespace:
         self._one: dict[str, Object | None] = {}
         self._many: dict[tuple[str, str, str], list[Object]] = {}
         self._absent: set[str] = set()
+        self._unseen: set[str] = set()
 
     def get(self, kind: Kind, name: str) -> Object | None:
         """The object of that name; None where there is none, or nothing of its kind."""
+        if not _NAME.match(name):
+            return None
         path = kind.path(self.name, name)
         if path not in self._one:
             self._one[path] = None if kind.plural in self._absent else self._get(kind, path)
@@ -37,12 +45,20 @@ class Namespace:
             return None
 
     def seek(self, kind: Kind, name: str) -> Object | None:
-        """As `get`, but what is refused is noted and taken as not seen."""
+        """As `get`, but what is refused or not answered is noted and taken as not seen."""
+        if (path := kind.path(self.name, name)) in self._unseen:
+            return None
         try:
             return self.get(kind, name)
-        except Refused as refusal:
-            self.note(f"{kind.short}/{name} may not be read: {refusal}")
+        except (Refused, Unreachable) as error:
+            self._unseen.add(path)
+            self.note(f"{kind.short}/{name} {_could_not(error)} be read: {error}")
             return None
+
+    def asked(self, kind: Kind) -> set[str]:
+        """The names of the objects of this kind that were asked for."""
+        front = kind.path(self.name) + "/"
+        return {p.removeprefix(front) for p in (*self._one, *self._unseen) if p.startswith(front)}
 
     def known(self) -> list[Object]:
         """Every object that was asked for by name, and found."""
@@ -66,24 +82,32 @@ class Namespace:
         return self._list(SERVICE)
 
     def every(self, kind: Kind) -> list[Object]:
-        """All objects of a kind; empty, with a note, where they may not be listed."""
+        """All objects of a kind; empty, with a note, where they cannot be listed."""
         try:
             return self._list(kind)
-        except (NotFound, Refused) as refusal:
-            self.note(f"{kind.plural} may not be listed: {refusal}")
-            return []
+        except (NotFound, Refused, Unreachable) as error:
+            self.note(f"{kind.plural} {_could_not(error)} be listed: {error}")
+            return self._many.setdefault((kind.plural, "", ""), [])
 
     def warnings(self) -> list[Object]:
-        """The namespace's events of type Warning; empty, with a note, where refused."""
+        """The namespace's events of type Warning; empty, with a note, where they are not told."""
+        return self._events("type=Warning")
+
+    def events_of(self, pod: str) -> list[Object]:
+        """All events about pods of that name; empty, with a note, where they are not told."""
+        return self._events(f"involvedObject.kind=Pod,involvedObject.name={pod}")
+
+    def _events(self, fields: str) -> list[Object]:
         try:
-            return self._list(EVENT, fields="type=Warning")
-        except (NotFound, Refused) as error:
-            self.note(f"events may not be listed, so a reason may be missing: {error}")
-            return []
+            return self._list(EVENT, fields=fields)
+        except (NotFound, Refused, Unreachable) as error:
+            told = f"events {_could_not(error)} be listed, so a reason may be missing"
+            self.note(f"{told}: {error}")
+            return self._many.setdefault((EVENT.plural, "", fields), [])
 
     def note(self, says: str) -> None:
-        """Keep a sentence for the reader, once."""
-        self.notes[says] = None
+        """Keep a sentence for the reader, once, without what looks like a secret."""
+        self.notes[short(says, _LONGEST_NOTE)] = None
 
     def _list(self, kind: Kind, *, selector: str = "", fields: str = "") -> list[Object]:
         key = (kind.plural, selector, fields)
@@ -92,3 +116,7 @@ class Namespace:
             query = [(k, v) for k, v in asked.items() if v]
             self._many[key] = self.api.items(kind.path(self.name), query)
         return self._many[key]
+
+
+def _could_not(error: Exception) -> str:
+    return "may not" if isinstance(error, Refused) else "could not"

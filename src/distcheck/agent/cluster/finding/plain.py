@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.errors import Ambiguous
-from distcheck.agent.cluster.finding.members import by_name, is_alive
+from distcheck.agent.cluster.finding.copies import alone, is_whole
+from distcheck.agent.cluster.finding.members import by_name, is_alive, living
 from distcheck.agent.cluster.finding.namespace import Namespace
+from distcheck.agent.cluster.finding.rollouts import Rollouts, of_one_template, without
 from distcheck.agent.cluster.finding.roster import Owner, Roster, Size, choices, name_of, owner_of
-from distcheck.agent.cluster.finding.ties import Ties, dangling, read_ties, tied
+from distcheck.agent.cluster.finding.strays import dangling, may_lack
+from distcheck.agent.cluster.finding.ties import Ties, read_ties, tied
 from distcheck.agent.cluster.finding.workloads import Ghost, Makers, ghosts, read_makers, with_jobs
-from distcheck.agent.cluster.intent.declared import declared_intent
 from distcheck.agent.cluster.podspec import containers, gpus_of
 
 
@@ -22,25 +24,53 @@ class _Found(Struct, frozen=True):
     how: str
 
 
-def plain_group(look: Namespace, seeds: Sequence[Object], owner: Owner | None) -> Roster:
+def plain_group(
+    look: Namespace,
+    seeds: Sequence[Object],
+    owner: Owner | None,
+    asked: Sequence[Object] = (),
+) -> Roster:
     """The group of `seeds`, which no label ties to others; `owner` where there is no seed.
+
+    `asked` are pods that were named: their templates count in a rollout, else the newest.
 
     Raises:
         Ambiguous: several groups fit.
         Refused, Unreachable: pods or Services cannot be listed.
     """
     makers = read_makers(look, seeds)
-    missing = list(ghosts(makers, [p for p in look.pods() if is_alive(p)]))
-    ties = read_ties(look, [g.pod for g in missing])
-    own = list(seeds) or [g.pod for g in missing if g.absent.owner == owner]
+    turning = of_one_template(living(look.pods()), asked)
+    missing = list(ghosts(makers, turning.pods, turning.says))
+    ties = read_ties(look, turning.pods, [g.pod for g in missing])
+    own = (
+        without(seeds, turning.pods)
+        or list(seeds)
+        or [g.pod for g in missing if g.absent.owner == owner]
+    )
     if not own:
         return Roster(None, (), "", Size(0, str(owner)), dead=_dead(look, {owner}))
-    found = _members(look, ties, own)
+    try:
+        found = _members(look, ties, own)
+    except Ambiguous as error:
+        raise _in_rollout(error, turning) from error
+    mine = {owner_of(p) for p in found.pods}
+    for says in (says for changing, says in turning.says.items() if changing in mine):
+        look.note(says)
     more = with_jobs(look, makers, found.pods)
     jobs = {o: job for o, job in more.items() if o not in makers}
     late = list(ghosts(jobs, found.pods))
     whole = _Found((*found.pods, *(g.pod for g in late)), found.how)
-    return _roster(look, more, [*missing, *late], whole)
+    roster = _roster(look, more, [*missing, *late], whole)
+    lacks = may_lack(look, ties, whole.pods)
+    return structs.replace(roster, size=Size(None, lacks)) if lacks else roster
+
+
+def _in_rollout(error: Ambiguous, turning: Rollouts) -> Ambiguous:
+    """The same, saying that a rollout runs, which may be why there are several."""
+    if not turning.says:
+        return error
+    names = ", ".join(sorted(map(str, turning.says)))
+    return Ambiguous(f"a rollout of {names} runs, and {error.says}", error.candidates)
 
 
 def _members(look: Namespace, ties: Ties, seeds: list[Object]) -> _Found:
@@ -50,7 +80,7 @@ def _members(look: Namespace, ties: Ties, seeds: list[Object]) -> _Found:
             look.note(says)
     if pods:
         how = "tied by the address that the workers join"
-        return _Found(pods, how if len(pods) > 1 else _alone(pods))
+        return _Found(pods, how if len(pods) > 1 else alone(pods))
     return _of_owner(look, ties, seeds)
 
 
@@ -61,34 +91,20 @@ def _of_owner(look: Namespace, ties: Ties, seeds: list[Object]) -> _Found:
         raise Ambiguous("pods of several workloads fit; name one", choices(seeds))
     pods = by_name(p for p in ties.pods if owner_of(p) in owners) or seeds
     if len(pods) == 1:
-        return _Found(tuple(pods), _alone(pods))
-    whole = _whole(pods[0])
+        return _Found(tuple(pods), alone(pods))
+    whole = is_whole(pods[0])
     if whole is None and any(o and o.kind == "StatefulSet" for o in owners):
         look.note("nothing shows whether one pod is a whole copy: the StatefulSet was taken as one")
         return _Found(tuple(pods), "of one workload")
     if whole is False:
         return _Found(tuple(pods), "of one workload")
+    if not any(gpus_of(c) for c in containers(pods[0])):
+        look.note(f"the GPUs of {name_of(pods[0])} are not in its limits, so they are not known")
     if len(seeds) > 1:
         raise Ambiguous("each replica is a whole copy; name one", choices(seeds))
     if whole is None:
         look.note("nothing ties this pod to its siblings: it was taken as a copy of its own")
     return _Found(tuple(seeds), "that serves a whole copy on its own")
-
-
-def _alone(pods: Sequence[Object]) -> str:
-    """What is said of a group of one; one that should have others has none that join it."""
-    whole = _whole(pods[0])
-    if whole is None:
-        return "of one workload"
-    return "that serves a whole copy on its own" if whole else "that nobody joins"
-
-
-def _whole(pod: Object) -> bool | None:
-    """Whether one pod has the GPUs of a whole world; None where its spec does not say."""
-    intent = declared_intent([pod])
-    if intent.tp is None:
-        return None
-    return intent.tp * (intent.pp or 1) <= sum(gpus_of(c) for c in containers(pod))
 
 
 def _roster(look: Namespace, makers: Makers, missing: list[Ghost], found: _Found) -> Roster:

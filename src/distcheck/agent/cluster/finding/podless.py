@@ -26,28 +26,28 @@ def _plain(look: Namespace, owner: Owner, _found: Object) -> Roster:
 
 
 def _lws(look: Namespace, owner: Owner, _found: Object) -> Roster:
-    return OF_LWS.roster(look, (owner.name, "0"), [])
+    return OF_LWS.roster(look, (owner.name, "0"), [], None)
 
 
 def _ray(look: Namespace, owner: Owner, _found: Object) -> Roster:
-    return OF_RAY.roster(look, (owner.name,), [])
+    return OF_RAY.roster(look, (owner.name,), [], None)
 
 
 def _job(look: Namespace, owner: Owner, _found: Object) -> Roster:
-    return OF_JOB.roster(look, (owner.name,), [])
+    return OF_JOB.roster(look, (owner.name,), [], None)
 
 
 def _by_cluster(look: Namespace, owner: Owner, found: Object) -> Roster:
     cluster = running_cluster(found)
     if cluster:
-        return OF_RAY.roster(look, (cluster,), [])
+        return OF_RAY.roster(look, (cluster,), [], None)
     size = Size(None, f"{owner} has no RayCluster yet")
     return Roster(None, (), "", size, (Absent(f"every pod of {owner}", owner),))
 
 
 def _nim(look: Namespace, owner: Owner, found: Object) -> Roster:
-    if found.get("spec", {}).get("multiNode"):
-        return OF_LWS.roster(look, (f"{owner.name}-lws", "0"), [])
+    if (found.get("spec") or {}).get("multiNode"):
+        return OF_LWS.roster(look, (f"{owner.name}-lws", "0"), [], None)
     made = plain_group(look, [], Owner(DEPLOYMENT.kind, owner.name))
     if made.absent:
         return made

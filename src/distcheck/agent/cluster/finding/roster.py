@@ -24,13 +24,14 @@ class Absent(Struct, frozen=True):
     """A pod that should be there and is not.
 
     `name` is the pod's own where that is known beforehand, else what it would be. `waits` says
-    why nobody has made it yet, where the group's own rules say so.
+    why nobody has made it yet, where the group's own rules say so; `late` that a rollout is on.
     """
 
     name: str
     owner: Owner
     gpus: int = 0
     waits: str = ""
+    late: str = ""
 
 
 class Size(Struct, frozen=True):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from distcheck.agent.cluster.api import Object
-from distcheck.agent.cluster.errors import Ambiguous, ClusterError, NotFound, Refused
+from distcheck.agent.cluster.errors import Ambiguous, ClusterError, NotFound, Refused, Unreachable
 from distcheck.agent.cluster.finding.members import pods_of
 from distcheck.agent.cluster.finding.namespace import Namespace
 from distcheck.agent.cluster.kinds import POD, SERVICE, WORKLOADS, Kind, named_kind
@@ -72,7 +72,7 @@ def _bare(look: Namespace, name: str) -> Resolved:
     pod = look.get(POD, name)
     if pod is not None:
         return _resolved(look, POD, pod, "")
-    refusals: list[Refused] = []
+    refusals: list[Refused | Unreachable] = []
     for kinds, one in _tries(name):
         found = _among(look, kinds, one, refusals)
         if found is not None:
@@ -89,14 +89,16 @@ def _tries(name: str) -> Iterator[tuple[tuple[Kind, ...], str]]:
 
 
 def _among(
-    look: Namespace, kinds: tuple[Kind, ...], name: str, refusals: list[Refused]
+    look: Namespace, kinds: tuple[Kind, ...], name: str, refusals: list[Refused | Unreachable]
 ) -> tuple[Kind, Object] | None:
     found = []
     for kind in kinds:
         try:
             one = look.get(kind, name)
-        except Refused as refusal:
-            refusals.append(refusal)
+        except (Refused, Unreachable) as error:
+            refusals.append(error)
+            if isinstance(error, Unreachable):
+                look.note(f"{kind.short}/{name} could not be read: {error}")
             continue
         if one is not None:
             found.append((kind, one))

@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.finding.namespace import Namespace
@@ -13,11 +13,13 @@ from distcheck.agent.cluster.podspec import containers, gpus_of
 from distcheck.agent.cluster.troubles.pod_state import condition
 
 _MOST = 4096
+_MOST_ORDINAL = 1 << 31
 _JOBS = 4
 
 
 Makers = Mapping[Owner, Object]
 """The workloads of a namespace, by what pods call their owner."""
+_NONE: Mapping[Owner, str] = {}
 
 
 class Ghost(Struct, frozen=True):
@@ -42,8 +44,10 @@ def with_jobs(look: Namespace, makers: Makers, pods: Iterable[Object]) -> Makers
     return {**makers, **{o: job for o in few if (job := look.seek(JOB, o.name))}}
 
 
-def ghosts(makers: Makers, alive: Iterable[Object]) -> Iterator[Ghost]:
-    """One for each pod that a workload lacks."""
+def ghosts(
+    makers: Makers, alive: Iterable[Object], late: Mapping[Owner, str] = _NONE
+) -> Iterator[Ghost]:
+    """One for each pod that a workload lacks; `late` are rollouts, which only take time."""
     have: dict[Owner, list[Object]] = defaultdict(list)
     for pod in alive:
         if owner := owner_of(pod):
@@ -54,12 +58,12 @@ def ghosts(makers: Makers, alive: Iterable[Object]) -> Iterator[Ghost]:
         waits = _in_order(owner, workload, there) if lacking else ""
         names = {name_of(p) for p in there}
         for name in _names(owner, workload, names, lacking):
-            yield _ghost(owner, workload, name, waits)
+            yield _ghost(workload, Absent(name, owner, 0, waits, late.get(owner, "")))
 
 
 def _in_order(owner: Owner, workload: Object, there: list[Object]) -> str:
     """A StatefulSet makes one pod after another, unless it is told not to."""
-    policy = workload.get("spec", {}).get("podManagementPolicy") or "OrderedReady"
+    policy = (workload.get("spec") or {}).get("podManagementPolicy") or "OrderedReady"
     late = [p for p in there if condition(p, "Ready").get("status") != "True"]
     if owner.kind != "StatefulSet" or policy != "OrderedReady" or not late:
         return ""
@@ -68,15 +72,16 @@ def _in_order(owner: Owner, workload: Object, there: list[Object]) -> str:
 
 def wanted(kind: str, workload: Object) -> int:
     """How many pods it should have; 0 where it is told to have none."""
-    spec = workload.get("spec", {})
+    spec = workload.get("spec") or {}
     if kind == "Job":
-        left = (spec.get("completions") or 1) - (workload.get("status") or {}).get("succeeded", 0)
+        done = (workload.get("status") or {}).get("succeeded")
+        left = _number(spec.get("completions")) - (_number(done) if done else 0)
         return 0 if spec.get("suspend") else min(_number(spec.get("parallelism")), max(left, 0))
     return _number(spec.get("replicas"))
 
 
 def _number(value: object) -> int:
-    return min(value, _MOST) if isinstance(value, int) else 1
+    return min(max(value, 0), _MOST) if isinstance(value, int) else 1
 
 
 def _names(owner: Owner, workload: Object, taken: set[str], lacking: int) -> Iterator[str]:
@@ -85,14 +90,15 @@ def _names(owner: Owner, workload: Object, taken: set[str], lacking: int) -> Ite
         which = [f" {i}" for i in range(1, lacking + 1)] if lacking > 1 else [""] * lacking
         yield from (f"a pod{i} of {owner}" for i in which)
         return
-    start = (workload.get("spec", {}).get("ordinals") or {}).get("start", 0)
+    given = ((workload.get("spec") or {}).get("ordinals") or {}).get("start")
+    start = given if type(given) is int and 0 <= given < _MOST_ORDINAL else 0
     count = wanted(owner.kind, workload)
     names = (f"{owner.name}-{i}" for i in range(start, start + count))
     yield from [n for n in names if n not in taken][:lacking]
 
 
-def _ghost(owner: Owner, workload: Object, name: str, waits: str) -> Ghost:
-    spec = workload.get("spec", {})
+def _ghost(workload: Object, absent: Absent) -> Ghost:
+    spec, owner, name = workload.get("spec") or {}, absent.owner, absent.name
     template = spec.get("template") or {}
     meta = {
         "name": name,
@@ -104,4 +110,4 @@ def _ghost(owner: Owner, workload: Object, name: str, waits: str) -> Ghost:
     if owner.kind == "StatefulSet":
         own |= {"hostname": name, "subdomain": spec.get("serviceName", "")}
     pod = {"metadata": meta, "spec": own}
-    return Ghost(pod, Absent(name, owner, sum(gpus_of(c) for c in containers(pod)), waits))
+    return Ghost(pod, structs.replace(absent, gpus=sum(gpus_of(c) for c in containers(pod))))

@@ -5,6 +5,8 @@ from typing import Any
 
 from msgspec import Struct
 
+from distcheck.agent.cluster.podspec import restart_count
+
 Object = dict[str, Any]
 
 
@@ -47,7 +49,7 @@ def _state(one: Object, *, is_init: bool) -> ContainerState:
         running=now.get("running") or {},
         ended=now.get("terminated") or {},
         before=before.get("terminated") or {},
-        restarts=int(one.get("restartCount") or 0),
+        restarts=restart_count(one),
         is_init=is_init,
     )
 

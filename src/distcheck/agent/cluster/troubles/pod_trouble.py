@@ -42,11 +42,16 @@ def _deleted(_readings: Readings, pod: Object) -> Iterator[Trouble]:
 
 
 def _unscheduled(readings: Readings, pod: Object) -> Iterator[Trouble]:
-    if pod.get("spec", {}).get("nodeName") or status_of(pod).get("phase") not in (None, "Pending"):
+    if (pod.get("spec") or {}).get("nodeName") or status_of(pod).get("phase") not in (
+        None,
+        "Pending",
+    ):
         return
     name, said = name_of(pod), condition(pod, "PodScheduled")
     if said.get("reason") == "SchedulingGated":
-        gates = ", ".join(g.get("name", "") for g in pod["spec"].get("schedulingGates") or ())
+        gates = ", ".join(
+            g.get("name", "") for g in (pod.get("spec") or {}).get("schedulingGates") or ()
+        )
         says = f"it is not scheduled: held back by the scheduling gates {gates}"
         yield _told(name, "pod_unschedulable", says, said)
     elif said.get("status") == "False":
@@ -54,18 +59,18 @@ def _unscheduled(readings: Readings, pod: Object) -> Iterator[Trouble]:
         cause = of_scheduler(message)
         claim = _claim(readings, pod) if cause == "volume_not_bound" else ""
         yield _told(name, cause, f"no node fits: {message}{claim}", said)
-    elif warned := readings.warnings.latest("Pod", name, ["FailedScheduling"]):
+    elif warned := readings.warnings.of_pod(pod, ["FailedScheduling"]):
         says = f"no node fits: {warned.says}"
         yield Trouble(name, of_scheduler(warned.says), says, warned.source, warned.seen_at)
     else:
-        scheduler = pod.get("spec", {}).get("schedulerName") or "default-scheduler"
+        scheduler = (pod.get("spec") or {}).get("schedulerName") or "default-scheduler"
         says = f"no scheduler ({scheduler}) has spoken of it yet"
         yield Trouble(name, "starting", says, f"status of {name}")
 
 
 def _claim(readings: Readings, pod: Object) -> str:
     """What was said last of a claim of this pod, such as that no volume can be made."""
-    volumes = pod.get("spec", {}).get("volumes") or ()
+    volumes = (pod.get("spec") or {}).get("volumes") or ()
     for name in (str((v.get("persistentVolumeClaim") or {}).get("claimName")) for v in volumes):
         warned = readings.warnings.latest("PersistentVolumeClaim", name)
         if warned is not None:
@@ -127,7 +132,7 @@ def _initialising(_readings: Readings, pod: Object) -> Iterator[Trouble]:
 
 
 def _is_sidecar(pod: Object, name: str) -> bool:
-    inits = pod.get("spec", {}).get("initContainers") or ()
+    inits = (pod.get("spec") or {}).get("initContainers") or ()
     return any(c.get("name") == name and c.get("restartPolicy") == "Always" for c in inits)
 
 
@@ -137,7 +142,7 @@ def _creating(readings: Readings, pod: Object) -> Iterator[Trouble]:
     waits = [one for one in containers_of(pod) if one.waiting]
     if status_of(pod).get("phase") != "Pending" and not waits:
         return
-    warned = readings.warnings.latest("Pod", name, _CREATING)
+    warned = readings.warnings.of_pod(pod, _CREATING)
     cause = of_event(warned.reason, warned.says) if warned else None
     if warned and cause:
         yield Trouble(name, cause, explained(warned.says), warned.source, warned.seen_at)

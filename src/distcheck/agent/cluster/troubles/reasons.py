@@ -95,7 +95,8 @@ def last_words(log: str) -> str:
     return short(lines[-1]) if lines else ""
 
 
-def short(text: str) -> str:
-    """One line of at most `LONGEST` characters, without what looks like a secret."""
-    one = scrubbed(" ".join(text[:_READ].split()))
-    return one if len(one) <= LONGEST else f"{one[: LONGEST - 3]}..."
+def short(text: str, longest: int = LONGEST) -> str:
+    """One printable line of at most `longest` characters, without what looks like a secret."""
+    plain = "".join(c for c in " ".join(text[:_READ].split()) if c.isprintable())
+    one = scrubbed(plain)
+    return one if len(one) <= longest else f"{one[: longest - 3]}..."

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.finding.namespace import Namespace
@@ -14,6 +14,7 @@ from distcheck.agent.cluster.troubles.reasons import short
 from distcheck.agent.cluster.troubles.warnings import Warnings
 from distcheck.checks.evidence import Trouble
 
+_LONGEST = 900
 _BAD_WHEN_TRUE = frozenset({"ReplicaFailure", "Failed", "Degraded", "Suspended"})
 _BAD_WHEN_FALSE = frozenset(
     {"HeadPodReady", "RayClusterProvisioned", "Progressing", "Available", "Ready"}
@@ -31,7 +32,8 @@ class Troubles(Struct, frozen=True):
         """One for each pod that is not there or does not run, leader first."""
         readings = Readings(self.warnings, self.log)
         found = [t for p in roster.ordered if (t := trouble_of(readings, p))]
-        return (*found, *(self._of_absent(a, roster.dead) for a in roster.absent))
+        absent = (self._of_absent(a, roster.dead) for a in roster.absent)
+        return tuple(_shown(t) for t in (*found, *absent))
 
     def _of_absent(self, absent: Absent, dead: Iterable[Object]) -> Trouble:
         """What its owner waits for, could not do, or says of itself, else what was there."""
@@ -39,8 +41,12 @@ class Troubles(Struct, frozen=True):
         if absent.waits:
             return Trouble(absent.name, "waiting_for_head", absent.waits, source)
         before = [p for p in dead if name_of(p) == absent.name or owner_of(p) == absent.owner]
-        found = (t for step in (_going, self._refused, self._status, _ended)
-                 for t in step(absent, before))  # fmt: skip
+        steps = [_going, self._refused, self._status, _ended]
+        found = (
+            t
+            for step in ([self._refused, _late] if absent.late else steps)
+            for t in step(absent, before)
+        )
         says = f"{absent.owner} should have it, and there is no such pod"
         return next(found, Trouble(absent.name, "pod_missing", says, source))
 
@@ -59,6 +65,15 @@ class Troubles(Struct, frozen=True):
                 says, source = short(message), f"condition {kind} of {absent.owner}"
                 at = one.get("lastTransitionTime")
                 yield Trouble(absent.name, "pod_missing", says, source, at)
+
+
+def _shown(trouble: Trouble) -> Trouble:
+    """Reasons come from anybody, and stand in a terminal."""
+    return structs.replace(trouble, says=short(trouble.says, _LONGEST))
+
+
+def _late(absent: Absent, _before: list[Object]) -> Iterator[Trouble]:
+    yield Trouble(absent.name, "starting", absent.late, f"pods of {absent.owner}")
 
 
 def _going(absent: Absent, before: list[Object]) -> Iterator[Trouble]:

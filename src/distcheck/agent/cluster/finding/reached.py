@@ -1,0 +1,80 @@
+"""The names that lead to the pods of a namespace, and whom each of them joins."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+
+from msgspec import Struct
+
+from distcheck.agent.cluster.api import Object
+from distcheck.agent.cluster.finding.links import Ends, Joined, ends_of, wanted_maps
+from distcheck.agent.cluster.finding.names import called, names_of
+from distcheck.agent.cluster.finding.namespace import Namespace
+from distcheck.agent.cluster.finding.roster import name_of
+from distcheck.agent.cluster.kinds import CONFIGMAP
+
+_MOST_MAPS = 8
+
+
+class Reached(Struct, frozen=True):
+    """The pods that could be understood, their ends, and the names that lead to each."""
+
+    ends: Mapping[str, Ends]
+    joined: Mapping[str, Joined]
+    by_name: Mapping[str, set[str]]
+
+    def leaders(self, pod: str) -> frozenset[str]:
+        """Whom `pod` joins: of several behind one address those of its port, else Ray's heads."""
+        one = self.joined[pod]
+        found = frozenset().union(*(self.by_name.get(n, ()) for n in called(one.host)))
+        for fewer in (self._of_port, self._heads):
+            if len(found) > 1:
+                found = fewer(one, found) or found
+        return found
+
+    def _of_port(self, one: Joined, found: frozenset[str]) -> frozenset[str]:
+        """Where pods share their node's network, only the port tells them apart."""
+        if one.port is None:
+            return found
+        return frozenset(n for n in found if self.ends[n].ports.get(one.way, one.port) == one.port)
+
+    def _heads(self, one: Joined, found: frozenset[str]) -> frozenset[str]:
+        """A name may lead to workers too, which join somebody themselves."""
+        heads = frozenset(n for n in found if one.way == "ray" and self.ends[n].is_head)
+        return heads or found.difference(self.joined)
+
+
+def reach(look: Namespace, pods: Iterable[Object]) -> Reached:
+    """The names and ends of `pods`.
+
+    A pod that cannot be understood ties nobody, and is noted: it may be a stranger's.
+
+    Raises:
+        Refused, Unreachable: Services cannot be listed.
+    """
+    services = look.services()
+    by_name: dict[str, set[str]] = defaultdict(set)
+    ends: dict[str, Ends] = {}
+    for pod in pods:
+        try:
+            own = ends_of(pod, _maps(look, pod))
+            for name in names_of(pod, services):
+                by_name[name].add(name_of(pod))
+        except (AttributeError, KeyError, TypeError, ValueError):
+            look.note(f"the spec of {name_of(pod)} cannot be understood: it is in no group")
+            continue
+        ends[name_of(pod)] = own
+    joined = {n: j for n, e in ends.items() if (j := next(filter(_is_read, e.joined), None))}
+    return Reached(ends, joined, by_name)
+
+
+def _is_read(one: Joined) -> bool:
+    return one.is_read
+
+
+def _maps(look: Namespace, pod: Object) -> dict[str, Mapping[str, str]]:
+    """The ConfigMaps that tell what it joins, a few for all pods: each costs a request."""
+    asked = look.asked(CONFIGMAP)
+    new = [n for n in wanted_maps(pod) if n not in asked][: max(_MOST_MAPS - len(asked), 0)]
+    names = [n for n in wanted_maps(pod) if n in asked or n in new]
+    found = {n: look.seek(CONFIGMAP, n) or {} for n in names}
+    return {n: {str(k): str(v) for k, v in (o.get("data") or {}).items()} for n, o in found.items()}
