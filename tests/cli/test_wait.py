@@ -64,6 +64,7 @@ def test_a_ray_that_comes_late_is_waited_for(distcheck: Run) -> None:
         (("10.0.0.2:6379",), b"--gpus N is needed"),
         (("10.0.0.2:6379", "--gpus", "0"), b"1 or more"),
         (("10.0.0.2:70000", "--gpus", "8"), b"HOST:PORT"),
+        (("10.0.0.2", "--gpus", "8"), b"has no port"),
         (("10.0.0.2:6379", "--gpus", "8", "--timeout", "soon"), b"not a duration"),
         (("10.0.0.2:6379", "--gpus", "8", "--token-file", "none"), b"cannot be read"),
     ],

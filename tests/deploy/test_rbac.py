@@ -105,6 +105,8 @@ def test_every_kind_that_the_code_knows_may_be_read(file: Path) -> None:
         f"{verb} {kind.plural}"
         for kind in known
         for verb in ("get", "list")
+        if (verb, kind)
+        != ("list", kinds.CONFIGMAP)  # read one by one, by the names that pods mount
         if rules.covers(verb, kind.plural, NAMESPACE)
     ]
     assert lacking == []

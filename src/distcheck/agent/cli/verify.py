@@ -60,8 +60,15 @@ def verify(
     judging = Judging(select(only, skip, require), expect, model)
     telling = Telling(output, strict=strict, inconclusive=inconclusive)
     if evidence is not None:
-        if target is not None or wait is not None:
-            raise usage(f"--evidence goes without {'TARGET' if target else '--wait'}")
+        _refuse_beside(
+            ("TARGET", target),
+            ("--wait", wait),
+            ("--namespace", namespace),
+            ("--context", context),
+            ("--kubeconfig", kubeconfig),
+            ("--no-agents", no_agents),
+            ("--no-exec", no_exec),
+        )
         return telling.tell([judging.judge(e) for e in read_evidence(evidence)])
     if target is None:
         raise usage("verify: name a TARGET, or judge a file with --evidence PATH")
@@ -82,6 +89,13 @@ def verify(
         judged, ran_out = until_settled(lambda: judging.judge(once()), patience, progress)
     code = telling.tell([judged])
     return WAITED if ran_out else code
+
+
+def _refuse_beside(*given: tuple[str, object]) -> None:
+    """Evidence that is judged from a file needs no cluster, and none of its options."""
+    for name, value in given:
+        if value:
+            raise usage(f"--evidence goes without {name}")
 
 
 def _without_cluster(asked: Asked, look: Callable[[], Evidence]) -> Callable[[], Evidence]:

@@ -1,5 +1,6 @@
 """`distcheck wait`: until Ray and the pods have the GPUs that a start-up script needs."""
 
+import re
 import time
 from pathlib import Path
 from typing import Annotated
@@ -10,6 +11,7 @@ from distcheck.agent.cli.exit import PASS, WAITED, Stop, usage
 from distcheck.agent.cli.progress import Progress
 from distcheck.agent.cli.wait_looks import Look, Ready, cluster_look, gcs_look
 
+_IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 Target = Annotated[
     str,
     argument("HOST:PORT of Ray's GCS, or a serving group as `verify` takes it.", "TARGET"),
@@ -53,6 +55,10 @@ def wait(
     patience = 0.0 if once else opt.duration("--timeout", timeout)
     pause = opt.duration("--interval", interval)
     with Progress(quiet=quiet) as progress:
+        if _IP.fullmatch(target):
+            raise usage(
+                f"wait: {target} has no port; Ray's GCS is at HOST:PORT, such as {target}:6379"
+            )
         if ":" in target:
             look = gcs_look(target, _token(token_file), min(patience or 5.0, 5.0))
         else:
