@@ -2,10 +2,12 @@
 
 import os
 import socket
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.probes.node_folder import Node
 
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.probe import ProbeError
@@ -142,3 +144,21 @@ def test_no_descriptor_stays_open(root: Path) -> None:
         except (OSError, ProbeError):
             continue
     assert len(list(Path("/proc/self/fd").iterdir())) == before
+
+
+@pytest.mark.parametrize("path", ["/" + "a/" * 60_000, "/" + "a/" * 300, "/" + "a" * 4096])
+def test_a_path_that_is_too_long_or_too_deep_is_not_followed(tmp_path: Path, path: str) -> None:
+    node = Node(tmp_path).start()
+    node.process(77, ["x"])
+    start = time.process_time()
+    with pytest.raises(ProbeError, match="too long or too deep"):
+        Container(node.settings.host_proc, 77).read(path, 10)
+    assert time.process_time() - start < 0.5
+
+
+def test_a_link_that_leads_too_deep_is_not_followed(tmp_path: Path) -> None:
+    node = Node(tmp_path).start()
+    node.process(77, ["x"])
+    (node.root / "container" / "l").symlink_to("a/" * 1000 + "b")
+    with pytest.raises(ProbeError, match="too deep"):
+        Container(node.settings.host_proc, 77).read("/l", 10)

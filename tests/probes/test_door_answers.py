@@ -94,4 +94,4 @@ def test_a_scrape_is_answered_before_any_look_and_starts_none(agent: NodeAgent) 
         end()
     assert status == 200
     assert b"distcheck_build_info" in body
-    assert (agent.last, agent.probing.outcomes) == (None, {})
+    assert (agent.watch.last, agent.probing.outcomes) == (None, {})

@@ -17,9 +17,7 @@ import pytest
 from tests.probes.node_folder import Node, gpu
 
 from distcheck.agent.door import Door
-from distcheck.agent.metrics import AgentFamilies
 from distcheck.agent.node import Asked, NodeAgent
-from distcheck.agent.openmetrics import page
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.checks.evidence import (
     Gpus,
@@ -129,6 +127,18 @@ def test_gpu_processes_are_given_to_the_pod_that_their_cgroup_names(node: Node) 
     ]
 
 
+def test_of_a_pod_that_was_not_asked_for_only_its_memory_is_told(node: Node) -> None:
+    node.log("0.log", "", pod="other-0", uid="b" * 32)
+    node.process(53, ["VLLM::Worker_TP0"], uid="b" * 32)
+    node.gpus([gpu(0, 43, 53)])
+    look = _agent(node).look(Asked((KEY,)))
+    assert isinstance(look.gpus, Gpus)
+    other = next(p for p in look.gpus.processes if p.pid == 53)
+    assert (other.pod, other.owner, other.memory_used) == ("another pod", "pod", 70 << 30)
+    assert (other.title, other.container_id) == ("", "")
+    assert b"other-0" not in msgspec.json.encode(look)
+
+
 def test_ports_are_tried_from_the_pods_own_address(node: Node) -> None:
     listener = Listener("127.0.0.5")
     peer = f"llm/vllm-worker-0|127.0.0.5|{listener.port}|node_manager"
@@ -215,21 +225,6 @@ def test_what_the_door_does_not_take_it_says_clearly(
         seen, body, _ = _get(port, path)
     assert seen == status
     assert says in body
-
-
-def test_a_scrape_shows_the_last_look_and_starts_no_probe(node: Node) -> None:
-    agent = _agent(node)
-    before = page(AgentFamilies(agent), "", "").body.decode()
-    assert "distcheck_build_info" in before
-    assert "distcheck_gpu_memory_used_bytes" not in before
-    assert agent.probing.outcomes == {}
-    agent.look(Asked((KEY,)))
-    after = page(AgentFamilies(agent), "", "").body.decode()
-    assert 'distcheck_probe_success{probe="nvml"} 1.0' in after
-    assert 'distcheck_probe_duration_seconds{probe="shm"}' in after
-    assert 'distcheck_gpu_memory_total_bytes{gpu="0",uuid="GPU-00000000-0000' in after
-    shm = 'distcheck_shm_size_bytes{workload_namespace="llm",workload_pod="vllm-head-0"}'
-    assert f"{shm} 6.7108864e+07" in after
 
 
 def test_the_process_ends_within_two_seconds_of_sigterm(node: Node) -> None:

@@ -176,3 +176,12 @@ def test_no_bytes_make_a_load_raise_anything_else(data: bytes, ours: bool) -> No
 def test_what_is_saved_is_loaded_again(tmp_path: Path) -> None:
     StateFolder(str(tmp_path)).save(UID, LOG)
     assert StateFolder(str(tmp_path)).load(UID, LOG.key) == LOG
+
+
+def test_a_folder_that_bears_a_name_of_ours_is_left_alone(tmp_path: Path) -> None:
+    for end in ("new", "state"):
+        (tmp_path / f"x.{'a' * 32}.{end}").mkdir()
+    (tmp_path / f"{UID}.{'b' * 32}.state").write_bytes(b"")
+    folder = StateFolder(str(tmp_path))
+    assert (folder.uids, folder.trouble) == ({UID}, None)
+    assert len(list(tmp_path.iterdir())) == 3

@@ -1,14 +1,15 @@
 """The agent's evidence door: HTTP on the loopback of its own pod."""
 
 import re
+import select
+import socket
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import msgspec
 
-from distcheck.agent.node import Asked, NodeAgent
+from distcheck.agent.bounded_server import BoundedHandler, BoundedServer
+from distcheck.agent.node import Asked, Busy, NodeAgent
 from distcheck.agent.peer_address import why_not
 from distcheck.agent.probes.ports import PortTarget
 
@@ -56,46 +57,48 @@ def _target(peer: str) -> PortTarget:
     return PortTarget(parts[0], parts[1], int(parts[2]), parts[3])
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """GET only; every answer has its length, so that a caller need not wait for the end."""
+class _Handler(BoundedHandler):
+    """`/healthz` and `/v1/evidence`."""
 
     server: "Door"
-    timeout = 10
 
-    def do_GET(self) -> None:
-        """`/healthz` and `/v1/evidence`."""
-        url = urlsplit(self.path)
+    def get(self) -> None:
+        """Answer by the path."""
+        try:
+            url = urlsplit(self.path)
+        except ValueError:
+            self.answer(HTTPStatus.BAD_REQUEST, b"malformed path\n")
+            return
         if url.path == "/healthz":
-            self._answer(HTTPStatus.OK, b"ok\n", "text/plain")
+            self.answer(HTTPStatus.OK, b"ok\n")
         elif url.path == _PATH:
             self._evidence(url.query)
         else:
-            self._answer(HTTPStatus.NOT_FOUND, b"no such page\n", "text/plain")
+            self.answer(HTTPStatus.NOT_FOUND, b"no such page\n")
 
     def _evidence(self, query: str) -> None:
         try:
-            asked = asked_of(query)
+            look = self.server.agent.look(asked_of(query), self._is_gone)
         except BadQuestion as error:
-            self._answer(HTTPStatus.BAD_REQUEST, f"{error}\n".encode(), "text/plain")
-            return
-        body = msgspec.json.encode(self.server.agent.look(asked))
-        self._answer(HTTPStatus.OK, body, "application/json")
+            self.answer(HTTPStatus.BAD_REQUEST, f"{error}\n".encode("utf-8", "replace"))
+        except Busy as error:
+            said = f"{error}\n".encode()
+            self.answer(HTTPStatus.SERVICE_UNAVAILABLE, said, Retry_After="5")
+        else:
+            self.answer(HTTPStatus.OK, msgspec.json.encode(look), "application/json")
 
-    def _answer(self, status: HTTPStatus, body: bytes, kind: str) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
+    def _is_gone(self) -> bool:
+        """Whether the client hung up: nobody sends more than one question, or waits half-closed."""
+        coming = select.poll()
+        coming.register(self.connection, select.POLLIN)
+        try:
+            return bool(coming.poll(0)) and not self.connection.recv(1, socket.MSG_PEEK)
+        except OSError:
+            return True
 
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-        """Requests are not logged: they say nothing that the evidence does not."""
 
-
-class Door(ThreadingHTTPServer):
-    """Serves one agent; threads end with the process."""
-
-    daemon_threads = True
+class Door(BoundedServer):
+    """Serves one agent."""
 
     def __init__(self, address: tuple[str, int], agent: NodeAgent) -> None:
         self.agent = agent

@@ -2,12 +2,12 @@
 
 import os
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from msgspec import Struct, field
 
-from distcheck.agent.debug_file import DebugFile
+from distcheck.agent.debug_file import MAX_FORMS, DebugFile
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.ray_session import SESSION, Session, session_of
@@ -74,8 +74,17 @@ class InsideLogs:
                 self._lost += self._session.lost
             except (OSError, ProbeError) as error:
                 self._lost.append(f"{SESSION} cannot be read: {words(error)}")
-        named = [p for one in inside.debug for p in debug_paths(container, one, self._lost)]
+        named = every_debug_path(container, inside.debug, self._lost)
         self._paths = list(dict.fromkeys((*self._session.paths, *named)))
+
+
+def every_debug_path(
+    container: Container, debug: Sequence[DebugFile], lost: list[str]
+) -> list[str]:
+    """The files of all these forms, of eight at most; what is not seen is added to `lost`."""
+    if len(debug) > MAX_FORMS:
+        lost.append(f"NCCL_DEBUG_FILE has {len(debug)} forms: files of {MAX_FORMS} are looked for")
+    return [p for one in debug[:MAX_FORMS] for p in debug_paths(container, one, lost)]
 
 
 def debug_paths(container: Container, one: DebugFile, lost: list[str]) -> list[str]:

@@ -1,16 +1,20 @@
-"""The agent's metrics: the last look, rendered. A scrape never starts a probe."""
+"""The agent's metrics: what its own looks saw last, rendered. A scrape never starts a probe."""
 
+import time
 from collections.abc import Callable, Iterator
+from http import HTTPStatus
 
+from distcheck.agent.bounded_server import BoundedHandler, BoundedServer, serve
+from distcheck.agent.gpu_watch import GpuWatch, Watched
 from distcheck.agent.node import NodeAgent
-from distcheck.agent.openmetrics import Metric, build, gauge, serve_page
-from distcheck.checks.evidence import Gpus, NodeLook, ShmMount
+from distcheck.agent.openmetrics import Metric, build, gauge, page
+from distcheck.checks.evidence import Gpus
 
 _WORKLOAD = ("workload_namespace", "workload_pod")
 
 
 class AgentFamilies:
-    """Turns the agent's last look and its probes' outcomes into metric families."""
+    """Turns what the agent saw by itself, and its probes' outcomes, into metric families."""
 
     def __init__(self, agent: NodeAgent) -> None:
         self._agent = agent
@@ -19,9 +23,7 @@ class AgentFamilies:
         """All families, from memory."""
         yield build()
         yield from self._probes()
-        if self._agent.last is not None:
-            yield from _gpus(self._agent.last)
-            yield from _shm(self._agent.last)
+        yield from _watched(self._agent.watch)
 
     def _probes(self) -> Iterator[Metric]:
         success = gauge("probe_success", "Whether the probe's last look saw", ("probe",))
@@ -32,34 +34,66 @@ class AgentFamilies:
         yield from (success, seconds)
 
 
+class _Handler(BoundedHandler):
+    """`/metrics`, and the same at `/`."""
+
+    server: "_Metrics"
+
+    def get(self) -> None:
+        """Answer by the path."""
+        if self.path.partition("?")[0] not in ("/metrics", "/"):
+            self.answer(HTTPStatus.NOT_FOUND, b"no such page\n")
+            return
+        accept, encoding = (self.headers.get(h, "") for h in ("Accept", "Accept-Encoding"))
+        one = page(self.server.families, accept, encoding)
+        more = {"Content_Encoding": "gzip"} if one.gzipped else {}
+        self.answer(HTTPStatus.OK, one.body, one.content_type, **more)
+
+
+class _Metrics(BoundedServer):
+    def __init__(self, address: tuple[str, int], families: AgentFamilies) -> None:
+        self.families = families
+        super().__init__(address, _Handler)
+
+
 def serve_metrics(address: tuple[str, int], agent: NodeAgent) -> Callable[[], None]:
     """Answer `/metrics` at `address`; the function returned ends it.
 
     Raises:
         OSError: the address cannot be listened on.
     """
-    return serve_page(address, AgentFamilies(agent))
+    return serve(_Metrics(address, AgentFamilies(agent)))
 
 
-def _gpus(look: NodeLook) -> Iterator[Metric]:
-    if not isinstance(look.gpus, Gpus):
+def _watched(watch: GpuWatch) -> Iterator[Metric]:
+    """Nothing of a look that is too old to be true; when it was is told in any case."""
+    if watch.last is not None:
+        when = gauge("last_look_timestamp_seconds", "When the agent last looked by itself")
+        when.add_metric([], watch.last.at)
+        yield when
+    shown = watch.shown(time.time())
+    if shown is not None:
+        yield from _gpus(shown)
+        yield from _shm(shown)
+
+
+def _gpus(seen: Watched) -> Iterator[Metric]:
+    if not isinstance(seen.gpus, Gpus):
         return
     labels = ("uuid", "gpu")
     total = gauge("gpu_memory_total_bytes", "Memory of the GPU", labels)
     used = gauge("gpu_memory_used_bytes", "Memory of the GPU in use", labels)
-    for device in look.gpus.devices:
+    for device in seen.gpus.devices:
         total.add_metric([device.uuid, str(device.index)], device.memory_total)
         used.add_metric([device.uuid, str(device.index)], device.memory_used)
     yield from (total, used)
 
 
-def _shm(look: NodeLook) -> Iterator[Metric]:
+def _shm(seen: Watched) -> Iterator[Metric]:
     size = gauge("shm_size_bytes", "Size of /dev/shm as mounted", _WORKLOAD)
     used = gauge("shm_used_bytes", "Use of /dev/shm", _WORKLOAD)
-    for pod in look.pods:
-        if isinstance(pod.shm, ShmMount):
-            labels = pod.pod.split("/", 1)
-            size.add_metric(labels, pod.shm.size_bytes)
-            if pod.shm.used_bytes is not None:
-                used.add_metric(labels, pod.shm.used_bytes)
+    for pod, mount in sorted(seen.mounts.items()):
+        size.add_metric(pod.split("/", 1), mount.size_bytes)
+        if mount.used_bytes is not None:
+            used.add_metric(pod.split("/", 1), mount.used_bytes)
     yield from (size, used)

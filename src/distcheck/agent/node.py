@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from msgspec import Struct, structs
 
 from distcheck import __version__
+from distcheck.agent.gpu_watch import GpuWatch
 from distcheck.agent.peer_address import resolved
 from distcheck.agent.pod_logs import PodLogs
 from distcheck.agent.pod_look import Here, Looks, NodePod, PodLooker
@@ -24,7 +25,17 @@ from distcheck.checks.evidence import GpuProcess, Gpus, Missing, NodeLook, PodLo
 from distcheck.checks.evidence.node import Allocated
 
 _GPU_PERIOD = 60.0
+_MAX_WAITING = 8
+_WAITS = 4
+"""Times the usual limit that a question waits for its turn."""
+_AGAIN = 0.25
+OTHERS = "another pod"
+"""Stands for the name of a pod that was not asked for."""
 GcsLook = Callable[[str], "RayCluster | Missing"]
+
+
+class Busy(Exception):  # noqa: N818 - what it is, said to the caller
+    """The agent has too many questions at once; to be asked again later."""
 
 
 class Asked(Struct, frozen=True):
@@ -43,25 +54,46 @@ class NodeAgent:
         self._logs = PodLogs(settings.log_bytes)
         self._one_at_a_time = threading.Lock()
         self.probing = Probing(settings.timeout)
-        self.last: NodeLook | None = None
+        self._waiting = threading.BoundedSemaphore(_MAX_WAITING)
+        self.watch = GpuWatch(settings, nvml, self._proc)
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
         """How each probe's last look went."""
-        return {**self.tail.outcomes, **self.probing.outcomes}
+        return {**self.tail.outcomes, **self.watch.outcomes, **self.probing.outcomes}
 
-    def look(self, asked: Asked) -> NodeLook:
-        """What is to be seen of these pods now. Never raises, never writes.
+    def look(self, asked: Asked, is_gone: Callable[[], bool] = lambda: False) -> NodeLook:
+        """What is to be seen of these pods now. Never writes; one look at a time.
 
         A look that takes too long goes on in its thread; logs that it has read by then are
         there for the next one.
+
+        Raises:
+            Busy: others were before, for too long, or the one who asked `is_gone`.
         """
-        with self._one_at_a_time:
+        self._take_turn(is_gone)
+        try:
             self.probing.begin()
-            self.last = self._look(asked, _now())
-            return self.last
+            return self._look(asked, _now())
+        finally:
+            self._one_at_a_time.release()
+
+    def _take_turn(self, is_gone: Callable[[], bool]) -> None:
+        if not self._waiting.acquire(blocking=False):
+            raise Busy(f"{_MAX_WAITING} questions wait already")
+        limit = _WAITS * self._settings.timeout
+        end = time.monotonic() + limit
+        try:
+            while not self._one_at_a_time.acquire(timeout=_AGAIN):
+                if is_gone() or time.monotonic() > end:
+                    raise Busy(f"other questions took more than {limit:g} s")
+        finally:
+            self._waiting.release()
+        if is_gone():
+            self._one_at_a_time.release()
+            raise Busy("nobody waits for the answer")
 
     def _look(self, asked: Asked, now: str) -> NodeLook:
         gpus_later = self.probing.start("nvml", lambda: self._nvml.look(now))
@@ -76,7 +108,7 @@ class NodeAgent:
         ray, given = ray_later(), given_later()
         why = pods.reason if isinstance(pods, Missing) else f"{self._settings.node} has no such pod"
         looks = _in_order(asked.pods, [_with_devices(one(), given) for one in lookers], why)
-        named = gpus if isinstance(gpus, Missing) else _with_owners(gpus, known, self._proc)
+        named = gpus if isinstance(gpus, Missing) else _with_owners(gpus, known, self._proc, asked)
         return NodeLook(self._settings.node, now, __version__, named, ray, looks)
 
     def _pods(self) -> list[NodePod]:
@@ -86,7 +118,7 @@ class NodeAgent:
             tasks.setdefault(task.pod_uid, []).append(task)
         folders = podlogs.pod_folders(self._settings.pod_logs)
         self._logs.forget(folders)
-        return [NodePod(f, tuple(tasks.get(f.uid, ()))) for f in folders]
+        return [_pod_of(f, tasks.get(f.uid, ())) for f in folders]
 
     def _allocated(self) -> dict[str, Allocated]:
         from distcheck.agent.probes import podresources  # noqa: PLC0415 - loads gRPC
@@ -98,6 +130,9 @@ class NodeAgent:
 
     def _gpu_pids(self) -> frozenset[int]:
         """The processes on a GPU as they were within the last minute."""
+        watched = self.watch.shown(time.time())
+        if watched is not None and isinstance(watched.gpus, Gpus):
+            return frozenset(p.pid for p in watched.gpus.processes)
         now = time.monotonic()
         if now - self._asked_nvml >= _GPU_PERIOD:
             self._asked_nvml = now
@@ -108,10 +143,6 @@ class NodeAgent:
     def _forget(self, there: Sequence[PodFolder]) -> None:
         """Forget what was seen of pods that the node does not have any more."""
         self._logs.forget(there)
-        keys, last = {pod.key for pod in there}, self.last
-        if last is not None and any(pod.pod not in keys for pod in last.pods):
-            pods = tuple(pod for pod in last.pods if pod.pod in keys)
-            self.last = structs.replace(last, pods=pods)
 
     def _ray(self, pods: Sequence[NodePod]) -> Looks[RayCluster]:
         argvs = [t.argv for p in pods for t in p.tasks]
@@ -138,6 +169,11 @@ def _unseen(why: str) -> Looks[RayCluster]:
     return lambda: gone
 
 
+def _pod_of(folder: PodFolder, tasks: Sequence[Task]) -> NodePod:
+    stuck = tuple(t for t in tasks if t.stuck)
+    return NodePod(folder, tuple(t for t in tasks if not t.stuck), stuck=stuck)
+
+
 def _chosen(pods: Iterable[NodePod], wanted: Sequence[str]) -> list[NodePod]:
     """One for each name: where a pod came back under its name, the one with processes."""
     best: dict[str, NodePod] = {}
@@ -149,7 +185,7 @@ def _chosen(pods: Iterable[NodePod], wanted: Sequence[str]) -> list[NodePod]:
 
 
 def _life(pod: NodePod) -> tuple[int, float]:
-    return len(pod.tasks), _changed(pod.folder)
+    return len(pod.tasks) + len(pod.stuck), _changed(pod.folder)
 
 
 def _changed(folder: PodFolder) -> float:
@@ -170,20 +206,25 @@ def _with_main(pod: NodePod, gpus: Gpus | Missing) -> NodePod:
     return structs.replace(pod, tasks=tuple(ordered), known=known)
 
 
-def _with_owners(gpus: Gpus, pods: Iterable[NodePod], proc: Proc) -> Gpus:
+def _with_owners(gpus: Gpus, pods: Iterable[NodePod], proc: Proc, asked: Asked) -> Gpus:
     """GPU processes with the pod that each one's cgroup names; the rest stays without one.
 
-    NVML's numbers are the node's, as are those of the host's `/proc`.
+    NVML's numbers are the node's, as are those of the host's `/proc`. Of a pod that was not
+    asked for nothing is told but that it is one.
     """
-    whose = {t.pid: (p.folder.key, t) for p in pods for t in p.tasks}
-    named = (_with_owner(one, whose.get(one.pid), proc) for one in gpus.processes)
+    whose = {t.pid: (p.folder.key, t) for p in pods for t in (*p.tasks, *p.stuck)}
+    named = (_with_owner(one, whose.get(one.pid), proc, asked) for one in gpus.processes)
     return structs.replace(gpus, processes=tuple(named))
 
 
-def _with_owner(one: GpuProcess, found: tuple[str, Task] | None, proc: Proc) -> GpuProcess:
+def _with_owner(
+    one: GpuProcess, found: tuple[str, Task] | None, proc: Proc, asked: Asked
+) -> GpuProcess:
     if found is None:
         return structs.replace(one, owner=proc.owner(one.pid))
     pod, task = found
+    if pod not in asked.pods:
+        return structs.replace(one, pod=OTHERS, owner="pod")
     return structs.replace(
         one, pod=pod, title=task.title, owner="pod", container_id=task.container_id
     )

@@ -1,11 +1,11 @@
 """The one door to prometheus_client: families, and pages of them. A scrape never starts a look."""
 
 import gzip
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Protocol
 
 from msgspec import Struct
-from prometheus_client import CollectorRegistry, start_http_server
+from prometheus_client import CollectorRegistry
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from distcheck import __version__
 
-__all__ = ["Families", "Metric", "Page", "build", "counter", "gauge", "page", "serve_page"]
+__all__ = ["Families", "Metric", "Page", "build", "counter", "gauge", "page"]
 
 _PREFIX = "distcheck_"
 
@@ -56,21 +56,6 @@ def page(families: Families, accept: str, accept_encoding: str) -> Page:
     body: bytes = render(_registry(families))
     zipped = "gzip" in accept_encoding.lower()
     return Page(gzip.compress(body, 1) if zipped else body, content_type, zipped)
-
-
-def serve_page(address: tuple[str, int], families: Families) -> Callable[[], None]:
-    """Answer `/metrics` at `address`; the function returned ends it.
-
-    Raises:
-        OSError: the address cannot be listened on.
-    """
-    server, _ = start_http_server(address[1], address[0], _registry(families))
-
-    def end() -> None:
-        server.shutdown()
-        server.server_close()
-
-    return end
 
 
 class _Collector(Collector):

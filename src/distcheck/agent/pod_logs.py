@@ -9,7 +9,7 @@ from typing import IO
 from msgspec import structs
 
 from distcheck.agent.debug_file import DebugFile
-from distcheck.agent.inside_logs import debug_paths, words
+from distcheck.agent.inside_logs import every_debug_path, words
 from distcheck.agent.log_file import Found, Kept, read
 from distcheck.agent.logs.distil import Distilled, combine
 from distcheck.agent.probes import podlogs
@@ -37,7 +37,7 @@ class PodLogs:
         container: Container | None,
         *,
         ray: bool,
-        debug: Iterable[DebugFile] = (),
+        debug: Sequence[DebugFile] = (),
     ) -> Distilled:
         """All logs of the pod as one, at most `limit` bytes of them.
 
@@ -128,10 +128,10 @@ def _inside_files(pod: PodFolder, container: Container | None, session: Session)
 
 
 def _debug_files(
-    pod: PodFolder, container: Container, debug: Iterable[DebugFile], lost: list[str]
+    pod: PodFolder, container: Container, debug: Sequence[DebugFile], lost: list[str]
 ) -> Iterator[Found]:
     said: list[str] = []
-    paths = [path for one in debug for path in debug_paths(container, one, said)]
+    paths = every_debug_path(container, debug, said)
     lost += [f"{pod.name}:{one}" for one in said]
     for path in dict.fromkeys(paths):
         yield Found(f"{pod.name}:{path}", _inside(container, path))

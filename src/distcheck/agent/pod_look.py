@@ -35,12 +35,24 @@ _RAY = ("raylet", "gcs_server")
 class NodePod(Struct, frozen=True):
     """A pod of this node and its processes; the first is the one whose container matters.
 
-    `known`: that one is on a GPU, or says that it is an engine's or Ray's.
+    `known`: that one is on a GPU, or says that it is an engine's or Ray's. `stuck` are the
+    processes of which nothing can be read.
     """
 
     folder: PodFolder
     tasks: tuple[Task, ...]
     known: bool = False
+    stuck: tuple[Task, ...] = ()
+
+    @property
+    def hidden(self) -> str | None:
+        """Which process cannot be seen, in words."""
+        if not self.stuck:
+            return None
+        more = f" and {len(self.stuck) - 1} more" if len(self.stuck) > 1 else ""
+        return (
+            f"pid {self.stuck[0].pid}{more} of {self.folder.name} hangs: its command line is unread"
+        )
 
     @property
     def ray(self) -> bool:
@@ -72,6 +84,7 @@ class PodLooker:
         logs = self._start("logs", lambda: self._distilled(main), times=_LOGS)
         if main is None:
             why = f"no process of {folder.name} is to be seen in {self._proc}"
+            why = self._pod.hidden or why
             return lambda: _with_logs(PodLook.unseen(folder.key, why), logs())
         parts = self._parts(main, targets)
         open_ones = self._start("sockets", lambda: sockets.look(self._proc, main.pid))
@@ -139,6 +152,8 @@ class PodLooker:
         return self._here.logs.look(folder, container, ray=self._pod.ray, debug=debug)
 
     def _processes(self) -> Processes:
+        if self._pod.hidden is not None:
+            raise ProbeError(self._pod.hidden)
         tasks = [t for t in self._pod.tasks if t.matters]
         shown = tuple(self._here.proc.described(t) for t in tasks[:_MAX_PROCESSES])
         pid, environ, refused = self._environ()

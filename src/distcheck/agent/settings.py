@@ -22,6 +22,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     `state` is a folder of the agent's own, in which it keeps what it has read of logs across
     its restarts; it writes nowhere else, and nowhere where that is empty. `pod_resources` is
     the kubelet's socket that tells which devices it gave to which pod.
+    `look_every` is seconds between the looks that the GPU and `/dev/shm` metrics show; 0 is
+    never, and there are no such metrics then.
     `port_probes` lets it connect from inside the pods' network namespaces, which needs
     SYS_ADMIN: off unless the deployment grants it.
     """
@@ -36,6 +38,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     log_bytes: int = 512 * 1024 * 1024
     port_probes: bool = False
     state: str = ""
+    look_every: float = 60.0
     pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
 
 

@@ -132,10 +132,11 @@ class StateFolder:
         try:
             with os.scandir(self._path) as entries:
                 for entry in entries:
-                    if not _OURS.match(entry.name):
+                    if not _OURS.match(entry.name) or not entry.is_file(follow_symlinks=False):
                         continue
                     if entry.name.endswith(".new"):
-                        Path(entry.path).unlink(missing_ok=True)
+                        with suppress(OSError):
+                            Path(entry.path).unlink(missing_ok=True)
                     else:
                         sizes[entry.name] = entry.stat(follow_symlinks=False).st_size
         except OSError as error:

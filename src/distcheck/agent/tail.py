@@ -127,7 +127,7 @@ class Tailer:
     def _scan(self, now: float) -> None:
         """Which pods are there. A look that takes long is taken less often."""
         self._probing.begin()
-        seen = self._probing.run("tail-pods", self._node.pods)
+        seen = self._probing.start("tail-pods", self._node.pods, times=2)()
         spent = self._probing.outcomes["tail-pods"].seconds
         self._next_scan = now + max(_SCAN_PERIOD, _SCAN_SHARE * spent)
         if isinstance(seen, Missing):

@@ -3,8 +3,10 @@
 import os
 import signal
 import threading
+import time
 from contextlib import ExitStack
 
+from distcheck.agent.bounded_server import serve
 from distcheck.agent.door import Door
 from distcheck.agent.metrics import serve_metrics
 from distcheck.agent.node import NodeAgent
@@ -44,15 +46,20 @@ def _serve(agent: NodeAgent, settings: Settings) -> None:
     A handler would run only when the main thread wakes up, and a signal that another thread
     gets does not wake it. At its end Python waits for threads of pools: one may hang.
     """
+    ended = threading.Event()
+    threading.Thread(target=_leave_after, args=(ended,), daemon=True, name="end").start()
     with ExitStack() as stack:
-        door = Door(split_address(settings.listen), agent)
-        stack.callback(door.server_close)
-        threading.Thread(target=door.serve_forever, args=(0.1,), daemon=True).start()
-        stack.callback(door.shutdown)
+        stack.callback(serve(Door(split_address(settings.listen), agent)))
         stack.callback(serve_metrics(split_address(settings.metrics), agent))
+        stack.callback(agent.watch.start())
         agent.tail.start()
         stack.callback(agent.tail.stop, _KEEP)
         signal.sigwait(_ENDING)
-        last = threading.Timer(_AT_LAST, os._exit, (0,))
-        last.daemon = True
-        last.start()
+        ended.set()
+
+
+def _leave_after(ended: threading.Event) -> None:
+    """Leave in time whatever hangs; started early, as at the end there may be no room for it."""
+    ended.wait()
+    time.sleep(_AT_LAST)
+    os._exit(0)

@@ -8,6 +8,7 @@ a descriptor would keep the container's volumes from being unmounted.
 
 import os
 import stat
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,10 @@ from distcheck.agent.rights import why_refused
 _MAX_LINKS = 16
 _MAX_ENTRIES = 4096
 _MAX_SCANNED = 65_536
+_MAX_SECONDS = 0.5
+_MAX_PATH = 4096
+"""PATH_MAX (linux/limits.h): the kernel takes no longer one."""
+_MAX_DEPTH = 256
 _KERNELS = ("proc", "sys", "dev")
 _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -51,12 +56,14 @@ class Container:
     def named(self, path: str, wanted: Callable[[str], object]) -> tuple[list[str], bool]:
         """Names in the folder at `path` that are `wanted`, sorted, and whether that is all.
 
-        At most 65,536 entries are looked at, and 4,096 are kept.
+        At most 65,536 entries are looked at, for half a second, and 4,096 are kept.
         """
         found: list[str] = []
+        end = time.monotonic() + _MAX_SECONDS
         with self._folder(path) as handle, os.scandir(handle) as entries:
             for count, entry in enumerate(entries):
-                if count >= _MAX_SCANNED or len(found) >= _MAX_ENTRIES:
+                late = count % 256 == 255 and time.monotonic() > end
+                if late or count >= _MAX_SCANNED or len(found) >= _MAX_ENTRIES:
                     return sorted(found), False
                 if wanted(entry.name):
                     found.append(entry.name)
@@ -142,6 +149,8 @@ class Container:
         """`path` with its links resolved inside the root; `..` never leaves it."""
         if "\0" in path:
             raise ProbeError("a path cannot hold a NUL")
+        if len(path) > _MAX_PATH or path.count("/") > _MAX_DEPTH:
+            raise ProbeError(f"a path of {len(path)} characters is too long or too deep to follow")
         done: list[str] = []
         todo = _parts(path)[::-1]
         links = 0
@@ -157,6 +166,8 @@ class Container:
             links += 1
             if links > _MAX_LINKS:
                 raise ProbeError(f"{path} has too many links")
+            if target.count("/") + len(todo) > _MAX_DEPTH:
+                raise ProbeError(f"a link of {path} leads too deep to follow")
             done = [] if target.startswith("/") else done
             todo += _parts(target)[::-1]
         return "/".join(done)

@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct, structs
 
+from distcheck.agent.patient import Patient
 from distcheck.agent.proc_text import container_of, ns_pids_of, pod_of, pods_around, stat_of
 from distcheck.agent.redact import allowed_environ, is_wanted, redacted
 from distcheck.checks.evidence import Process
@@ -17,11 +18,16 @@ T = TypeVar("T")
 _VISIBLE = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 _BOOT = re.compile(r"^btime (\d{1,12})$", re.MULTILINE)
 _MAX_FILE = 256 * 1024
+_PATIENCE = 0.5
+"""Seconds for what one process tells of itself."""
 _TITLES = ("VLLM::", "ray::", "sglang::")
 
 
 class Task(Struct, frozen=True):
-    """A process with the pod and container that its cgroup names; `argv` is not redacted."""
+    """A process with the pod and container that its cgroup names; `argv` is not redacted.
+
+    `stuck`: the kernel did not let its command line be read in time.
+    """
 
     pid: int
     ppid: int
@@ -29,6 +35,7 @@ class Task(Struct, frozen=True):
     pod_uid: str
     container_id: str
     started_at: str | None
+    stuck: bool = False
 
     @property
     def title(self) -> str:
@@ -63,32 +70,45 @@ class Task(Struct, frozen=True):
 class Proc:
     """A `/proc`, the node's own or a folder of the same form."""
 
-    def __init__(self, root: str) -> None:
+    def __init__(self, root: str, patience: float = _PATIENCE) -> None:
         self.root = Path(root)
+        self._patient = Patient[tuple[bytes, ...]](patience)
         self._within = self._or_empty("self", "cgroup", pods_around)
 
     def tasks(self) -> Iterator[Task]:
         """Every process that a pod's cgroup holds; those that end meanwhile are left out.
 
+        Cgroups are read first, as they never block. One process whose command line does
+        is `stuck`, and hides no other one.
+
         Raises:
             OSError: the folder itself cannot be read.
         """
         boot = self._boot_time()
-        for name in sorted(p.name for p in self.root.iterdir() if p.name.isdecimal()):
-            task = self._task(int(name), boot)
-            if task is not None:
-                yield task
+        names = sorted(p.name for p in self.root.iterdir() if p.name.isdecimal())
+        homes = {int(n): home for n in names if (home := self.home(int(n)))[0]}
+        for pid, told in self._patient.read({p: uid for p, (uid, _) in homes.items()}, self._told):
+            uid, container = homes[pid]
+            if told is None:
+                yield Task(pid, 0, (), uid, container, None, stuck=True)
+            elif told:
+                argv = told[0].decode("utf-8", "replace").rstrip("\0").split("\0")
+                ppid, started = stat_of(told[1].decode("utf-8", "replace"), boot)
+                yield Task(pid, ppid, tuple(a for a in argv if a), uid, container, started)
 
-    def _task(self, pid: int, boot: float) -> Task | None:
+    def home(self, pid: int) -> tuple[str, str]:
+        """(pod uid, container id) of a process; empty where it has none, or has ended."""
         try:
-            uid, container = pod_of(self._read(pid, "cgroup"), self._within)
-            if not uid:
-                return None
-            argv = self._read(pid, "cmdline").rstrip("\0").split("\0")
-            ppid, started = stat_of(self._read(pid, "stat"), boot)
+            return pod_of(self._read(pid, "cgroup"), self._within)
         except OSError:
-            return None
-        return Task(pid, ppid, tuple(a for a in argv if a), uid, container, started)
+            return "", ""
+
+    def _told(self, pid: int) -> tuple[bytes, ...]:
+        """`cmdline` and `stat`; nothing of a process that has ended."""
+        try:
+            return tuple(self._bytes(pid, name) for name in ("cmdline", "stat"))
+        except OSError:
+            return ()
 
     def environ(self, pid: int) -> dict[str, str]:
         """The allow-listed part of a process's environment.
@@ -141,8 +161,11 @@ class Proc:
         return {name: environ[name] for name in _VISIBLE if name in environ}
 
     def _read(self, pid: int | str, name: str) -> str:
+        return self._bytes(pid, name).decode("utf-8", "replace")
+
+    def _bytes(self, pid: int | str, name: str) -> bytes:
         with (self.root / str(pid) / name).open("rb") as file:
-            return file.read(_MAX_FILE).decode("utf-8", "replace")
+            return file.read(_MAX_FILE)
 
     def _boot_time(self) -> float:
         """Seconds since 1970 at which the node started; 0 where `/proc/stat` does not say it."""

@@ -2,13 +2,12 @@
 
 import time
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socketserver import TCPServer
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import msgspec
 
+from distcheck.agent.bounded_server import BoundedHandler, BoundedServer
 from distcheck.agent.openmetrics import page
 from distcheck.agent.serve.metrics import ServeFamilies
 from distcheck.agent.serve.rounds import Rounds
@@ -17,14 +16,12 @@ from distcheck.agent.serve.verdicts import Kept
 _JSON, _TEXT = "application/json", "text/plain; charset=utf-8"
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Handler(BoundedHandler):
     """GET only; every answer has its length."""
 
     server: "Web"
-    timeout = 10
-    protocol_version = "HTTP/1.1"
 
-    def do_GET(self) -> None:
+    def get(self) -> None:
         """`/v1/verdict/{namespace}/{workload}`, `/v1/verdicts`, `/metrics`, the two probes."""
         path = unquote(urlsplit(self.path).path).rstrip("/")
         parts = path.split("/")
@@ -33,11 +30,11 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/metrics":
             self._metrics()
         elif path == "/v1/verdicts":
-            self._answer(HTTPStatus.OK, msgspec.json.encode(self._all()), _JSON)
+            self.answer(HTTPStatus.OK, msgspec.json.encode(self._all()), _JSON)
         elif parts[1:3] == ["v1", "verdict"] and len(parts) == 5:
             self._verdict(parts[3], parts[4])
         else:
-            self._answer(HTTPStatus.NOT_FOUND, b"no such page\n", _TEXT)
+            self.answer(HTTPStatus.NOT_FOUND, b"no such page\n", _TEXT)
 
     def _probe(self, *, ready: bool) -> None:
         """Ready once a round has ended; alive as long as rounds go on."""
@@ -47,21 +44,22 @@ class _Handler(BaseHTTPRequestHandler):
         elif ready and not verdicts.rounds:
             trouble = verdicts.trouble
         status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
-        self._answer(status, f"{trouble or 'ok'}\n".encode(), _TEXT)
+        self.answer(status, f"{trouble or 'ok'}\n".encode(), _TEXT)
 
     def _metrics(self) -> None:
         accept, encoding = (self.headers.get(h, "") for h in ("Accept", "Accept-Encoding"))
         one = page(ServeFamilies(self.server.verdicts), accept, encoding)
-        self._answer(HTTPStatus.OK, one.body, one.content_type, gzipped=one.gzipped)
+        packed = {"Content_Encoding": "gzip"} if one.gzipped else {}
+        self.answer(HTTPStatus.OK, one.body, one.content_type, **packed)
 
     def _verdict(self, namespace: str, workload: str) -> None:
         kept = self.server.verdicts.of(namespace, workload, time.time())
         if kept is None:
             known = [f"{ns}/{name}" for ns, name in self.server.verdicts.all(time.time())]
             says = {"error": f"no serving group {namespace}/{workload}", "known": known}
-            self._answer(HTTPStatus.NOT_FOUND, msgspec.json.encode(says), _JSON)
+            self.answer(HTTPStatus.NOT_FOUND, msgspec.json.encode(says), _JSON)
             return
-        self._answer(HTTPStatus.OK, msgspec.json.encode(kept.report), _JSON)
+        self.answer(HTTPStatus.OK, msgspec.json.encode(kept.report), _JSON)
 
     def _all(self) -> dict[str, Any]:
         verdicts = self.server.verdicts
@@ -69,18 +67,6 @@ class _Handler(BaseHTTPRequestHandler):
         groups = [_line(namespace, name, one) for (namespace, name), one in kept.items()]
         left_out = dict(verdicts.discovery.left_out)
         return {"groups": groups, "left_out": left_out, "trouble": verdicts.trouble}
-
-    def _answer(self, status: HTTPStatus, body: bytes, kind: str, *, gzipped: bool = False) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        if gzipped:
-            self.send_header("Content-Encoding", "gzip")
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
-        """Requests are not logged: a scrape every few seconds says nothing."""
 
 
 def _line(namespace: str, workload: str, kept: Kept) -> dict[str, Any]:
@@ -95,16 +81,9 @@ def _line(namespace: str, workload: str, kept: Kept) -> dict[str, Any]:
     }
 
 
-class Web(ThreadingHTTPServer):
-    """Answers from memory; threads end with the process."""
-
-    daemon_threads = True
+class Web(BoundedServer):
+    """Answers from memory, to a bounded crowd."""
 
     def __init__(self, address: tuple[str, int], rounds: Rounds) -> None:
         self.rounds, self.verdicts = rounds, rounds.verdicts
         super().__init__(address, _Handler)
-
-    def server_bind(self) -> None:
-        """Bind, without asking DNS for a name of ours, which may take its time."""
-        TCPServer.server_bind(self)
-        self.server_name, self.server_port = str(self.server_address[0]), self.server_address[1]

@@ -46,7 +46,8 @@ class GpuProcess(Struct, frozen=True, omit_defaults=True):
     """One process on one GPU, or on the MIG slice `uuid`.
 
     `memory_used` is in bytes, None where NVML does not tell: `untold` has the reason.
-    `pod` is `namespace/name` where the process's cgroup names a pod of this node.
+    `pod` is `namespace/name` where the process's cgroup names a pod of this node, and `another pod`
+    for one that nobody asked for.
     """
 
     uuid: str

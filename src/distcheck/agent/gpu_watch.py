@@ -1,0 +1,89 @@
+"""A look of the agent's own, now and then, at what its metrics show: GPUs, and `/dev/shm`.
+
+It starts at NVML, and asks only of the processes that NVML names: it walks no `/proc`, tries no
+port and speaks to no server.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+
+from msgspec import Struct
+
+from distcheck.agent.probes import podlogs, shm
+from distcheck.agent.probes.nvml import Nvml
+from distcheck.agent.probes.probe import Outcome, Probing
+from distcheck.agent.probes.proc import Proc
+from distcheck.agent.settings import Settings
+from distcheck.checks.evidence import Gpus, Missing, ShmMount
+
+STALE_AFTER = 3
+"""Intervals after which what was seen is no longer shown."""
+
+
+class Watched(Struct, frozen=True):
+    """What was seen at `at` (seconds since 1970): GPUs, and the mounts by `namespace/name`."""
+
+    at: float
+    gpus: Gpus | Missing
+    mounts: dict[str, ShmMount]
+
+
+class GpuWatch:
+    """Looks every `look_every` seconds, in threads that may hang; 0 is never."""
+
+    def __init__(self, settings: Settings, nvml: Nvml, proc: Proc) -> None:
+        self._settings, self._nvml, self._proc = settings, nvml, proc
+        self._probing = Probing(settings.timeout)
+        self._over = threading.Event()
+        self.last: Watched | None = None
+
+    @property
+    def outcomes(self) -> dict[str, Outcome]:
+        """How its probes went last."""
+        return dict(self._probing.outcomes)
+
+    def shown(self, now: float) -> Watched | None:
+        """What was seen last, unless it is too old to be shown."""
+        last = self.last
+        if last is None or now - last.at > STALE_AFTER * self._settings.look_every:
+            return None
+        return last
+
+    def start(self) -> Callable[[], None]:
+        """Begin; the function returned ends it."""
+        if self._settings.look_every > 0:
+            threading.Thread(target=self._run, daemon=True, name="watch").start()
+        return self._over.set
+
+    def _run(self) -> None:
+        while not self._over.is_set():
+            self.look(time.time())
+            self._over.wait(self._settings.look_every)
+
+    def look(self, now: float) -> None:
+        """Look once; what is gone since the last time is not shown any more."""
+        self._probing.begin()
+        gpus = self._probing.run("watch-nvml", lambda: self._nvml.look(""))
+        pids = () if isinstance(gpus, Missing) else tuple(p.pid for p in gpus.processes)
+        pods = self._probing.run("watch-pods", lambda: self._pods(pids)) if pids else {}
+        found = {} if isinstance(pods, Missing) else pods
+        later = {
+            key: self._probing.start("watch-shm", self._mount_of(pid), of=key)
+            for key, pid in found.items()
+        }
+        mounts = {k: seen for k, one in later.items() if isinstance(seen := one(), ShmMount)}
+        self.last = Watched(now, gpus, mounts)
+
+    def _pods(self, pids: tuple[int, ...]) -> dict[str, int]:
+        """The pods on a GPU, `namespace/name`, with a process of each."""
+        names = {f.uid: f.key for f in podlogs.pod_folders(self._settings.pod_logs)}
+        found: dict[str, int] = {}
+        for pid in sorted(set(pids)):
+            key = names.get(self._proc.home(pid)[0])
+            if key is not None:
+                found.setdefault(key, pid)
+        return found
+
+    def _mount_of(self, pid: int) -> Callable[[], ShmMount]:
+        return lambda: shm.look(self._settings.host_proc, pid, "")
