@@ -6,6 +6,7 @@ from importlib.resources import files
 import jsonschema  # type: ignore[import-untyped]  # it ships no types
 import msgspec
 import pytest
+from msgspec import structs
 from tests.evidence_builder import healthy
 
 from distcheck.agent.cli.schema import TYPES, schema_text
@@ -42,3 +43,18 @@ def test_the_schema_in_the_package_is_the_one_of_the_types(name: str) -> None:
     shipped = files("distcheck").joinpath("schemas", f"{name}.json").read_text(encoding="utf-8")
     assert shipped == schema_text(name)
     jsonschema.Draft202012Validator.check_schema(json.loads(shipped))
+
+
+def test_every_place_that_is_named_stands_beside_its_value() -> None:
+    asked = structs.replace(
+        healthy().intent,
+        gpus=16,
+        ports={"gcs": 6379},
+        nccl={"NCCL_DEBUG": "INFO"},
+        sources={"tp": "a", "gpus": "b", "ports.gcs": "c", "nccl.NCCL_DEBUG": "d"},
+    )
+    report = judge(structs.replace(healthy(), intent=asked), catalog()).report
+    said = json.loads(render_json(report))["intent"]
+    for name in said["from"]:
+        field, _, key = name.partition(".")
+        assert (said[field][key] if key else said[field]) is not None

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from msgspec import Struct, field
 
 from distcheck.checks.check import Check
-from distcheck.checks.evidence import Cite, Evidence, Intent, Missing
+from distcheck.checks.evidence import Cite, Conflict, Evidence, Intent, Missing
 from distcheck.checks.evidence.group import Role
 from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.verdict import Outcome, Verdict, unknown, worst
@@ -34,7 +34,7 @@ class ReportTarget(Struct, frozen=True):
 
 
 class ReportIntent(Struct, frozen=True):
-    """What was asked for, and where each value came from."""
+    """What was asked for, and where each value came from; see `Intent` for each field."""
 
     engine: str
     model: str | None
@@ -43,6 +43,18 @@ class ReportIntent(Struct, frozen=True):
     dp: int | None
     world_size: int | None
     sources: dict[str, str] = field(name="from")
+    ep: bool | None = None
+    gpus: int | None = None
+    nodes: int | None = None
+    gpus_per_pod: int | None = None
+    executor: str | None = None
+    ranks: int | None = None
+    dp_local: int | None = None
+    dp_balancer: str | None = None
+    ports: dict[str, int] = field(default_factory=dict)
+    nccl: dict[str, str] = field(default_factory=dict)
+    conflicts: tuple[Conflict, ...] = ()
+    unread: dict[str, str] = field(default_factory=dict)
 
 
 class Finding(Struct, frozen=True):
@@ -187,12 +199,5 @@ def _target(evidence: Evidence) -> ReportTarget:
 
 
 def _intent(intent: Intent) -> ReportIntent:
-    return ReportIntent(
-        engine=intent.engine,
-        model=intent.model,
-        tp=intent.tp,
-        pp=intent.pp,
-        dp=intent.dp,
-        world_size=intent.world_size,
-        sources=intent.sources,
-    )
+    told = {f: getattr(intent, f) for f in ReportIntent.__struct_fields__}
+    return ReportIntent(**told)
