@@ -113,7 +113,8 @@ def _model(evidence: Evidence) -> tuple[ModelConfig, tuple[str, ...]] | Missing:
     models = [m for m in looks if isinstance(m, ModelConfig)]
     if not models:
         reasons = dict.fromkeys(m.reason for m in looks if isinstance(m, Missing))
-        return Missing("; ".join(reasons) or "the model's config.json was not seen")
+        said = "; ".join(reasons) or "the model's config.json was not seen"
+        return Missing(f"{said} (--model PATH gives the model's config.json)")
     differ = any(m.config != models[0].config for m in models)
     model = structs.replace(
         models[0], config=with_quant_file(models[0].config, models[0].quant_file)

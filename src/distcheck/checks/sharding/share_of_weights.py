@@ -101,7 +101,8 @@ def _pass(
     if told.settled:
         gpus, held = counted(len(told.settled), "GPU"), words.interval(told.settled[0], want)
         said.append(f"NVML lets {gpus} hold {held} of weights{told.by_world}")
-    says = f"{'; '.join(said)}, 1/{want.degree} of the model, as {want} should"
+    part = f", 1/{want.degree} of the model" if want.dp == 1 else ""  # else some is on all ranks
+    says = f"{'; '.join(said)}{part}, as {want} should"
     more = ""
     if isinstance(seen, WeightsSeen):
         more = f"{words.replicated_as_asked(seen, plan)}{words.sleeps_now(seen, plan)}"
