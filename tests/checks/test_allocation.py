@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
-from tests.checks.sharding_groups import evidence_of
-from tests.checks.test_sharding_cases import gpus_of, one, says, with_look, with_node
+from tests.checks.sharding_groups import evidence_of, gpus_of, with_look, with_node
+from tests.checks.test_sharding_cases import one, says
 
 from distcheck.checks.evidence import Evidence, Gpus, Missing, Processes
 from distcheck.checks.evidence.gpu import MigSlice

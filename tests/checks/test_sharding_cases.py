@@ -12,14 +12,17 @@ from tests.checks.sharding_groups import (
     Truth,
     config,
     evidence_of,
+    gpus_of,
     ranks_of,
+    with_look,
+    with_node,
+    with_processes,
 )
 
 from distcheck.checks.check import Check
 from distcheck.checks.evidence import (
     Evidence,
     GpuProcess,
-    Gpus,
     ModelConfig,
     NodeLook,
     Processes,
@@ -59,29 +62,6 @@ def says(check: Check, evidence: Evidence) -> Verdict:
 
 def weights(evidence: Evidence) -> Verdict:
     return says(share_of_weights, evidence)
-
-
-def with_node(evidence: Evidence, number: int, **changes: Any) -> Evidence:
-    nodes = list(evidence.nodes)
-    nodes[number] = replace(nodes[number], **changes)
-    return replace(evidence, nodes=tuple(nodes))
-
-
-def with_look(evidence: Evidence, number: int, **changes: Any) -> Evidence:
-    look = replace(evidence.nodes[number].pods[0], **changes)
-    return with_node(evidence, number, pods=(look,))
-
-
-def gpus_of(evidence: Evidence, number: int) -> Gpus:
-    gpus = evidence.nodes[number].gpus
-    assert isinstance(gpus, Gpus)
-    return gpus
-
-
-def with_processes(evidence: Evidence, number: int, *processes: GpuProcess) -> Evidence:
-    gpus = gpus_of(evidence, number)
-    changed = replace(gpus, processes=tuple(processes))
-    return with_node(evidence, number, gpus=changed)
 
 
 @pytest.mark.parametrize("truth", [one(), two()])

@@ -2,17 +2,16 @@
 
 import pytest
 from msgspec.structs import replace
-from tests.checks.sharding_groups import PER_NODE, config, evidence_of
-from tests.checks.test_sharding_cases import (
-    NO_LOGS,
+from tests.checks.sharding_groups import (
+    PER_NODE,
+    config,
+    evidence_of,
     gpus_of,
-    one,
-    two,
-    weights,
     with_look,
     with_node,
     with_processes,
 )
+from tests.checks.test_sharding_cases import NO_LOGS, one, two, weights
 
 from distcheck.checks.evidence import GpuProcess, ModelConfig
 from distcheck.checks.knowledge.weights import GIB, Layout

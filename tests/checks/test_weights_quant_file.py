@@ -3,8 +3,8 @@
 from typing import Any
 
 import pytest
-from tests.checks.sharding_groups import evidence_of
-from tests.checks.test_sharding_cases import one, with_look
+from tests.checks.sharding_groups import evidence_of, with_look
+from tests.checks.test_sharding_cases import one
 from tests.checks.weights_models import config, exact
 
 from distcheck.checks.evidence import Evidence, ModelConfig
