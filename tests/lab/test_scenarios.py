@@ -4,7 +4,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 import msgspec
 import pytest
@@ -17,17 +17,8 @@ from distcheck.lab.scenario import Scenario
 from distcheck.lab.scenarios import load, load_all, names
 from distcheck.lab.world import World
 
-WRONG: dict[str, str] = {}
-"""Scenarios of which verify does not say yet what is true."""
 
-
-def cases(chosen: Iterable[str]) -> list[object]:
-    """The names as parameters, the wrong ones marked: strictly, so that a repair is noticed."""
-    mark = {name: pytest.mark.xfail(reason=why, strict=True) for name, why in WRONG.items()}
-    return [pytest.param(n, marks=mark[n]) if n in mark else n for n in chosen]
-
-
-@pytest.mark.parametrize("name", cases(names()))
+@pytest.mark.parametrize("name", names())
 def test_verify_finds_what_the_scenario_says(name: str) -> None:
     """The verdict, the exit code and every check are as the scenario expects."""
     command = [sys.executable, "-m", "distcheck", "lab", "run", name, "-o", "json"]
@@ -49,7 +40,7 @@ def real() -> Iterator[RealRay]:
 
 
 @pytest.mark.xdist_group("ray")
-@pytest.mark.parametrize("name", cases(s.name for s in load_all() if s.world.ray))
+@pytest.mark.parametrize("name", [s.name for s in load_all() if s.world.ray])
 def test_verify_finds_the_same_beside_a_real_ray_cluster(name: str, real: RealRay) -> None:
     """A scenario in which a node has not joined starts a cluster of its own."""
     scenario = load(name)

@@ -3,11 +3,11 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
-from datetime import UTC, datetime
 
 from msgspec import Struct, structs
 
 from distcheck import __version__
+from distcheck.agent import clock
 from distcheck.agent.gpu_watch import GpuWatch
 from distcheck.agent.peer_address import resolved
 from distcheck.agent.pod_logs import PodLogs
@@ -76,7 +76,7 @@ class NodeAgent:
         self._take_turn(is_gone)
         try:
             self.probing.begin()
-            return self._look(asked, _now())
+            return self._look(asked, clock.now())
         finally:
             self._one_at_a_time.release()
 
@@ -136,7 +136,7 @@ class NodeAgent:
         now = time.monotonic()
         if now - self._asked_nvml >= _GPU_PERIOD:
             self._asked_nvml = now
-            seen = self._nvml.look(_now())
+            seen = self._nvml.look(clock.now())
             self._on_gpu = frozenset(p.pid for p in seen.processes)
         return self._on_gpu
 
@@ -241,7 +241,3 @@ def _with_devices(look: PodLook, given: dict[str, Allocated] | Missing) -> PodLo
 def _in_order(wanted: Sequence[str], looks: Sequence[PodLook], why: str) -> tuple[PodLook, ...]:
     seen = {look.pod: look for look in looks}
     return tuple(seen.get(key) or PodLook.unseen(key, why) for key in dict.fromkeys(wanted))
-
-
-def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -1,10 +1,9 @@
 """What a command asks of a cluster."""
 
-from datetime import UTC, datetime
-
 from msgspec import Struct
 
 from distcheck import __version__
+from distcheck.agent import clock
 from distcheck.checks.evidence import Evidence, Intent, Target
 
 
@@ -26,7 +25,7 @@ class Asked(Struct, frozen=True):
 
 def nothing_seen(asked: Asked, why: str) -> Evidence:
     """Evidence of a cluster that did not answer: no pods, no nodes, and the reason."""
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    now = clock.now()
     kind, _, name = asked.target.rpartition("/")
     target = Target(asked.namespace or "", kind, name)
     return Evidence(__version__, now, target, Intent(), (), (), notes=(why,))

@@ -8,6 +8,7 @@ from distcheck.agent.cli.exit import UNKNOWN, Stop, usage
 from distcheck.agent.cli.progress import Progress
 from distcheck.agent.probes import gcs
 from distcheck.checks.evidence import Evidence, Missing, Pod, RayCluster
+from distcheck.checks.knowledge.counted import counted, several
 
 _RUNNING = "Running"
 _SHOWN = 16
@@ -77,7 +78,7 @@ def of_ray(seen: RayCluster | Missing) -> Ready:
     alive = {n.ip: n for n in sorted(seen.nodes, key=lambda n: n.start_ms) if n.alive}
     each = ", ".join(f"{ip} has {alive[ip].gpus:g}" for ip in sorted(alive)[:_SHOWN])
     gpus = int(sum(n.gpus for n in alive.values()))
-    return Ready(gpus, f"{_counted(len(alive), 'Ray node')}: {each}")
+    return Ready(gpus, f"{counted(len(alive), 'Ray node')}: {each}")
 
 
 def of_group(evidence: Evidence) -> Ready:
@@ -98,11 +99,5 @@ def _of_pods(pods: Sequence[Pod]) -> Ready:
     running = [p for p in pods if p.phase == _RUNNING and not p.waiting]
     idle = [f"{p.name} is {p.waiting or p.phase or 'unknown'}" for p in pods if p not in running]
     count = sum(p.gpus for p in running)
-    says = (
-        f"{_counted(len(running), 'running pod')} {'has' if len(running) == 1 else 'have'} {count}"
-    )
+    says = f"{counted(len(running), 'running pod')} {several(len(running), 'has')} {count}"
     return Ready(count, ", ".join([says, *idle[:4]]))
-
-
-def _counted(number: int, word: str) -> str:
-    return f"{number} {word}{'s' * (number != 1)}"

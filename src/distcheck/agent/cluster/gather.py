@@ -3,10 +3,10 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from time import monotonic
 
 from distcheck import __version__
+from distcheck.agent import clock
 from distcheck.agent.cluster import access
 from distcheck.agent.cluster.api import AT_ONCE, Api
 from distcheck.agent.cluster.errors import ClusterError
@@ -53,7 +53,7 @@ def gather(
     intent = with_expected(with_argv(group.intent, looks), expect or {})
     return Evidence(
         __version__,
-        _now(),
+        clock.now(),
         group.target,
         intent,
         group.pods,
@@ -115,7 +115,3 @@ def _versions(looks: Iterable[NodeLook]) -> Iterator[str]:
             f"agents of version {version} answer on {shown}; this is {__version__}:"
             " what they do not say, or say in another form, is missing"
         )
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

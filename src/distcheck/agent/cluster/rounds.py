@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
-from datetime import UTC, datetime
 from time import monotonic
 
 from msgspec import Struct, structs
 
+from distcheck.agent import clock
 from distcheck.agent.cluster.answer import decode_look, merge_ports
 from distcheck.agent.cluster.api import Api, Object
 from distcheck.agent.cluster.errors import ClusterError
@@ -62,7 +62,7 @@ def both_rounds(first: Round, nodes: Nodes, agents: Agents, end: float) -> Looks
     rest = _bare(second, nodes, silent)
     for node, later in probed.items():
         again = later()
-        failed = NodeLook.unseen(node, _now(), again) if isinstance(again, str) else again
+        failed = NodeLook.unseen(node, clock.now(), again) if isinstance(again, str) else again
         looks[node] = merge_ports(looks[node], failed)
     return Looks(looks | without.nodes | rest.nodes, (*without.notes, *rest.notes))
 
@@ -99,7 +99,3 @@ def _look(one: Round, node: str, pods: Sequence[Pod], agent: Object) -> NodeLook
         return f"agent {name} on node {node}: {error}"
     one.progress(f"{node}: seen")
     return structs.replace(look, agent=look.agent or name)
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

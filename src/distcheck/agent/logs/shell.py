@@ -88,13 +88,6 @@ def is_script(argv: Sequence[str]) -> bool:
     return _script(argv)[0] is not None
 
 
-def script_runs(
-    text: str, positional: Sequence[str], known: Known | None, *, assume: bool = False
-) -> Iterator[Ran]:
-    """The commands of the script `text` that is started with these words as `$0`, `$1`..."""
-    yield from runs(("sh", "-c", text, *positional), known, assume=assume)
-
-
 def _script(argv: Sequence[str]) -> tuple[str | None, tuple[str, ...]]:
     """The string of `bash -c STRING`, also behind `exec` or `env A=B`, and what follows it."""
     for i, word in enumerate(argv[:-1]):

@@ -7,11 +7,11 @@ import re
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from typing import Any
 
 from msgspec import structs
 
+from distcheck.agent import clock
 from distcheck.agent.grpc_call import Failure, call, open_channel
 from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence import Missing
@@ -108,7 +108,7 @@ def _ask(
                 replies[method] = Missing(f"{method}: {_reason(reply, token)}")
             else:
                 replies[method] = reply
-    seen = decode.cluster(address, _now(), replies)
+    seen = decode.cluster(address, clock.now(), replies)
     return seen if isinstance(seen, Missing) else _scrubbed(seen)
 
 
@@ -156,7 +156,3 @@ def _probed(node: RayNode) -> RayNode:
     if not node.alive or node.node_manager_port <= 0:
         return node
     return structs.replace(node, raylet=health(node.ip, node.node_manager_port))
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")

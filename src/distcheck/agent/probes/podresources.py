@@ -9,10 +9,10 @@ import re
 import socket
 import time
 from collections.abc import Iterable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from distcheck.agent import clock
 from distcheck.agent.grpc_call import Failure, call, open_channel
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.checks.evidence.node import Allocated, Allocation
@@ -48,7 +48,7 @@ def look(path: str, *, timeout: float = 3.0) -> dict[str, Allocated]:
         reply = call(channel, _LIST, deadline)
     if isinstance(reply, Failure):
         raise ProbeError(_reason(found, reply, timeout))
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    now = clock.now()
     return decode(reply, f"pod-resources of the kubelet ({found})", now)
 
 

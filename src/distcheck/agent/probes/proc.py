@@ -20,7 +20,7 @@ _BOOT = re.compile(r"^btime (\d{1,12})$", re.MULTILINE)
 _MAX_FILE = 256 * 1024
 _PATIENCE = 0.5
 """Seconds for what one process tells of itself."""
-_TITLES = ("VLLM::", "ray::", "sglang::")
+TITLES = ("VLLM::", "ray::", "sglang::")
 
 
 class Task(Struct, frozen=True):
@@ -44,7 +44,7 @@ class Task(Struct, frozen=True):
         Only the first word: a title may be a whole command line, with its secrets.
         """
         first = self.argv[0].split(maxsplit=1)[0] if self.argv and self.argv[0].strip() else ""
-        return first if first.startswith(_TITLES) else first.rpartition("/")[2]
+        return first if first.startswith(TITLES) else first.rpartition("/")[2]
 
     @property
     def is_sandbox(self) -> bool:
@@ -59,7 +59,7 @@ class Task(Struct, frozen=True):
     @property
     def matters(self) -> bool:
         """A titled process, or one whose command line this project reads."""
-        return self.title.startswith(_TITLES) or is_wanted(self.argv)
+        return self.title.startswith(TITLES) or is_wanted(self.argv)
 
     def shown(self) -> Process:
         """As evidence: the title, and a redacted command line where it is one of ours."""

@@ -6,11 +6,11 @@ import time
 import traceback
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 
 from msgspec import Struct
 
 from distcheck import __version__
+from distcheck.agent import clock
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.finding.group import Group
@@ -114,7 +114,7 @@ class Rounds:
 
 def _unseen(group: Group, why: str) -> Evidence:
     """The group with nothing seen of it, and the one reason."""
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    now = clock.now()
     nodes = dict.fromkeys(p.node for p in group.pods if p.node)
     looks = tuple(NodeLook.unseen(n, now, why) for n in nodes)
     notes = (why, *group.notes)

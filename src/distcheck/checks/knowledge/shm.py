@@ -12,6 +12,8 @@ from bisect import bisect_right
 
 from msgspec import Struct
 
+from distcheck.checks.knowledge.counted import counted
+
 MIB = 1 << 20
 _POOLS = (((0, 0), 7_340_384), ((2, 25), 31_850_880), ((2, 27), 33_030_528), ((2, 30), 34_210_176))
 _RING_BYTES = 10 * 16 * MIB
@@ -66,9 +68,5 @@ def _pools(ranks: int, communicators: int, pool: int, version: str | None) -> tu
     if not total:
         return 0, ""
     release = f"NCCL {version}" if version else "an unknown NCCL"
-    words = f"{_count(ranks, 'rank')} x {_count(communicators, 'communicator')}"
+    words = f"{counted(ranks, 'rank')} x {counted(communicators, 'communicator')}"
     return total, f"{words} x {pool / MIB:.1f} MiB (pool of {release}) = {total / MIB:.0f} MiB"
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

@@ -8,13 +8,19 @@ from msgspec import Struct
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.intent.scripts import mounted_maps
-from distcheck.agent.cluster.kinds import NIMSERVICE, RAYCLUSTER, RAYJOB, RAYSERVICE, Kind
+from distcheck.agent.cluster.kinds import (
+    CONFIGMAP,
+    NIMSERVICE,
+    RAYCLUSTER,
+    RAYJOB,
+    RAYSERVICE,
+    Kind,
+)
 from distcheck.agent.cluster.podspec import engine_container
 
 Object = dict[str, Any]
 
 _MOST_MAPS = 8
-_CONFIGMAP = Kind("ConfigMap", "configmap", "/api/v1", "configmaps")
 _BY_CRD = {"RayService": RAYSERVICE, "RayJob": RAYJOB}
 _CR_NAME, _CRD = "ray.io/originated-from-cr-name", "ray.io/originated-from-crd"
 _LWS_NAME = "leaderworkerset.sigs.k8s.io/name"
@@ -43,7 +49,7 @@ def read_beside(
     resources = list(_followed(api, namespace, leader, have, unread))
     maps: dict[str, Mapping[str, str]] = {}
     for name in mounted_maps(leader, engine_container(leader))[:_MOST_MAPS]:
-        found = _get(api, namespace, _CONFIGMAP, name, unread)
+        found = _get(api, namespace, CONFIGMAP, name, unread)
         if found is not None:
             maps[name] = {str(k): str(v) for k, v in (found.get("data") or {}).items()}
     return Beside(maps, tuple(resources), unread)

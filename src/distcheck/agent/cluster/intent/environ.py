@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from distcheck.agent.cluster.podspec import argv_of, environment
+from distcheck.agent.cluster.podspec import environment
 from distcheck.agent.logs.shell_variables import Known
 
 Object = dict[str, Any]
@@ -51,11 +51,6 @@ def may_have_more(container: Object, maps: ConfigMaps) -> bool:
     """Whether a Secret, or a ConfigMap that was not read, may set any variable."""
     named = ((one.get("configMapRef") or {}).get("name") for one in container.get("envFrom") or ())
     return any(name not in maps for name in named)
-
-
-def words_of(container: Object) -> tuple[str, ...]:
-    """`command` and `args` of a container that `filled` made, as the kubelet expands them."""
-    return argv_of(container)
 
 
 def _host(pod: Object) -> str:

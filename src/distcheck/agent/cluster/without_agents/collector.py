@@ -16,12 +16,12 @@ from distcheck.agent import redact
 from distcheck.agent.logs.engines import EngineReader
 from distcheck.agent.logs.nccl import NcclReader
 from distcheck.agent.logs.vllm import VllmReader
+from distcheck.agent.probes.proc import TITLES
 
 _UNPACK = "import zlib as z,base64 as b;exec(z.decompress(b.urlsafe_b64decode('{}')))"
 _JOB = ":job_id:"
 _ONE_AT_A_TIME = threading.Lock()
 """CPython 3.11 counts the depth of syntax trees for all threads together."""
-_TITLES = ("VLLM::", "ray::", "sglang::")
 
 
 def by_python(seconds: int) -> list[str]:
@@ -51,7 +51,7 @@ def _allowed(seconds: int) -> dict[str, object]:
         "seconds": seconds,
         "programs": redact.PROGRAMS,
         "modules": redact.MODULES,
-        "titles": _TITLES,
+        "titles": TITLES,
         "names": sorted(redact.ENVIRON_NAMES),
         "prefixes": redact.ENVIRON_PREFIXES,
         "secret": redact.SECRET_WORDS,
@@ -65,7 +65,7 @@ def _shell() -> str:
     replaced = {
         "PROGRAMS": " ".join(redact.PROGRAMS),
         "MODULES": "|".join(f"*{m}*" for m in redact.MODULES),
-        "TITLES": "|".join(f"{t}*" for t in _TITLES),
+        "TITLES": "|".join(f"{t}*" for t in TITLES),
         "ENVIRON": names,
         "SECRET": "|".join(redact.SECRET_WORDS),
     }

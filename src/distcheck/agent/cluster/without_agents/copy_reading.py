@@ -3,11 +3,11 @@
 import os
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from typing import TypeVar
 
 from msgspec import Struct
 
+from distcheck.agent import clock
 from distcheck.agent.cluster.without_agents.container_copy import ContainerCopy
 from distcheck.agent.cluster.without_agents.running_logs import of_now
 from distcheck.agent.engine_arguments import evidence
@@ -63,7 +63,7 @@ class CopyReading:
     def __init__(self, pod: Pod, copy: ContainerCopy, why: str, deadline: float) -> None:
         self._pod, self._copy, self._why, self._deadline = pod, copy, why, deadline
         self._unread: list[str] = []
-        self._now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+        self._now = clock.now()
         self._proc = Proc(str(copy.proc))
         tasks = self._part(lambda: list(self._proc.tasks()))
         found = [] if isinstance(tasks, Missing) else tasks

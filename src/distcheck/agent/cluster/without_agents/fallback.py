@@ -6,10 +6,10 @@ What only an agent on the node can see is Missing, and says so.
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from datetime import UTC, datetime
 
 from msgspec import Struct, structs
 
+from distcheck.agent import clock
 from distcheck.agent.cluster.api import AT_ONCE, Api
 from distcheck.agent.cluster.without_agents.api_log import ApiLog, read_log
 from distcheck.agent.cluster.without_agents.exec_look import Inside, look_inside
@@ -68,7 +68,7 @@ def look_without_agents(
         shown = tuple(pod_look(s, http.get(s.pod.key), why[node]) for s in here)
         gpus = gpus_missing(here, why[node])
         told = ray.get(node) or ray[""]
-        looks[node] = NodeLook(node, _now(), BY, gpus, told, shown)
+        looks[node] = NodeLook(node, clock.now(), BY, gpus, told, shown)
     return Looks(looks, tuple(s.log.note for s in seen if s.log.note))
 
 
@@ -131,7 +131,3 @@ def _servers(
         server = one.inside.server if isinstance(one.inside, Inside) else one.inside
         told.setdefault(one.pod.key, server if isinstance(server, Missing) else many)
     return told
-
-
-def _now() -> str:
-    return f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"

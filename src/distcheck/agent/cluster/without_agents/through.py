@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Iterable
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import structs
 
+from distcheck.agent import clock
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.without_agents.tunnel import Tunnel
 from distcheck.agent.http_get import Server
@@ -56,7 +56,7 @@ def ask_server(
     where = f"port-forward to {pod.name}:{port}"
     if deadline <= time.monotonic():
         return Missing(f"{where}: no time is left")
-    now = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
+    now = clock.now()
     said = ""
     try:
         with Tunnel(api, pod, port, deadline) as tunnel:
