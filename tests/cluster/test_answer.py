@@ -8,10 +8,12 @@ import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
-from distcheck.agent.cluster.answer import decode_look
+from distcheck.agent.cluster.answer import decode_look, merge_second
 from distcheck.agent.cluster.errors import Unreachable
-from distcheck.checks.evidence import Missing, NcclLog, NodeLook, Processes, VllmLog
+from distcheck.checks.evidence import Missing, NcclLog, NodeLook, PodLook, Processes, VllmLog
+from distcheck.checks.evidence.flows import TcpFlows
 from tests.evidence_builder import healthy
 
 LOOK = healthy().nodes[0]
@@ -78,3 +80,18 @@ def test_any_answer_is_a_look_or_unreachable(body: bytes) -> None:
 def test_an_answer_of_another_node_is_refused() -> None:
     with pytest.raises(Unreachable, match="answers for node gpu-0"):
         decode_look(msgspec.json.encode(LOOK), "gpu-9")
+
+
+def test_a_second_look_adds_what_changed_since_the_first() -> None:
+    """What the second could not see is kept from the first."""
+    flows = TcpFlows((), "sock_diag", "2026-03-01T10:00:00Z")
+    later = structs.replace(flows, seen_at="2026-03-01T10:00:09Z")
+    first = _look_of(structs.replace(PodLook.unseen("llm/a", "x"), flows=flows))
+    again = _look_of(structs.replace(PodLook.unseen("llm/a", "x"), flows=later))
+    assert merge_second(first, again).pods[0].flows == later
+    assert merge_second(first, NodeLook.unseen("n", "t", "gone")).pods[0].flows == flows
+
+
+def _look_of(pod: PodLook) -> NodeLook:
+    gone = Missing("not seen")
+    return NodeLook("n", "2026-03-01T10:00:00Z", "0.1.0", gone, gone, (pod,))

@@ -7,7 +7,7 @@ from functools import cache
 from distcheck import checks
 from distcheck.checks.check import Check
 
-FAMILIES = ("cluster", "sharding", "nccl", "shm", "ray", "network")
+FAMILIES = ("cluster", "sharding", "nccl", "shm", "ray", "network", "rdma", "gpu")
 
 
 @cache

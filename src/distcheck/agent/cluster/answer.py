@@ -1,14 +1,14 @@
 """An agent's answer: a `NodeLook` as JSON, of any version, and the merge of its second one."""
 
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from msgspec import Raw, Struct, structs
 
 from distcheck.agent.cluster.errors import Unreachable
-from distcheck.checks.evidence import Missing, NodeLook, PodLook, PortProbes
+from distcheck.checks.evidence import Missing, NodeLook, PodLook
 
-Ports = PortProbes | Missing
+T = TypeVar("T")
 
 _DECODER = msgspec.json.Decoder(NodeLook)
 _BROKEN = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -23,6 +23,7 @@ class _Parts(Struct):
     pods: list[dict[str, Raw]] = []
     gpus: Raw = Raw()
     ray: Raw = Raw()
+    rdma: Raw = Raw()
 
 
 _PARTS = msgspec.json.Decoder(_Parts)
@@ -54,7 +55,7 @@ def _part_by_part(body: bytes) -> NodeLook:
     except _BROKEN as error:
         raise Unreachable(f"its answer is of no version that is known: {error}") from error
     why = f"agent {parts.agent or 'of another version'} on {parts.node}"
-    given = {"gpus": parts.gpus or None, "ray": parts.ray or None}
+    given = {"gpus": parts.gpus or None, "ray": parts.ray or None, "rdma": parts.rdma or None}
     read = {
         f.name: _read(given[f.name], f, why) for f in structs.fields(NodeLook) if f.name in given
     }
@@ -81,17 +82,29 @@ def _read(raw: Raw | None, field: structs.FieldInfo, why: str) -> Any:
     return Missing(says) if Missing in get_args(field.type) else field.default
 
 
-def merge_ports(first: NodeLook, second: NodeLook) -> NodeLook:
-    """`first` with the port probes of `second`; a failed second round takes nothing away."""
-    probed = {p.pod: p.ports for p in second.pods}
+_SECOND = ("flows", "ras", "rdma")
+"""Parts of a look at a pod that tell more when they were seen twice."""
+
+
+def merge_second(first: NodeLook, second: NodeLook) -> NodeLook:
+    """`first` with the port probes of `second`, and with what shows a change since the first.
+
+    A failed second round takes nothing away.
+    """
+    again = {p.pod: p for p in second.pods}
     why = Missing(_reason(second))
-    pods = tuple(
-        structs.replace(p, ports=_better(p.ports, probed.get(p.pod, why))) for p in first.pods
-    )
-    return structs.replace(first, pods=pods)
+    pods = tuple(_merged(p, again.get(p.pod), why) for p in first.pods)
+    return structs.replace(first, pods=pods, rdma=_better(first.rdma, second.rdma))
 
 
-def _better(first: Ports, second: Ports) -> Ports:
+def _merged(first: PodLook, second: PodLook | None, why: Missing) -> PodLook:
+    if second is None:
+        return structs.replace(first, ports=_better(first.ports, why))
+    later = {name: _better(getattr(first, name), getattr(second, name)) for name in _SECOND}
+    return structs.replace(first, ports=_better(first.ports, second.ports), **later)
+
+
+def _better(first: T, second: T) -> T:
     return first if isinstance(second, Missing) and not isinstance(first, Missing) else second
 
 

@@ -7,7 +7,7 @@ from time import monotonic
 from msgspec import Struct, structs
 
 from distcheck.agent import clock
-from distcheck.agent.cluster.answer import decode_look, merge_ports
+from distcheck.agent.cluster.answer import decode_look, merge_second
 from distcheck.agent.cluster.api import Api, Object
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.ports import Peer, used_ports
@@ -63,7 +63,7 @@ def both_rounds(first: Round, nodes: Nodes, agents: Agents, end: float) -> Looks
     for node, later in probed.items():
         again = later()
         failed = NodeLook.unseen(node, clock.now(), again) if isinstance(again, str) else again
-        looks[node] = merge_ports(looks[node], failed)
+        looks[node] = merge_second(looks[node], failed)
     return Looks(looks | without.nodes | rest.nodes, (*without.notes, *rest.notes))
 
 

@@ -8,6 +8,8 @@ from msgspec import Struct, field
 
 from distcheck.checks.evidence.group import Intent, Pod, Target, Trouble
 from distcheck.checks.evidence.node import NodeLook, PodLook
+from distcheck.checks.evidence.policy import NetworkPolicies, Services
+from distcheck.checks.evidence.seen import Missing
 
 EVIDENCE_SCHEMA = "distcheck.evidence/v1"
 
@@ -28,6 +30,8 @@ class Evidence(Struct, frozen=True, dict=True):
     schema: str = EVIDENCE_SCHEMA
     notes: tuple[str, ...] = field(default=())
     troubles: tuple[Trouble, ...] = field(default=())
+    policies: NetworkPolicies | Missing = Missing("NetworkPolicies were not listed")
+    services: Services | Missing = Missing("Services were not listed")
 
     def look(self, pod: Pod) -> PodLook:
         """What was seen of `pod`; a look full of `Missing` where nothing was."""

@@ -5,12 +5,17 @@ from typing import Literal
 from msgspec import Struct, field, structs
 
 from distcheck.checks.evidence.engine import EngineLog
+from distcheck.checks.evidence.flows import TcpFlows
 from distcheck.checks.evidence.gpu import GpuDevice, GpuProcess, Gpus
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.process import Process, Processes, host_pid
+from distcheck.checks.evidence.ras import RasStatus
 from distcheck.checks.evidence.ray import RayCluster
+from distcheck.checks.evidence.rdma import QueuePairs, RdmaAccess, RdmaDevices
+from distcheck.checks.evidence.rendezvous import NameLookups
 from distcheck.checks.evidence.seen import Missing, Seen
 from distcheck.checks.evidence.serving import EngineArguments, EngineFolder, EngineHttp
+from distcheck.checks.evidence.shm import ShmMount
 from distcheck.checks.evidence.vllm import VllmLog
 
 __all__ = [
@@ -32,19 +37,6 @@ __all__ = [
 ]
 
 PortOutcome = Literal["open", "filtered", "rejected", "refused", "error"]
-
-
-class ShmMount(Seen, frozen=True, tag="shm"):
-    """`/dev/shm` as mounted in the container that runs the ranks; sizes in bytes.
-
-    `source` is the mount's source: `shm` is the runtime's default, `tmpfs` a volume.
-    """
-
-    size_bytes: int
-    source: str
-    cited: str
-    used_bytes: int | None = None
-    seen_at: str | None = None
 
 
 class PortProbe(Struct, frozen=True, omit_defaults=True):
@@ -111,6 +103,10 @@ class Allocated(Seen, frozen=True, tag="allocated"):
     seen_at: str | None = None
 
 
+_ALWAYS = 7
+"""Fields of a look at a pod that have no default."""
+
+
 class PodLook(Struct, frozen=True):
     """Everything one agent saw of one pod."""
 
@@ -128,13 +124,18 @@ class PodLook(Struct, frozen=True):
     engine_folder: EngineFolder | Missing = Missing("no TensorRT-LLM engine was looked for")
     engine: EngineLog | Missing = Missing("no log was read for other engines than vLLM")
     allocated: Allocated | Missing = Missing("the kubelet was not asked which devices it gave")
+    rdma: RdmaAccess | Missing = Missing("what the container has of RDMA was not looked at")
+    flows: TcpFlows | Missing = Missing("what its connections carried was not looked at")
+    queue_pairs: QueuePairs | Missing = Missing("its queue pairs were not looked at")
+    ras: RasStatus | Missing = Missing("NCCL's RAS was not asked")
+    names: NameLookups | Missing = Missing("no name was looked up in its namespace")
 
     @classmethod
     def unseen(cls, pod: str, reason: str) -> "PodLook":
         """A pod that nobody looked at, with the one reason for all of it."""
         gone = Missing(reason)
         look = cls(pod, gone, gone, gone, gone, gone, gone)
-        later = ("engine_http", "arguments", "draft", "engine_folder", "engine", "allocated")
+        later = (f for f in cls.__struct_fields__[_ALWAYS:] if f != "connections")
         return structs.replace(look, **dict.fromkeys(later, gone))
 
     def host_pid(self, container_pid: int, container: str | None = None) -> int | Missing:
@@ -151,9 +152,10 @@ class NodeLook(Struct, frozen=True):
     gpus: Gpus | Missing
     ray: RayCluster | Missing
     pods: tuple[PodLook, ...] = ()
+    rdma: RdmaDevices | Missing = Missing("the node's RDMA devices were not looked at")
 
     @classmethod
     def unseen(cls, node: str, observed_at: str, reason: str) -> "NodeLook":
         """A node without an answering agent; its pods are unseen for the same reason."""
         gone = Missing(reason)
-        return cls(node, observed_at, "", gone, gone)
+        return cls(node, observed_at, "", gone, gone, rdma=gone)

@@ -1,0 +1,65 @@
+"""What the cluster's specs say of traffic between the pods: policies, namespaces, Services."""
+
+from msgspec import Struct, field
+
+from distcheck.checks.evidence.seen import Missing, Seen
+
+
+class PolicyPod(Struct, frozen=True, omit_defaults=True):
+    """A pod as policies see it: its labels, its named ports, its addresses."""
+
+    key: str
+    labels: dict[str, str] = field(default_factory=dict)
+    ports: dict[str, int] = field(default_factory=dict)
+    ips: tuple[str, ...] = ()
+    host_network: bool = False
+
+
+class NamespaceLabels(Struct, frozen=True):
+    """The labels of one namespace."""
+
+    name: str
+    labels: dict[str, str]
+
+
+class NetworkPolicies(Seen, frozen=True, tag="network-policies"):
+    """All NetworkPolicies of the group's namespace, as `spec` of networking.k8s.io/v1.
+
+    `specs` are by name. `namespaces` are there for `namespaceSelector`;
+    `others` names policies of engines that are not evaluated here (`CiliumNetworkPolicy/x`).
+    `unasked` says what could not be listed, and why.
+    """
+
+    specs: dict[str, dict[str, object]]
+    source: str
+    pods: tuple[PolicyPod, ...] = ()
+    namespaces: tuple[NamespaceLabels, ...] | Missing = Missing("namespaces were not read")
+    others: tuple[str, ...] = ()
+    unasked: tuple[str, ...] = ()
+    seen_at: str | None = None
+
+
+class ServiceSeen(Struct, frozen=True, omit_defaults=True):
+    """A Service that a name of the group may mean, with the addresses behind it.
+
+    `hostnames` are addresses by the host name that endpoints give them.
+    """
+
+    name: str
+    namespace: str
+    cluster_ips: tuple[str, ...] = ()
+    headless: bool = False
+    external_name: str = ""
+    publish_not_ready: bool = False
+    addresses: tuple[str, ...] = ()
+    not_ready: tuple[str, ...] = ()
+    hostnames: dict[str, str] = field(default_factory=dict)
+    ports: tuple[int, ...] = ()
+
+
+class Services(Seen, frozen=True, tag="services"):
+    """The Services of the group's namespace, as far as names of the group may mean them."""
+
+    services: tuple[ServiceSeen, ...]
+    source: str
+    seen_at: str | None = None

@@ -1,0 +1,1 @@
+"""What a pod needs for RDMA."""
