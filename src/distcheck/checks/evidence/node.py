@@ -10,7 +10,7 @@ from distcheck.checks.evidence.gpu import GpuDevice, GpuProcess, Gpus
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.process import Process, Processes, host_pid
 from distcheck.checks.evidence.ras import RasStatus
-from distcheck.checks.evidence.ray import RayCluster
+from distcheck.checks.evidence.ray import RayCluster, RayletAnswers, RayLocal
 from distcheck.checks.evidence.rdma import QueuePairs, RdmaAccess, RdmaDevices
 from distcheck.checks.evidence.rendezvous import NameLookups
 from distcheck.checks.evidence.seen import Missing, Seen
@@ -129,6 +129,8 @@ class PodLook(Struct, frozen=True):
     queue_pairs: QueuePairs | Missing = Missing("its queue pairs were not looked at")
     ras: RasStatus | Missing = Missing("NCCL's RAS was not asked")
     names: NameLookups | Missing = Missing("no name was looked up in its namespace")
+    ray_local: RayLocal | Missing = Missing("what of Ray runs in it was not looked at")
+    raylets: RayletAnswers | Missing = Missing("no raylet was asked from it")
 
     @classmethod
     def unseen(cls, pod: str, reason: str) -> "PodLook":

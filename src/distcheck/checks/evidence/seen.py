@@ -19,7 +19,11 @@ class Seen(Struct, frozen=True, tag_field="kind", tag=True):
     """Base of whatever a probe can see; the tag tells it from `Missing` in JSON."""
 
 
-class Missing(Seen, frozen=True, tag="missing"):
-    """Not seen, and why. Never a default value, never a guess."""
+class Missing(Seen, frozen=True, tag="missing", omit_defaults=True):
+    """Not seen, and why. Never a default value, never a guess.
+
+    `cause` is a short stable id of the reason, where something is decided by it.
+    """
 
     reason: str
+    cause: str = ""
