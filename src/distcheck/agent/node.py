@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 
 from distcheck import __version__
 from distcheck.agent import clock
+from distcheck.agent.earlier import Earlier
 from distcheck.agent.gpu_watch import GpuWatch
 from distcheck.agent.peer_address import resolved
 from distcheck.agent.pod_logs import PodLogs
@@ -18,11 +19,13 @@ from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc, Task
+from distcheck.agent.probes.rdma import RdmaSysfs
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.settings import Settings
 from distcheck.agent.tail import Live, Node, Tailer
 from distcheck.checks.evidence import GpuProcess, Gpus, Missing, NodeLook, PodLook, RayCluster
 from distcheck.checks.evidence.node import Allocated
+from distcheck.checks.evidence.rdma import RdmaDevices
 
 _GPU_PERIOD = 60.0
 _MAX_WAITING = 8
@@ -55,6 +58,7 @@ class NodeAgent:
         self._one_at_a_time = threading.Lock()
         self.probing = Probing(settings.timeout)
         self._waiting = threading.BoundedSemaphore(_MAX_WAITING)
+        self._rdma, self._links = RdmaSysfs(settings.host_sys), Earlier[RdmaDevices]()
         self.watch = GpuWatch(settings, nvml, self._proc)
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
@@ -98,18 +102,29 @@ class NodeAgent:
     def _look(self, asked: Asked, now: str) -> NodeLook:
         gpus_later = self.probing.start("nvml", lambda: self._nvml.look(now))
         given_later = self.probing.start("podresources", self._allocated)
+        rdma_later = self.probing.start("rdma", lambda: self._rdma_devices(now))
         pods = self.probing.run("proc", self._pods)
         gpus = gpus_later()
         known = () if isinstance(pods, Missing) else pods
         chosen = _chosen(known, asked.pods)
-        here = Here(self._settings, self._proc, self._logs, self.tail, self.probing, now)
+        here = Here(
+            self._settings, self._proc, self._logs, self.tail, self.probing, now, self._rdma
+        )
         ray_later = self._ray(chosen)
         lookers = [PodLooker(here, _with_main(pod, gpus)).start(asked.targets) for pod in chosen]
         ray, given = ray_later(), given_later()
         why = pods.reason if isinstance(pods, Missing) else f"{self._settings.node} has no such pod"
         looks = _in_order(asked.pods, [_with_devices(one(), given) for one in lookers], why)
         named = gpus if isinstance(gpus, Missing) else _with_owners(gpus, known, self._proc, asked)
-        return NodeLook(self._settings.node, now, __version__, named, ray, looks)
+        return NodeLook(self._settings.node, now, __version__, named, ray, looks, rdma_later())
+
+    def _rdma_devices(self, now: str) -> RdmaDevices:
+        """The node's HCAs, with their counters as the look before had them."""
+        seen = self._rdma.look(now)
+        before = self._links.before("", seen)
+        if before is None:
+            return seen
+        return structs.replace(seen, before=before.ports, before_at=before.seen_at)
 
     def _pods(self) -> list[NodePod]:
         """Every pod of the node with its processes."""

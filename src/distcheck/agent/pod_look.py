@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from msgspec import Struct, structs
 
+from distcheck.agent import rdma_access
 from distcheck.agent.debug_file import debug_files
 from distcheck.agent.engine_arguments import evidence
 from distcheck.agent.logs.argv import engine_flags
@@ -18,11 +19,13 @@ from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import ProbeError, Probing
 from distcheck.agent.probes.proc import Proc, Task
+from distcheck.agent.probes.rdma import RdmaSysfs
 from distcheck.agent.rights import ENTERING, why_refused
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
 from distcheck.agent.tail import Live, Tailer
 from distcheck.checks.evidence import Missing, PodLook, PortProbes, Processes, Seen, ShmMount
+from distcheck.checks.evidence.rdma import RdmaAccess
 
 T = TypeVar("T")
 Looks = Callable[[], T | Missing]
@@ -69,6 +72,7 @@ class Here(Struct, frozen=True):
     tail: Tailer
     probing: Probing
     now: str
+    rdma: RdmaSysfs
 
 
 class PodLooker:
@@ -103,6 +107,7 @@ class PodLooker:
         return {
             "processes": self._start("processes", self._processes),
             "shm": self._start("shm", lambda: self._shm(main)),
+            "rdma": self._start("rdma_access", lambda: self._rdma(main)),
             "ports": self._ports(main, targets),
             "model": self._start("model", lambda: self._serving.model(main)),
             **self._of_server(main),
@@ -178,6 +183,12 @@ class PodLooker:
         self._refuse_a_guess()
         seen = shm.look(self._proc, main.pid, self._here.now)
         return structs.replace(seen, cited=f"{self._pod.folder.name}: {seen.cited}")
+
+    def _rdma(self, main: Task) -> RdmaAccess:
+        self._refuse_a_guess()
+        here = self._here
+        seen = rdma_access.look(self._proc, main.pid, here.rdma.device_of, here.now)
+        return structs.replace(seen, source=f"{self._pod.folder.name}: {seen.source}")
 
     def _refuse_a_guess(self) -> None:
         """Containers differ in their mounts: one without a rank says nothing of the ranks'."""

@@ -9,10 +9,12 @@ class RdmaPort(Struct, frozen=True, omit_defaults=True):
     """One port of one HCA, as `/sys/class/infiniband` has it.
 
     `state` and `phys_state` are the kernel's words (`ACTIVE`, `LinkUp`), `rate_gbps` is
-    Gbit/s, `link_layer` is `InfiniBand` or `Ethernet`, `netdev` the network interface.
-    `gid_types` are the types of GIDs that are set (`RoCE v2`). Counters are the kernel's own
-    numbers by file name; `port_xmit_data` and `port_rcv_data` count words of four bytes.
-    `unread` names files that could not be read, with the reason.
+    Gbit/s, `link_layer` is `InfiniBand`, `Ethernet`, or `Unspecified` (EFA), `netdev` the
+    network interface. `gids` has the type of each GID that is set, by its index (`RoCE v2`).
+    `verbs` is the device's file below `/dev/infiniband`, `driver` the kernel's (`mlx5_core`,
+    `efa`), `virtual` whether it is a virtual function. Counters are the kernel's own numbers by
+    file name; `port_xmit_data` and `port_rcv_data` count words of four bytes. `unread` names
+    files that could not be read, with the reason.
     """
 
     device: str
@@ -24,9 +26,17 @@ class RdmaPort(Struct, frozen=True, omit_defaults=True):
     netdev: str = ""
     pci: str = ""
     numa: int | None = None
-    gid_types: tuple[str, ...] = ()
+    gids: dict[int, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
+    verbs: str = ""
+    driver: str = ""
+    virtual: bool = False
+
+    @property
+    def name(self) -> str:
+        """`mlx5_0:1`, as NCCL names a port."""
+        return f"{self.device}:{self.port}"
 
 
 class RdmaDevices(Seen, frozen=True, tag="rdma-devices"):
@@ -67,8 +77,8 @@ class RdmaAccess(Seen, frozen=True, tag="rdma-access"):
     """What a pod's container has to use RDMA with.
 
     `verbs` are the files in its `/dev/infiniband`; `devices` the HCAs whose uverbs file is
-    among them. `memlock_bytes` is the soft limit of locked memory of the ranks' process, None
-    where it is unlimited.
+    among them. `memlock_bytes` is the soft limit of locked memory of the ranks' process `pid`,
+    None where it is unlimited; with `ipc_lock` it has the capability that no limit holds for.
     """
 
     verbs: tuple[str, ...]
@@ -78,6 +88,8 @@ class RdmaAccess(Seen, frozen=True, tag="rdma-access"):
     memlock_bytes: int | Missing | None = Missing("the limit of locked memory was not read")
     interfaces: tuple[NetInterface, ...] | Missing = Missing("its interfaces were not read")
     open_verbs: tuple[OpenVerbs, ...] | Missing = Missing("its open files were not read")
+    ipc_lock: bool | Missing = Missing("its capabilities were not read")
+    pid: int = 0
 
 
 class QueuePair(Struct, frozen=True, omit_defaults=True):
