@@ -20,11 +20,13 @@ from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import ProbeError, Probing
 from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.probes.rdma import RdmaSysfs
+from distcheck.agent.ray_local import ray_local
 from distcheck.agent.rights import ENTERING, why_refused
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
 from distcheck.agent.tail import Live, Tailer
 from distcheck.checks.evidence import Missing, PodLook, PortProbes, Processes, Seen, ShmMount
+from distcheck.checks.evidence.ray import RayLocal
 from distcheck.checks.evidence.rdma import RdmaAccess
 
 T = TypeVar("T")
@@ -110,6 +112,7 @@ class PodLooker:
             "rdma": self._start("rdma_access", lambda: self._rdma(main)),
             "ports": self._ports(main, targets),
             "model": self._start("model", lambda: self._serving.model(main)),
+            "ray_local": self._start("ray_local", self._ray_local),
             **self._of_server(main),
         }
 
@@ -178,6 +181,12 @@ class PodLooker:
                 except OSError as error:
                     refused = refused or why_refused(error, "environments of processes")
         return None, {}, refused
+
+    def _ray_local(self) -> RayLocal:
+        seen = ray_local(self._pod.tasks, self._proc, self._here.now)
+        if self._pod.hidden is not None and not seen.raylets:
+            raise ProbeError(self._pod.hidden)
+        return seen
 
     def _shm(self, main: Task) -> ShmMount:
         self._refuse_a_guess()

@@ -7,10 +7,16 @@ from distcheck.agent.logs.argv import ray_start
 _DEFAULT_PORT = "6379"
 
 
+def flags_of(argv: Sequence[str]) -> dict[str, str]:
+    """`--name=value` by name, with `-` for the `_` that some versions write in names."""
+    pairs = (a.lstrip("-").partition("=") for a in argv[1:] if a.startswith("-"))
+    return {name.replace("_", "-"): value for name, _, value in pairs}
+
+
 def gcs_address(argv: Sequence[str]) -> str | None:
     """`host:port` from the command line of a `raylet` or `gcs_server`; None for others."""
     program = argv[0].rpartition("/")[2] if argv else ""
-    flags = dict(a.lstrip("-").replace("_", "-", 3).partition("=")[::2] for a in argv[1:])
+    flags = flags_of(argv)
     if program == "raylet":
         return flags.get("gcs-address")
     if program == "gcs_server" and flags.get("node-ip-address"):

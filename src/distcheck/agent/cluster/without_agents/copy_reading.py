@@ -18,6 +18,7 @@ from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Proc
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
+from distcheck.agent.ray_local import ray_local
 from distcheck.agent.ray_session import SESSION, Session, session_of
 from distcheck.agent.redact import one_line
 from distcheck.agent.serving_look import ServingLooker
@@ -25,6 +26,7 @@ from distcheck.agent.settings import Settings
 from distcheck.agent.written import dated
 from distcheck.checks.evidence import Connection, Missing, Pod, Processes, Seen, ShmMount
 from distcheck.checks.evidence.nccl import Mark
+from distcheck.checks.evidence.ray import RayLocal
 from distcheck.checks.knowledge.nccl_failures import EARLIER_JOBS
 
 T = TypeVar("T")
@@ -92,7 +94,8 @@ class CopyReading:
         """Fields of `PodLook`, but for logs, and for what is asked through a port-forward."""
         if not self._tasks:
             gone = Missing(f"{self._where}: no process is to be seen in the container")
-            return dict.fromkeys(("processes", "shm", "model", "arguments", "draft"), gone)
+            whole = ("processes", "shm", "model", "arguments", "draft", "ray_local")
+            return dict.fromkeys(whole, gone)
         main, name = self._tasks[0], self._pod.name
         none = Missing(f"no command line in {name} asks for a draft model")
         serving = self._serving
@@ -100,6 +103,7 @@ class CopyReading:
             "processes": self._part(self._processes),
             "shm": self._part(self._shm),
             "model": self._part(lambda: serving.model(main)),
+            "ray_local": self._part(self._ray_local),
             "arguments": Missing(f"no vLLM server's command line is in {name}"),
             "draft": Missing(f"no vLLM server's command line is in {name}"),
             "engine_folder": Missing(f"no command line in {name} runs TensorRT-LLM"),
@@ -138,6 +142,9 @@ class CopyReading:
                 except OSError:
                     continue
         return None, {}
+
+    def _ray_local(self) -> RayLocal:
+        return ray_local(self._tasks, str(self._copy.proc), self._now)
 
     def _shm(self) -> ShmMount:
         text = self._mountinfo()
