@@ -7,9 +7,11 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct, structs
 
 from distcheck import __version__
-from distcheck.agent import clock
+from distcheck.agent import clock, netlink
 from distcheck.agent.earlier import Earlier
 from distcheck.agent.gpu_watch import GpuWatch
+from distcheck.agent.kernel_look import Kernel
+from distcheck.agent.netlink import Ask
 from distcheck.agent.peer_address import resolved
 from distcheck.agent.pod_logs import PodLogs
 from distcheck.agent.pod_look import Here, Looks, NodePod, PodLooker
@@ -51,10 +53,13 @@ class Asked(Struct, frozen=True):
 class NodeAgent:
     """Looks at one node. Every part that cannot be seen is Missing with its reason."""
 
-    def __init__(self, settings: Settings, nvml: Nvml, gcs: GcsLook) -> None:
+    def __init__(
+        self, settings: Settings, nvml: Nvml, gcs: GcsLook, ask: Ask = netlink.ask
+    ) -> None:
         self._settings, self._nvml, self._gcs = settings, nvml, gcs
         self._proc = Proc(settings.host_proc)
         self._logs = PodLogs(settings.log_bytes)
+        self._kernel = Kernel(settings.host_proc, settings.host_sys, ask)
         self._one_at_a_time = threading.Lock()
         self.probing = Probing(settings.timeout)
         self._waiting = threading.BoundedSemaphore(_MAX_WAITING)
@@ -108,7 +113,14 @@ class NodeAgent:
         known = () if isinstance(pods, Missing) else pods
         chosen = _chosen(known, asked.pods)
         here = Here(
-            self._settings, self._proc, self._logs, self.tail, self.probing, now, self._rdma
+            self._settings,
+            self._proc,
+            self._logs,
+            self.tail,
+            self.probing,
+            now,
+            self._rdma,
+            self._kernel,
         )
         ray_later = self._ray(chosen)
         lookers = [PodLooker(here, _with_main(pod, gpus)).start(asked.targets) for pod in chosen]

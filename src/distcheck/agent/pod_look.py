@@ -10,6 +10,7 @@ from msgspec import Struct, structs
 from distcheck.agent import rdma_access
 from distcheck.agent.debug_file import debug_files
 from distcheck.agent.engine_arguments import evidence
+from distcheck.agent.kernel_look import Kernel, KernelLooker
 from distcheck.agent.logs.argv import engine_flags
 from distcheck.agent.logs.distil import Distilled
 from distcheck.agent.pod_logs import PodLogs
@@ -75,6 +76,7 @@ class Here(Struct, frozen=True):
     probing: Probing
     now: str
     rdma: RdmaSysfs
+    kernel: Kernel
 
 
 class PodLooker:
@@ -113,7 +115,18 @@ class PodLooker:
             "ports": self._ports(main, targets),
             "model": self._start("model", lambda: self._serving.model(main)),
             "ray_local": self._start("ray_local", self._ray_local),
+            **self._of_kernel(),
             **self._of_server(main),
+        }
+
+    def _of_kernel(self) -> dict[str, Looks[Seen]]:
+        """What the kernel tells of its network."""
+        pod = self._pod
+        kernel = KernelLooker(self._here.kernel, pod.folder.uid, pod.tasks, self._here.now)
+        return {
+            "flows": self._start("flows", kernel.flows),
+            "queue_pairs": self._start("queue pairs", kernel.queue_pairs),
+            "open_devices": self._start("open devices", kernel.open_devices),
         }
 
     def _of_server(self, main: Task) -> dict[str, Looks[Seen]]:

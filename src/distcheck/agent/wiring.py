@@ -6,9 +6,11 @@ import threading
 import time
 from contextlib import ExitStack
 
+from distcheck.agent import netlink
 from distcheck.agent.bounded_server import serve
 from distcheck.agent.door import Door
 from distcheck.agent.metrics import serve_metrics
+from distcheck.agent.netlink import Ask
 from distcheck.agent.node import NodeAgent
 from distcheck.agent.probes import gcs
 from distcheck.agent.probes.nvml import Nvml
@@ -20,12 +22,17 @@ _KEEP, _AT_LAST = 0.5, 1.5
 _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
-def make_agent(settings: Settings, library: object | None = None) -> NodeAgent:
-    """An agent over the node's own parts; `library` stands in for the GPU driver's."""
-    return NodeAgent(settings, Nvml(library), gcs.look)
+def make_agent(
+    settings: Settings, library: object | None = None, ask: Ask = netlink.ask
+) -> NodeAgent:
+    """An agent over the node's own parts.
+
+    `library` stands in for the GPU driver's, `ask` for the kernel's netlink.
+    """
+    return NodeAgent(settings, Nvml(library), gcs.look, ask)
 
 
-def run_agent(settings: Settings, library: object | None = None) -> int:
+def run_agent(settings: Settings, library: object | None = None, ask: Ask = netlink.ask) -> int:
     """Follow logs and answer until SIGTERM or SIGINT, then end within two seconds.
 
     Raises:
@@ -34,7 +41,7 @@ def run_agent(settings: Settings, library: object | None = None) -> int:
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        _serve(make_agent(settings, library), settings)
+        _serve(make_agent(settings, library, ask), settings)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return 0

@@ -82,7 +82,7 @@ def _read(raw: Raw | None, field: structs.FieldInfo, why: str) -> Any:
     return Missing(says) if Missing in get_args(field.type) else field.default
 
 
-_SECOND = ("flows", "ras", "rdma", "raylets")
+_SECOND = ("flows", "queue_pairs", "open_devices", "ras", "rdma", "raylets")
 """Parts of a look at a pod that tell more when they were seen twice."""
 
 

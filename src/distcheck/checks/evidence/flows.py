@@ -24,7 +24,10 @@ class TcpFlow(Struct, frozen=True, omit_defaults=True):
 class TcpFlows(Seen, frozen=True, tag="tcp-flows"):
     """The connections of one pod's namespace with other addresses.
 
-    `before` are those of an earlier look of the same agent, and when that was.
+    `owned` are the processes whose sockets are known by `pid`; where those of some process
+    are not, `refused` says why. `before` are the same connections in an earlier look of the
+    same agent, and when that was; one that is not among them is younger. `dropped` counts
+    connections that carried less than those that are kept.
     """
 
     flows: tuple[TcpFlow, ...]
@@ -33,3 +36,5 @@ class TcpFlows(Seen, frozen=True, tag="tcp-flows"):
     before: tuple[TcpFlow, ...] = ()
     before_at: str | None = None
     dropped: int = 0
+    owned: tuple[int, ...] = ()
+    refused: str | None = None

@@ -8,6 +8,7 @@ from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.flows import TcpFlows
 from distcheck.checks.evidence.gpu import GpuDevice, GpuProcess, Gpus
 from distcheck.checks.evidence.nccl import NcclLog
+from distcheck.checks.evidence.open_devices import OpenDevices
 from distcheck.checks.evidence.process import Process, Processes, host_pid
 from distcheck.checks.evidence.ras import RasStatus
 from distcheck.checks.evidence.ray import RayCluster, RayletAnswers, RayLocal
@@ -127,6 +128,7 @@ class PodLook(Struct, frozen=True):
     rdma: RdmaAccess | Missing = Missing("what the container has of RDMA was not looked at")
     flows: TcpFlows | Missing = Missing("what its connections carried was not looked at")
     queue_pairs: QueuePairs | Missing = Missing("its queue pairs were not looked at")
+    open_devices: OpenDevices | Missing = Missing("its processes' open files were not looked at")
     ras: RasStatus | Missing = Missing("NCCL's RAS was not asked")
     names: NameLookups | Missing = Missing("no name was looked up in its namespace")
     ray_local: RayLocal | Missing = Missing("what of Ray runs in it was not looked at")

@@ -66,13 +66,6 @@ class NetInterface(Struct, frozen=True, omit_defaults=True):
     addresses: tuple[str, ...] = ()
 
 
-class OpenVerbs(Struct, frozen=True):
-    """The uverbs files (`uverbs0`) that one process holds open; `pid` is the host's."""
-
-    pid: int
-    files: tuple[str, ...]
-
-
 class RdmaAccess(Seen, frozen=True, tag="rdma-access"):
     """What a pod's container has to use RDMA with.
 
@@ -87,7 +80,6 @@ class RdmaAccess(Seen, frozen=True, tag="rdma-access"):
     devices: tuple[str, ...] = ()
     memlock_bytes: int | Missing | None = Missing("the limit of locked memory was not read")
     interfaces: tuple[NetInterface, ...] | Missing = Missing("its interfaces were not read")
-    open_verbs: tuple[OpenVerbs, ...] | Missing = Missing("its open files were not read")
     ipc_lock: bool | Missing = Missing("its capabilities were not read")
     pid: int = 0
 
@@ -109,9 +101,16 @@ class QueuePair(Struct, frozen=True, omit_defaults=True):
 
 
 class QueuePairs(Seen, frozen=True, tag="queue-pairs"):
-    """The queue pairs of one pod's processes. `dropped` counts those beyond what is kept."""
+    """The queue pairs of one pod's processes. `dropped` counts those beyond what is kept.
+
+    `devices` are the HCAs that were asked; `shared` those on which processes of no container
+    of this pod have connected queue pairs too, `unread` those that did not tell, and why.
+    """
 
     pairs: tuple[QueuePair, ...]
     source: str
     seen_at: str | None = None
     dropped: int = 0
+    devices: tuple[str, ...] = ()
+    shared: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
