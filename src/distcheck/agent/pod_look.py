@@ -14,7 +14,7 @@ from distcheck.agent.kernel_look import Kernel, KernelLooker
 from distcheck.agent.logs.argv import engine_flags
 from distcheck.agent.logs.distil import Distilled
 from distcheck.agent.pod_logs import PodLogs
-from distcheck.agent.probes import ports, shm, sockets
+from distcheck.agent.probes import ports, raylets, shm, sockets
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.ports import PortTarget
@@ -22,6 +22,7 @@ from distcheck.agent.probes.probe import ProbeError, Probing
 from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.probes.rdma import RdmaSysfs
 from distcheck.agent.ray_local import ray_local
+from distcheck.agent.raylet_look import raylet_look
 from distcheck.agent.rights import ENTERING, why_refused
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
@@ -113,6 +114,7 @@ class PodLooker:
             "shm": self._start("shm", lambda: self._shm(main)),
             "rdma": self._start("rdma_access", lambda: self._rdma(main)),
             "ports": self._ports(main, targets),
+            "raylets": self._raylets(main, targets),
             "model": self._start("model", lambda: self._serving.model(main)),
             "ray_local": self._start("ray_local", self._ray_local),
             **self._of_kernel(),
@@ -231,6 +233,14 @@ class PodLooker:
         if not self._here.settings.port_probes:
             return Missing(f"port probes are switched off on {self._here.settings.node}")
         return None
+
+    def _raylets(self, main: Task, targets: Sequence[PortTarget]) -> Looks[Seen]:
+        wanted = [
+            raylets.RayletTarget(*structs.astuple(t)) for t in targets if raylets.is_one(t.service)
+        ]
+        if not wanted:
+            return _gone("no raylet was asked for")
+        return self._start("raylets", lambda: raylet_look(self._here.settings, main.pid, wanted))
 
     def _probed(self, main: Task, wanted: Sequence[PortTarget]) -> PortProbes:
         path = Path(self._proc) / str(main.pid) / "ns" / "net"

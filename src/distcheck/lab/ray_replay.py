@@ -19,7 +19,7 @@ Nodes = Sequence[tuple[str, int]]
 class ReplayedRay:
     """A server on the head's GCS port; `dead` nodes had joined and died.
 
-    The ports in the rows are free ones: nobody but the lab itself listens there.
+    The ports in the rows are free ones: raylets answer there, and for the others the lab does.
     """
 
     def __init__(
@@ -29,6 +29,7 @@ class ReplayedRay:
         self.gcs_port = port or free_port(self._head)
         self.address = f"{self._head}:{self.gcs_port}"
         self._ports = {ip: (free_port(ip), free_port(ip)) for ip, _ in (*nodes, *dead)}
+        self._raylets = [f"{ip}:{self._ports[ip][0]}" for ip, _ in nodes]
         self.replies = _rewritten(recording, nodes, dead, self._ports)
         self._server: Any = None
 
@@ -41,7 +42,7 @@ class ReplayedRay:
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from distcheck.lab.ray_server import ReplayServer  # noqa: PLC0415 - loads grpc
 
-        self._server = ReplayServer(self.replies, self.address)
+        self._server = ReplayServer(self.replies, self.address, raylets=self._raylets)
 
     def stop(self) -> None:
         """Stop answering: the port is closed."""

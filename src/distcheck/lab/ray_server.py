@@ -1,6 +1,6 @@
 """A gRPC server that answers recorded bytes: a GCS for the lab, and for tests."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,14 +16,19 @@ Reply = bytes | tuple[str, str]
 
 
 class ReplayServer(grpc.GenericRpcHandler):
-    """Listens from the start; `port` is the one that it got.
+    """Listens from the start; `port` is the one that it got. It is well on `raylets` too.
 
     A method without a reply is UNIMPLEMENTED, as in an older Ray. With `token`, every method
     but the health check wants it, as Ray does with RAY_AUTH_MODE=token.
     """
 
     def __init__(
-        self, replies: Mapping[str, Reply], address: str, *, token: str | None = None
+        self,
+        replies: Mapping[str, Reply],
+        address: str,
+        *,
+        token: str | None = None,
+        raylets: Iterable[str] = (),
     ) -> None:
         self._replies = {f"{_PREFIX}{method}": reply for method, reply in replies.items()}
         self._replies[_HEALTH] = _SERVING
@@ -31,6 +36,8 @@ class ReplayServer(grpc.GenericRpcHandler):
         self._server = grpc.server(ThreadPoolExecutor(4), options=(("grpc.so_reuseport", 0),))
         self._server.add_generic_rpc_handlers((self,))
         self.port: int = self._server.add_insecure_port(address)
+        for raylet in raylets:
+            self._server.add_insecure_port(raylet)
         self._server.start()
 
     def service(self, handler_call_details: Any) -> Any:

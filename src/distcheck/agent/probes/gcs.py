@@ -11,7 +11,7 @@ from typing import Any
 
 from msgspec import structs
 
-from distcheck.agent import clock
+from distcheck.agent import clock, grpc_health
 from distcheck.agent.grpc_call import Failure, call, open_channel
 from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence import Missing
@@ -19,8 +19,6 @@ from distcheck.checks.evidence.ray import RayCluster, RayletProbe, RayNode
 
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\s\[\]/]+)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>\d{1,5})")
 _CHECK_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
-_HEALTH = "/grpc.health.v1.Health/Check"
-_SERVING = b"\x08\x01"
 _CONNECT_SECONDS = 3.0
 _LARGEST = 64 << 20
 
@@ -65,12 +63,11 @@ def health(ip: str, port: int, timeout: float = 3.0) -> RayletProbe:
     peer = _peer(ip, port, timeout)
     if isinstance(peer, RayletProbe):
         return peer
-    with _channel(peer, port) as channel:
-        reply = call(channel, _HEALTH, deadline)
-    if isinstance(reply, Failure):
-        silent = reply.code == "DEADLINE_EXCEEDED"
-        return RayletProbe("no_answer" if silent else "error", _reason(reply, token=None))
-    return RayletProbe("serving") if reply == _SERVING else RayletProbe("error", "not serving")
+    try:
+        with socket.create_connection((peer, port), timeout) as connection:
+            return RayletProbe(*grpc_health.health(connection, deadline))
+    except OSError as error:
+        return RayletProbe("error", f"cannot connect: {error}")
 
 
 def _peer(host: str, port: int, seconds: float) -> str | RayletProbe:
