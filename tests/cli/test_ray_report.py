@@ -50,8 +50,8 @@ def test_without_an_expectation_the_whole_is_unknown(address: str) -> None:
 def test_the_report_names_the_target_and_where_the_expectation_came_from(address: str) -> None:
     report = ray_report(address, {"nodes": "2", "world": "16"}).report
     assert (report.target.kind, report.target.name) == ("ray", address)
-    assert report.intent.sources == {"nodes": "--expect", "gpus": "--expect"}
-    assert [f.id for f in report.checks] == ["RAY001", "RAY002"]
+    assert report.intent.sources == dict.fromkeys(("nodes", "gpus", "ranks"), "--expect")
+    assert [f.id for f in report.checks] == ["RAY001", "RAY002", "RAY003"]
 
 
 def test_a_gcs_that_cannot_be_reached_is_unknown_with_the_reason() -> None:

@@ -30,7 +30,7 @@ def real() -> Iterator[RealRay]:
 
 
 def findings(address: str) -> dict[str, Finding]:
-    return {f.id: f for f in ray_report(address, BOTH).report.checks}
+    return {f.id: f for f in ray_report(address, BOTH).report.checks if f.id != "RAY003"}
 
 
 def within(seconds: float, holds: Callable[[], bool]) -> bool:

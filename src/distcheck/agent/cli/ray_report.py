@@ -14,7 +14,7 @@ from distcheck.checks.check import Check
 from distcheck.checks.evidence import Evidence, Intent, Missing, NodeLook, Pod, Target
 from distcheck.checks.report import Judged, judge
 
-_CHECKS = ("RAY001", "RAY002")
+_CHECKS = ("RAY001", "RAY002", "RAY003")
 _KEYS = ("nodes", "gpus", "world")
 
 
@@ -60,7 +60,7 @@ def ray_report(
 
 
 def _checks(wanted: Expectation) -> list[Check]:
-    """Both; where nodes alone are expected, nothing was asked of GPUs and RAY002 only informs."""
+    """All; where nodes alone are expected, nothing was asked of GPUs and RAY002 only informs."""
     nodes_only = wanted.nodes is not None and not (wanted.gpus or wanted.world)
     found = [c for c in catalog() if c.id in _CHECKS]
     return [
@@ -125,10 +125,12 @@ def _count(name: str, expect: Mapping[str, str]) -> int | None:
 
 def _intent(wanted: Expectation) -> Intent:
     """A world of N ranks needs N GPUs; `tp` and `pp` stay open, as nothing says them."""
-    sources = {"nodes": wanted.nodes, "gpus": wanted.gpus or wanted.world}
+    gpus = wanted.gpus or wanted.world
+    sources = {"nodes": wanted.nodes, "gpus": gpus, "ranks": wanted.world}
     return Intent(
         nodes=wanted.nodes,
         gpus=max(wanted.gpus or 0, wanted.world or 0) or None,
+        ranks=wanted.world,
         sources={name: "--expect" for name, value in sources.items() if value},
     )
 

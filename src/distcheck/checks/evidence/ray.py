@@ -175,7 +175,10 @@ class Bundle(Struct, frozen=True, omit_defaults=True):
 
 
 class PlacementGroup(Struct, frozen=True, omit_defaults=True):
-    """One placement group: PENDING, PREPARED, CREATED, REMOVED, RESCHEDULING, or a number."""
+    """One placement group: PENDING, PREPARED, CREATED, REMOVED, RESCHEDULING, or a number.
+
+    `asked_ms` is when GCS was asked for it, by GCS's clock; 0 where it does not say.
+    """
 
     id: str
     state: str
@@ -188,6 +191,7 @@ class PlacementGroup(Struct, frozen=True, omit_defaults=True):
     creator_actor_dead: bool = False
     scheduling: str = ""
     attempts: int = 0
+    asked_ms: int = 0
 
 
 class RayActor(Struct, frozen=True, omit_defaults=True):

@@ -9,6 +9,7 @@ _TIME = re.compile(
     re.ASCII,
 )
 _HOUR, _LATELY, _SKEW = 3600, 600, 120
+_EPOCH = "1970-01-01T00:00:00Z"
 _JITTER = 5
 """Seconds: `/proc` gives the start of a process by the node's own count of seconds since boot."""
 
@@ -29,6 +30,12 @@ def is_before(stamp: str | None, start: str | None) -> bool:
     """Whether a line of this time was written before its process, or container, started."""
     written, began = seconds(stamp), seconds(start)
     return written is not None and began is not None and written + _JITTER < began
+
+
+def unix_ms(stamp: str | None) -> int | None:
+    """Milliseconds since 1970 of `stamp`, as GCS and /proc count; None where it is no time."""
+    at, first = seconds(stamp), seconds(_EPOCH)
+    return None if at is None or first is None else (at - first) * 1000
 
 
 def last_write(written: Mapping[str, str], source: str | None) -> str | None:

@@ -32,6 +32,7 @@ class RayMembership(Fact, frozen=True, kw_only=True):
     Where no pod is known (the GCS alone was asked), every node is in `others`, and
     `nodes_expected` and `gpus_expected` are all there is to compare with; None where
     nothing says them. `is_local` is a test cluster on one machine's 127.0.0.1.
+    `cluster` is the answer of Ray that all of it is from.
     """
 
     uses_ray: bool
@@ -42,6 +43,7 @@ class RayMembership(Fact, frozen=True, kw_only=True):
     nodes_expected: int | None = None
     gpus_expected: int | None = None
     is_local: bool = False
+    cluster: RayCluster | None = None
 
     @property
     def members(self) -> tuple[RayMember, ...]:
@@ -111,6 +113,7 @@ def _membership(evidence: Evidence, seen: list[RayCluster]) -> RayMembership:
         nodes_expected=_nodes_expected(evidence, len(expected)),
         gpus_expected=_gpus_expected(evidence),
         is_local=local,
+        cluster=cluster,
         gaps=(
             *_odd(cluster),
             *disagreements(cluster, seen, with_gpus),

@@ -112,6 +112,7 @@ def _group(group: pb.PlacementGroupData, version: str) -> PlacementGroup:
         creator_actor_dead=group.creator_actor_dead,
         scheduling=tables.name(tables.SCHEDULING, group.stats.scheduling_state),
         attempts=group.stats.scheduling_attempt,
+        asked_ms=group.stats.creation_request_received_ns // 1_000_000,
     )
 
 

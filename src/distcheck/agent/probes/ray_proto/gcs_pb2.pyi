@@ -142,12 +142,14 @@ class BundleData(_message.Message):
     def __init__(self, id: _Optional[_Union[BundleId, _Mapping[str, _Any]]] = ..., resources: _Optional[_Mapping[str, float]] = ..., node_id: _Optional[bytes] = ...) -> None: ...
 
 class PlacementGroupStats(_message.Message):
-    __slots__ = ("scheduling_attempt", "scheduling_state")
+    __slots__ = ("creation_request_received_ns", "scheduling_attempt", "scheduling_state")
+    CREATION_REQUEST_RECEIVED_NS_FIELD_NUMBER: _ClassVar[int]
     SCHEDULING_ATTEMPT_FIELD_NUMBER: _ClassVar[int]
     SCHEDULING_STATE_FIELD_NUMBER: _ClassVar[int]
+    creation_request_received_ns: int
     scheduling_attempt: int
     scheduling_state: int
-    def __init__(self, scheduling_attempt: _Optional[int] = ..., scheduling_state: _Optional[int] = ...) -> None: ...
+    def __init__(self, creation_request_received_ns: _Optional[int] = ..., scheduling_attempt: _Optional[int] = ..., scheduling_state: _Optional[int] = ...) -> None: ...
 
 class PlacementGroupData(_message.Message):
     __slots__ = ("id", "name", "bundles", "strategy", "state", "creator_job_id", "creator_job_dead", "creator_actor_dead", "is_detached", "stats")
