@@ -22,6 +22,7 @@ from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.probes.rdma import RdmaSysfs
+from distcheck.agent.ras_look import RasMemory, RasRound
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.settings import Settings
 from distcheck.agent.tail import Live, Node, Tailer
@@ -60,6 +61,7 @@ class NodeAgent:
         self._proc = Proc(settings.host_proc)
         self._logs = PodLogs(settings.log_bytes)
         self._kernel = Kernel(settings.host_proc, settings.host_sys, ask)
+        self._ras = RasMemory()
         self._one_at_a_time = threading.Lock()
         self.probing = Probing(settings.timeout)
         self._waiting = threading.BoundedSemaphore(_MAX_WAITING)
@@ -112,12 +114,14 @@ class NodeAgent:
         gpus = gpus_later()
         known = () if isinstance(pods, Missing) else pods
         chosen = _chosen(known, asked.pods)
+        ras = RasRound(self._settings, self._ras, now)
         here = Here(
             self._settings,
             self._proc,
             self._logs,
             self.tail,
             self.probing,
+            ras,
             now,
             self._rdma,
             self._kernel,

@@ -21,6 +21,7 @@ from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import ProbeError, Probing
 from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.probes.rdma import RdmaSysfs
+from distcheck.agent.ras_look import RasPod, RasRound
 from distcheck.agent.ray_local import ray_local
 from distcheck.agent.raylet_look import raylet_look
 from distcheck.agent.rights import ENTERING, why_refused
@@ -28,6 +29,7 @@ from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
 from distcheck.agent.tail import Live, Tailer
 from distcheck.checks.evidence import Missing, PodLook, PortProbes, Processes, Seen, ShmMount
+from distcheck.checks.evidence.ras import RasStatus
 from distcheck.checks.evidence.ray import RayLocal
 from distcheck.checks.evidence.rdma import RdmaAccess
 
@@ -36,6 +38,8 @@ Looks = Callable[[], T | Missing]
 _MAX_PROCESSES = 512
 _LOGS, _FOLLOWED = 4, 3
 """Times the usual limit that a look at logs may take, and that it waits for the tailer."""
+_WAITS_FOR_RAS = 2
+"""Times the usual limit: RAS itself waits some seconds for a process that is silent."""
 _RAY = ("raylet", "gcs_server")
 
 
@@ -75,6 +79,7 @@ class Here(Struct, frozen=True):
     logs: PodLogs
     tail: Tailer
     probing: Probing
+    ras: RasRound
     now: str
     rdma: RdmaSysfs
     kernel: Kernel
@@ -116,6 +121,7 @@ class PodLooker:
             "ports": self._ports(main, targets),
             "raylets": self._raylets(main, targets),
             "model": self._start("model", lambda: self._serving.model(main)),
+            "ras": self._start("ras", lambda: self._ras(main), times=_WAITS_FOR_RAS),
             "ray_local": self._start("ray_local", self._ray_local),
             **self._of_kernel(),
             **self._of_server(main),
@@ -213,6 +219,12 @@ class PodLooker:
         here = self._here
         seen = rdma_access.look(self._proc, main.pid, here.rdma.device_of, here.now)
         return structs.replace(seen, source=f"{self._pod.folder.name}: {seen.source}")
+
+    def _ras(self, main: Task) -> RasStatus:
+        _, environ, _ = self._environ()
+        numbers = (self._here.proc.described(t).ns_pids for t in self._pod.tasks[:_MAX_PROCESSES])
+        pids = frozenset(n[-1] for n in numbers if n)
+        return self._here.ras.look(RasPod(self._pod.folder.name, main, environ, pids))
 
     def _refuse_a_guess(self) -> None:
         """Containers differ in their mounts: one without a rank says nothing of the ranks'."""

@@ -1,4 +1,4 @@
-"""Established TCP connections of a network namespace: evidence that needs no probe."""
+"""TCP sockets of a network namespace: evidence that needs no probe."""
 
 import ipaddress
 import sys
@@ -8,10 +8,11 @@ from pathlib import Path
 
 from distcheck.checks.evidence import Connection
 
-_ESTABLISHED = "01"
+_ESTABLISHED, _LISTENS = "01", "0A"
 _LAST_PORT = 65_535
 _MAX_ROWS = 65_536
 _MAX_KEPT = 4096
+_EVERYWHERE = frozenset(("127.0.0.1", "::1"))
 
 
 def look(proc: str, pid: int) -> tuple[Connection, ...]:
@@ -34,6 +35,48 @@ def _established(path: Path) -> Iterator[Connection]:
             connection = connection_of(row)
             if connection is not None and connection.local != connection.remote:
                 yield connection
+
+
+def listeners(proc: str, pid: int) -> tuple[tuple[str, int], ...]:
+    """(address, port) of sockets of the namespace of `pid` that wait for connections.
+
+    At most 4,096; `0.0.0.0` or `::` is any address.
+
+    Raises:
+        OSError: the process is gone.
+    """
+    found = (listener_of(row) for row in _rows(Path(proc) / str(pid) / "net"))
+    return tuple(dict.fromkeys(islice((one for one in found if one), _MAX_KEPT)))
+
+
+def own_addresses(proc: str, pid: int) -> frozenset[str]:
+    """Addresses that the namespace's connections start from, but for those of every namespace.
+
+    Raises:
+        OSError: the process is gone.
+    """
+    return frozenset(c.local for c in look(proc, pid)) - _EVERYWHERE
+
+
+def _rows(folder: Path) -> Iterator[str]:
+    for name in ("tcp", "tcp6"):
+        try:
+            with (folder / name).open() as rows:
+                yield from islice(rows, 1, _MAX_ROWS)
+        except FileNotFoundError:
+            if name == "tcp":
+                raise
+
+
+def listener_of(row: str) -> tuple[str, int] | None:
+    """Where the listener of a row of `/proc/net/tcp[6]` waits; None for any other row."""
+    fields = row.split()
+    if len(fields) < 4 or fields[3] != _LISTENS:
+        return None
+    try:
+        return _address(fields[1])
+    except ValueError:
+        return None
 
 
 def connection_of(row: str) -> Connection | None:

@@ -8,9 +8,10 @@ from distcheck.checks.evidence.seen import Seen
 class RasRank(Struct, frozen=True, omit_defaults=True):
     """One rank of one communicator; `pid` is the number in its own container.
 
-    `counts` are how often each collective was called (`AllReduce`). `missing` is a rank that
-    gave no answer, `dead` one that RAS has given up. `init` and `error` are NCCL's own codes
-    or words; 0 and empty are well.
+    `counts` are how often each collective was called (`AllReduce`). `missing` is a rank of which
+    there is no data, `dead` one that RAS has given up, and `silent` one whose process gave no
+    answer; a missing one that is not silent has left the communicator. `init` is empty once it
+    is initialised, else `in progress` or NCCL's word for the error, as is `error`.
     """
 
     rank: int
@@ -24,10 +25,17 @@ class RasRank(Struct, frozen=True, omit_defaults=True):
     init: str = ""
     error: str = ""
     aborted: bool = False
+    silent: bool = False
+    leaving: bool = False
 
 
 class RasCommunicator(Struct, frozen=True, omit_defaults=True):
-    """One communicator; `hash` is the commId of the log's lines, `ranks` those RAS knows of."""
+    """One communicator; `hash` is the commId of the log's lines, `ranks` those RAS knows of.
+
+    Text names ranks only where something differs: then `alike` is how many communicators this
+    one stands for, and `spread` how many ranks called a collective how often. `status` and
+    `errors` are the words of its table.
+    """
 
     hash: str
     size: int
@@ -35,12 +43,29 @@ class RasCommunicator(Struct, frozen=True, omit_defaults=True):
     missing: int = 0
     status: str = ""
     errors: str = ""
+    alike: int = 1
+    spread: dict[str, dict[int, int]] = field(default_factory=dict)
+
+
+class RasProcess(Struct, frozen=True, omit_defaults=True):
+    """A process of the job that RAS does not reach; `dead` after a minute (RAS_PEER_DEAD_TIMEOUT).
+
+    `gpus` are its CUDA devices as RAS writes them.
+    """
+
+    host: str
+    pid: int
+    gpus: str = ""
+    dead: bool = False
 
 
 class RasStatus(Seen, frozen=True, tag="ras"):
     """RAS's answer at one time. `format` is `json` or `text`, which tells less.
 
-    `before` is what it answered to an earlier look of the same agent, and when that was.
+    `before` is what it answered to an earlier look of the same agent, and when that was: the
+    earliest one since which nothing that differs has moved. `processes` and `gpus` are those
+    that the job has by text's summary, `lost` those of its processes that text says are silent
+    or dead, and `dropped` counts what the bounds of this record left out.
     """
 
     communicators: tuple[RasCommunicator, ...]
@@ -52,3 +77,7 @@ class RasStatus(Seen, frozen=True, tag="ras"):
     notes: tuple[str, ...] = ()
     before: tuple[RasCommunicator, ...] = ()
     before_at: str | None = None
+    processes: int = 0
+    gpus: int = 0
+    lost: tuple[RasProcess, ...] = ()
+    dropped: int = 0
