@@ -153,13 +153,44 @@ def _gpus(node: int) -> Gpus:
     return Gpus(devices, processes, "550.54.15", AT)
 
 
+def shm_mount(size: int, source: str = "tmpfs", used: int | None = None) -> ShmMount:
+    """A mount as an agent with all its rights sees it: 8 pools in use, and nothing leaked."""
+    taken = min(size, 8 * 33_030_528) if used is None else used
+    return ShmMount(
+        size_bytes=size,
+        source=source,
+        cited="/proc/101/mountinfo",
+        used_bytes=taken,
+        seen_at=AT,
+        segments=(),
+        memory_limit=None,
+        unheld_files=0,
+        unheld_bytes=0,
+    )
+
+
+def starting(evidence: Evidence) -> Evidence:
+    """Where no rank has completed a communicator yet."""
+
+    def change(look: PodLook) -> PodLook:
+        assert isinstance(look.nccl, NcclLog)
+        comms = (
+            structs.replace(c, ranks=tuple(structs.replace(r, state="started") for r in c.ranks))
+            for c in look.nccl.communicators
+        )
+        nccl = structs.replace(look.nccl, communicators=tuple(comms), channels=())
+        return structs.replace(look, nccl=nccl)
+
+    return change_looks(evidence, change)
+
+
 def _look(node: int, nodes: int) -> PodLook:
     return PodLook(
         pod=f"llm/{name_of(node)}",
         processes=_processes(node, nodes),
         nccl=_nccl(node, nodes),
         vllm=_vllm(node, nodes),
-        shm=ShmMount(32 * GIB, "tmpfs", "/proc/101/mountinfo", 2 * GIB, AT),
+        shm=shm_mount(32 * GIB),
         ports=_ports(node, nodes),
         model=ModelConfig("/models/llama/config.json", CONFIG, 141_107_412_992),
     )

@@ -2,7 +2,7 @@
 
 import pytest
 from msgspec import structs
-from tests.evidence_builder import change_looks, healthy, without_look
+from tests.evidence_builder import change_looks, healthy, shm_mount, starting, without_look
 
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, PodLook, ShmMount
 from distcheck.checks.knowledge.shm import MIB, pool_bytes, shm_need
@@ -12,7 +12,7 @@ from distcheck.checks.verdict import Verdict
 
 def _mounted(size: int, source: str = "tmpfs") -> Evidence:
     mount = ShmMount(size, source, "/proc/101/mountinfo")
-    return change_looks(healthy(), lambda look: structs.replace(look, shm=mount))
+    return change_looks(starting(healthy()), lambda look: structs.replace(look, shm=mount))
 
 
 def _judged(evidence: Evidence) -> Verdict:
@@ -94,3 +94,35 @@ def test_before_any_log_line_four_communicators_are_allowed_for() -> None:
 )
 def test_the_pool_is_that_of_the_release(version: str, size: int) -> None:
     assert pool_bytes(version) == size
+
+
+def test_ranks_that_are_up_have_proven_their_room_whatever_the_arithmetic_says() -> None:
+    mount = shm_mount(448 * MIB, used=252 * MIB)
+    evidence = change_looks(healthy(), lambda look: structs.replace(look, shm=mount))
+    verdict = _judged(evidence)
+    assert verdict.outcome == "pass"
+    small = shm_mount(240 * MIB, used=20 * MIB)
+    verdict = _judged(change_looks(healthy(), lambda look: structs.replace(look, shm=small)))
+    assert verdict.outcome == "pass"
+    assert "every communicator is up, and 220 MiB are free" in verdict.says
+
+
+def test_ranks_that_are_up_without_room_for_the_ring_only_warn() -> None:
+    mount = shm_mount(240 * MIB, used=200 * MIB)
+    verdict = _judged(change_looks(healthy(), lambda look: structs.replace(look, shm=mount)))
+    assert (verdict.outcome, verdict.cause) == ("warn", "shm_too_small")
+
+
+def test_a_memory_limit_below_the_need_fails() -> None:
+    mount = structs.replace(shm_mount(1024 * MIB), memory_limit=200 * MIB)
+    evidence = change_looks(starting(healthy()), lambda look: structs.replace(look, shm=mount))
+    verdict = _judged(evidence)
+    assert (verdict.outcome, verdict.cause) == ("fail", "shm_over_limit")
+    assert verdict.says.startswith("the memory limit of vllm-head-0 is 200 MiB")
+
+
+def test_a_memory_limit_below_the_size_of_the_tmpfs_is_said() -> None:
+    mount = structs.replace(shm_mount(32 * 1024 * MIB), memory_limit=8 * 1024 * MIB)
+    verdict = _judged(change_looks(healthy(), lambda look: structs.replace(look, shm=mount)))
+    assert verdict.outcome == "pass"
+    assert "the memory limit of vllm-head-0, 8192 MiB, which is less than its size" in verdict.says

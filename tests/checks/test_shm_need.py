@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec import structs
-from tests.evidence_builder import change_looks, healthy
+from tests.evidence_builder import change_looks, healthy, starting
 
 from distcheck.checks.evidence import Evidence, Gpus, Missing, NcclLog, PodLook, ShmMount
 from distcheck.checks.facts.shm import ShmMounts
@@ -53,7 +53,9 @@ def test_an_unknown_release_fails_no_pod_that_some_release_fits_in(ranks: int) -
 
 def _mounted(size: int, evidence: Evidence | None = None) -> Evidence:
     mount = ShmMount(size, "tmpfs", "/proc/101/mountinfo")
-    return change_looks(evidence or healthy(), lambda look: structs.replace(look, shm=mount))
+    return change_looks(
+        evidence or starting(healthy()), lambda look: structs.replace(look, shm=mount)
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +114,7 @@ def _one_process_a_node(evidence: Evidence) -> Evidence:
 
 
 def test_ranks_that_have_yet_to_start_fail_nothing_but_must_find_room_to_pass() -> None:
-    evidence = _one_process_a_node(healthy())
+    evidence = _one_process_a_node(starting(healthy()))
     assert large_enough.judge_evidence(_mounted(64 * MIB, evidence)).outcome == "warn"
     assert large_enough.judge_evidence(_mounted(400 * MIB, evidence)).outcome == "warn"
     assert large_enough.judge_evidence(_mounted(413 * MIB, evidence)).outcome == "pass"

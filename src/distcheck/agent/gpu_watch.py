@@ -1,20 +1,25 @@
 """A look of the agent's own, now and then, at what its metrics show: GPUs, and `/dev/shm`.
 
-It starts at NVML, and asks only of the processes that NVML names: it walks no `/proc`, tries no
-port and speaks to no server.
+It starts at NVML, and asks of the pods of the processes that NVML names: it tries no port and
+speaks to no server. Whether a process of such a pod holds a file of its `/dev/shm` is asked once,
+and again when the process or the file is gone.
 """
 
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 from msgspec import Struct
 
-from distcheck.agent.probes import podlogs, shm
+from distcheck.agent.probes import podlogs
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc
+from distcheck.agent.probes.shm_segments import Known
 from distcheck.agent.settings import Settings
+from distcheck.agent.shm_levels import ShmLevels
+from distcheck.agent.shm_look import ShmLook
 from distcheck.checks.evidence import Gpus, Missing, ShmMount
 
 STALE_AFTER = 3
@@ -36,6 +41,9 @@ class GpuWatch:
         self._settings, self._nvml, self._proc = settings, nvml, proc
         self._probing = Probing(settings.timeout)
         self._over = threading.Event()
+        self.levels = ShmLevels()
+        self._shm = ShmLook(settings.host_proc, settings.host_sys, self.levels)
+        self._holders: dict[str, Known] = {}
         self.last: Watched | None = None
 
     @property
@@ -68,22 +76,24 @@ class GpuWatch:
         pids = () if isinstance(gpus, Missing) else tuple(p.pid for p in gpus.processes)
         pods = self._probing.run("watch-pods", lambda: self._pods(pids)) if pids else {}
         found = {} if isinstance(pods, Missing) else pods
+        self._holders = {uid: self._holders.get(uid, {}) for uid, _ in found.values()}
         later = {
-            key: self._probing.start("watch-shm", self._mount_of(pid), of=key)
-            for key, pid in found.items()
+            key: self._probing.start("watch-shm", self._mount_of(*one, now), of=key)
+            for key, one in found.items()
         }
         mounts = {k: seen for k, one in later.items() if isinstance(seen := one(), ShmMount)}
         self.last = Watched(now, gpus, mounts)
 
-    def _pods(self, pids: tuple[int, ...]) -> dict[str, int]:
-        """The pods on a GPU, `namespace/name`, with a process of each."""
+    def _pods(self, pids: tuple[int, ...]) -> dict[str, tuple[str, int]]:
+        """The pods on a GPU, `namespace/name`, with the uid and a process of each."""
         names = {f.uid: f.key for f in podlogs.pod_folders(self._settings.pod_logs)}
-        found: dict[str, int] = {}
+        found: dict[str, tuple[str, int]] = {}
         for pid in sorted(set(pids)):
-            key = names.get(self._proc.home(pid)[0])
-            if key is not None:
-                found.setdefault(key, pid)
+            uid = self._proc.home(pid)[0]
+            if uid in names:
+                found.setdefault(names[uid], (uid, pid))
         return found
 
-    def _mount_of(self, pid: int) -> Callable[[], ShmMount]:
-        return lambda: shm.look(self._settings.host_proc, pid, "")
+    def _mount_of(self, uid: str, pid: int, now: float) -> Callable[[], ShmMount]:
+        at, known = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}", self._holders[uid]
+        return lambda: self._shm.watch(pid, lambda: self._proc.pids_of(uid), at, known)

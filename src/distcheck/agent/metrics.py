@@ -92,8 +92,12 @@ def _gpus(seen: Watched) -> Iterator[Metric]:
 def _shm(seen: Watched) -> Iterator[Metric]:
     size = gauge("shm_size_bytes", "Size of /dev/shm as mounted", _WORKLOAD)
     used = gauge("shm_used_bytes", "Use of /dev/shm", _WORKLOAD)
+    says = "Bytes in /dev/shm of NCCL's and Python's segments that no process holds"
+    leaked = gauge("shm_leaked_bytes", says, _WORKLOAD)
     for pod, mount in sorted(seen.mounts.items()):
         size.add_metric(pod.split("/", 1), mount.size_bytes)
         if mount.used_bytes is not None:
             used.add_metric(pod.split("/", 1), mount.used_bytes)
-    yield from (size, used)
+        if mount.unheld_bytes is not None:
+            leaked.add_metric(pod.split("/", 1), mount.unheld_bytes)
+    yield from (size, used, leaked)

@@ -125,6 +125,7 @@ class NodeAgent:
             now,
             self._rdma,
             self._kernel,
+            self.watch.levels,
         )
         ray_later = self._ray(chosen)
         lookers = [PodLooker(here, _with_main(pod, gpus)).start(asked.targets) for pod in chosen]

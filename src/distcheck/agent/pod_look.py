@@ -14,7 +14,7 @@ from distcheck.agent.kernel_look import Kernel, KernelLooker
 from distcheck.agent.logs.argv import engine_flags
 from distcheck.agent.logs.distil import Distilled
 from distcheck.agent.pod_logs import PodLogs
-from distcheck.agent.probes import ports, raylets, shm, sockets
+from distcheck.agent.probes import ports, raylets, sockets
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.ports import PortTarget
@@ -27,6 +27,8 @@ from distcheck.agent.raylet_look import raylet_look
 from distcheck.agent.rights import ENTERING, why_refused
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
+from distcheck.agent.shm_levels import ShmLevels
+from distcheck.agent.shm_look import ShmLook
 from distcheck.agent.tail import Live, Tailer
 from distcheck.checks.evidence import Missing, PodLook, PortProbes, Processes, Seen, ShmMount
 from distcheck.checks.evidence.ras import RasStatus
@@ -83,6 +85,7 @@ class Here(Struct, frozen=True):
     now: str
     rdma: RdmaSysfs
     kernel: Kernel
+    levels: ShmLevels
 
 
 class PodLooker:
@@ -211,8 +214,10 @@ class PodLooker:
 
     def _shm(self, main: Task) -> ShmMount:
         self._refuse_a_guess()
-        seen = shm.look(self._proc, main.pid, self._here.now)
-        return structs.replace(seen, cited=f"{self._pod.folder.name}: {seen.cited}")
+        here, folder = self._here, self._pod.folder
+        look = ShmLook(self._proc, here.settings.host_sys, here.levels)
+        seen = look.look(main.pid, lambda: here.proc.pids_of(folder.uid), here.now)
+        return structs.replace(seen, cited=f"{folder.name}: {seen.cited}")
 
     def _rdma(self, main: Task) -> RdmaAccess:
         self._refuse_a_guess()

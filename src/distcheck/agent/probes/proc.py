@@ -103,6 +103,15 @@ class Proc:
         except OSError:
             return "", ""
 
+    def pids_of(self, uid: str) -> list[int]:
+        """Every process in the cgroup of that pod, now.
+
+        Raises:
+            OSError: the folder itself cannot be read.
+        """
+        pids = sorted(int(p.name) for p in self.root.iterdir() if p.name.isdecimal())
+        return [pid for pid in pids if self.home(pid)[0] == uid]
+
     def _told(self, pid: int) -> tuple[bytes, ...]:
         """`cmdline` and `stat`; nothing of a process that has ended."""
         try:

@@ -11,6 +11,8 @@ _POINT = "/dev/shm"
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"(?:\A|,)size=([0-9]{1,18})([kmg]?)(?:,|\Z)", re.IGNORECASE)
 _MAX = 1 << 20
+_LEFT = 6
+"""Fields of a line before the optional ones (proc_pid_mountinfo(5))."""
 
 
 def look(proc: str, pid: int, seen_at: str) -> ShmMount:
@@ -23,17 +25,39 @@ def look(proc: str, pid: int, seen_at: str) -> ShmMount:
         ProbeError: no tmpfs is mounted there, or its size is not to be seen.
         OSError: the process is gone.
     """
-    path = Path(proc) / str(pid) / "mountinfo"
-    with path.open("rb") as file:
-        text = file.read(_MAX).decode("utf-8", "replace")
+    text = _mountinfo(proc, pid)
     device, source, size = parse(text)
     space = _space(Path(proc) / str(pid) / "root" / _POINT.lstrip("/"), device)
     if size is None and space is None:
         raise ProbeError(f"the mount at {_POINT} does not say its size, and cannot be reached")
     total = size or (space.f_blocks * space.f_frsize if space else 0)
     used = None if space is None else (space.f_blocks - space.f_bfree) * space.f_frsize
-    cited = f"{_POINT} of pid {pid}: tmpfs {source} size={total >> 10}k ({path.name})"
-    return ShmMount(total, source, cited, used, seen_at)
+    cited = f"{_POINT} of pid {pid}: tmpfs {source} size={total >> 10}k (mountinfo)"
+    return ShmMount(total, source, cited, used, seen_at, mps=is_of_mps(text))
+
+
+def device(proc: str, pid: int) -> str:
+    """The device of the mount that process `pid` has there, `major:minor`.
+
+    Raises:
+        ProbeError: no tmpfs is mounted there.
+        OSError: the process is gone.
+    """
+    return parse(_mountinfo(proc, pid))[0]
+
+
+def is_of_mps(mountinfo: str) -> bool:
+    """Whether the NVIDIA device plugin mounted its MPS daemon's `/dev/shm` over the pod's.
+
+    It mounts the daemon's pipes at `/mps` beside it (k8s-device-plugin, internal/plugin/mps.go).
+    """
+    points = [m[4] for line in mountinfo.splitlines() if len(m := line.split()) > _LEFT]
+    return points.count(_POINT) > 0 and any(p == "/mps" or p.startswith("/mps/") for p in points)
+
+
+def _mountinfo(proc: str, pid: int) -> str:
+    with (Path(proc) / str(pid) / "mountinfo").open("rb") as file:
+        return file.read(_MAX).decode("utf-8", "replace")
 
 
 def parse(mountinfo: str) -> tuple[str, str, int | None]:
@@ -57,7 +81,7 @@ def parse(mountinfo: str) -> tuple[str, str, int | None]:
 def _mount(line: str) -> tuple[str, str, str, str] | None:
     before, dash, after = line.partition(" - ")
     left, right = before.split(), after.split()
-    if not dash or len(left) < 6 or len(right) < 3 or left[4] != _POINT:
+    if not dash or len(left) < _LEFT or len(right) < 3 or left[4] != _POINT:
         return None
     return left[2], right[0], right[1], right[2]
 

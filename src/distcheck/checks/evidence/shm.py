@@ -36,8 +36,13 @@ class ShmMount(Seen, frozen=True, tag="shm"):
 
     `source` is the mount's source: `shm` is the runtime's default, `tmpfs` a volume.
     `segments` are its files, the largest first; `segments_left` counts those beyond them.
-    `memory_limit` is that of the container's cgroup, which this tmpfs counts against; None
-    where it has none. `earlier` are levels that the agent saw before, the oldest first.
+    `unheld_files` and `unheld_bytes` are of all files of NCCL and of Python's SharedMemory that
+    no process holds, those of `segments_left` too; None where `unasked` says which process
+    could not be asked. `folders` counts folders in it, whose files are not listed.
+    `memory_limit` is that of the container's cgroup, or its pod's where that is less, which this
+    tmpfs counts against; None where neither has one. `earlier` are levels that the agent saw
+    before, the oldest first. `of_node`: it is the node's own `/dev/shm`, which all its
+    processes share; `mps`: the MPS daemon's, mounted over what the pod has.
     """
 
     size_bytes: int
@@ -50,3 +55,9 @@ class ShmMount(Seen, frozen=True, tag="shm"):
     memory_limit: int | Missing | None = Missing("the container's memory limit was not read")
     memory_used: int | None = None
     earlier: tuple[ShmLevel, ...] = ()
+    unheld_files: int | None = None
+    unheld_bytes: int | None = None
+    unasked: str = ""
+    folders: int = 0
+    of_node: bool = False
+    mps: bool = False

@@ -1,23 +1,32 @@
 """`/dev/shm` of every pod, beside what its ranks need."""
 
 from collections import Counter
+from collections.abc import Iterable
 
 from msgspec import Struct, structs
 
-from distcheck.checks.evidence import Cite, Evidence, Missing, NcclLog, Pod, ShmMount
+from distcheck.checks.evidence import Cite, Evidence, Missing, NcclLog, Pod, ShmMount, VllmLog
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.facts.nccl_group import group_of
+from distcheck.checks.facts.nccl_group import group_of, hosts_of
 from distcheck.checks.facts.sharding_process import gpu_processes
-from distcheck.checks.knowledge.shm import MIB, ShmNeed, shm_need
+from distcheck.checks.facts.shm_copies import copies_of
+from distcheck.checks.knowledge.shm import MIB, ShmNeed, ring_bytes, shm_need
+
+_CHUNK = "VLLM_MQ_MAX_CHUNK_BYTES_MB"
 
 
 class PodShm(Struct, frozen=True):
-    """One pod's mount and need. `basis` says what the number of ranks rests on."""
+    """One pod's mount and need. `basis` says what the number of ranks rests on.
+
+    `up`: its log shows every communicator of its ranks complete, and no failure over room
+    there since. Then they have what NCCL allocates up front, wherever it is.
+    """
 
     pod: str
     mount: ShmMount
     need: ShmNeed
     basis: str
+    up: bool = False
 
     @property
     def cite(self) -> Cite:
@@ -25,6 +34,12 @@ class PodShm(Struct, frozen=True):
         size = self.mount.size_bytes / MIB
         what = f"/dev/shm of {self.pod} is {size:.0f} MiB ({self.mount.source}); {self.basis}"
         return Cite(what, self.mount.cited, self.mount.seen_at)
+
+    @property
+    def free(self) -> int | None:
+        """Bytes that are not used; None where the use was not seen."""
+        used = self.mount.used_bytes
+        return None if used is None else max(0, self.mount.size_bytes - used)
 
 
 class ShmMounts(Fact, frozen=True, kw_only=True):
@@ -47,12 +62,20 @@ class ShmMounts(Fact, frozen=True, kw_only=True):
 
 
 def _pod(evidence: Evidence, pod: Pod, mount: ShmMount, log: NcclLog | None) -> PodShm:
-    communicators, version = _communicators(evidence, log), _version(log)
     ranks, basis = _ranks(evidence, pod)
-    now = shm_need(ranks, communicators, version)
-    full = shm_need(max(ranks, pod.gpus), communicators, version)
-    need = structs.replace(now, enough=full.enough, enough_says=full.enough_says)
-    return PodShm(pod.name, mount, need, basis)
+    need = need_of(evidence, pod, ranks, log)
+    return PodShm(pod.name, mount, need, basis, log is not None and _is_up(pod, log, ranks))
+
+
+def need_of(evidence: Evidence, pod: Pod, ranks: int, log: NcclLog | None) -> ShmNeed:
+    """What `ranks` ranks need at least, and what room one on every GPU of the spec may take."""
+    communicators, version = _communicators(evidence, log), _version(log)
+    ring = _ring(evidence, pod)
+    now, full = (
+        shm_need(n, communicators, version, copies_of(evidence, pod, n, log), ring)
+        for n in (ranks, max(ranks, pod.gpus))
+    )
+    return structs.replace(now, enough=full.enough, enough_says=full.enough_says)
 
 
 def _ranks(evidence: Evidence, pod: Pod) -> tuple[int, str]:
@@ -81,6 +104,31 @@ def _communicators(evidence: Evidence, log: NcclLog | None) -> int | None:
         if held or log.start_seen:
             return max(held.values(), default=0)
     return None if wide else 0
+
+
+def _is_up(pod: Pod, log: NcclLog, ranks: int) -> bool:
+    """Whether each of its ranks has completed a communicator, and none has one it has not."""
+    hosts = hosts_of(pod)
+    live = [r for c in log.communicators for r in c.ranks if r.host in hosts and not r.closed]
+    complete = {r.pid for r in live if r.state == "complete"}
+    failed = any(f.id == "shm-no-space" and f.pid in complete for f in log.failures)
+    waiting = any(r.state != "complete" for r in live) or any(p.again for p in log.processes)
+    return bool(live) and not waiting and not failed and len(complete) >= ranks
+
+
+def _ring(evidence: Evidence, pod: Pod) -> int:
+    """vLLM's; TensorRT-LLM has none."""
+    if evidence.intent.engine == "triton-trtllm":
+        return 0
+    processes = evidence.look(pod).processes
+    environ = {} if isinstance(processes, Missing) else processes.environ
+    return ring_bytes(_first_version(evidence), environ.get(_CHUNK))
+
+
+def _first_version(evidence: Evidence) -> str | None:
+    logs: Iterable[VllmLog | Missing] = (evidence.look(p).vllm for p in evidence.pods)
+    told = (log.version for log in logs if isinstance(log, VllmLog))
+    return next((v for v in told if v), None)
 
 
 def _version(log: NcclLog | None) -> str | None:

@@ -3,8 +3,10 @@
 NCCL makes one pool file `nccl-XXXXXX` for each rank process and communicator as soon as a
 connection needs the proxy thread (src/proxy.cc, ncclProxyProgressCreate), as every connection
 to another node does. It is allocated at once, so a full tmpfs fails there. The sizes are
-`sizeof` of the pool over NCCL's releases. vLLM keeps a ring of messages for a group of ranks
-on one node (vllm, shm_broadcast.py): 10 chunks, of 16 MiB by default.
+`sizeof` of the pool over NCCL's releases. Where ranks of one node do not reach each other from
+GPU to GPU, the segments between them are there too (`shm_copies`). vLLM keeps a ring of messages
+for a group of ranks on one node (vllm, shm_broadcast.py): 10 chunks of VLLM_MQ_MAX_CHUNK_BYTES_MB,
+16 MiB unless it is set, and 10 MiB before 0.10. Its pages are taken when they are first written.
 """
 
 import re
@@ -13,25 +15,39 @@ from bisect import bisect_right
 from msgspec import Struct
 
 from distcheck.checks.knowledge.counted import counted
+from distcheck.checks.knowledge.shm_copies import NO_COPIES, Copies
 
 MIB = 1 << 20
 _POOLS = (((0, 0), 7_340_384), ((2, 25), 31_850_880), ((2, 27), 33_030_528), ((2, 30), 34_210_176))
-_RING_BYTES = 10 * 16 * MIB
+_CHUNKS, _CHUNK_MIB, _OLD_CHUNK_MIB = 10, 16, 10
+_MOST_CHUNK_MIB = 1 << 20
 _USUAL_COMMUNICATORS = 4
-_VERSION = re.compile(r"(\d+)\.(\d+)")
+_VERSION = re.compile(r"v?(\d{1,9})\.(\d{1,9})")
+_DIGITS = re.compile(r"[0-9]{1,9}\Z")
+_RING = _CHUNKS * _CHUNK_MIB * MIB
 
 
 class ShmNeed(Struct, frozen=True):
     """Bytes of `/dev/shm` for one pod.
 
     With less than `least` the ranks cannot start; with `enough` there is room for all that
-    they may write. Each has its arithmetic in words.
+    they may write, of which `ring` is vLLM's. Each has its arithmetic in words.
     """
 
     least: int
     enough: int
     least_says: str
     enough_says: str
+    ring: int = 0
+
+
+def ring_bytes(version: str | None, chunk_mib: str | None) -> int:
+    """The ring of vLLM, by its version and by VLLM_MQ_MAX_CHUNK_BYTES_MB of its environment."""
+    if chunk_mib is not None and _DIGITS.match(chunk_mib):
+        return _CHUNKS * min(int(chunk_mib), _MOST_CHUNK_MIB) * MIB
+    found = _VERSION.match(version or "")
+    old = found is not None and (int(found[1]), int(found[2])) < (0, 10)
+    return _CHUNKS * (_OLD_CHUNK_MIB if old else _CHUNK_MIB) * MIB
 
 
 def pool_bytes(version: str | None, *, newest: bool = False) -> int:
@@ -47,7 +63,13 @@ def pool_bytes(version: str | None, *, newest: bool = False) -> int:
     return _POOLS[bisect_right([v for v, _ in _POOLS], key) - 1][1]
 
 
-def shm_need(ranks: int, communicators: int | None, version: str | None) -> ShmNeed:
+def shm_need(
+    ranks: int,
+    communicators: int | None,
+    version: str | None,
+    copies: Copies = NO_COPIES,
+    ring: int = _RING,
+) -> ShmNeed:
     """The need of a pod with `ranks` local ranks.
 
     `communicators` is how many that leave the node each rank was seen in. None is for a
@@ -55,12 +77,24 @@ def shm_need(ranks: int, communicators: int | None, version: str | None) -> ShmN
     """
     sure = 1 if communicators is None else communicators
     usual = _USUAL_COMMUNICATORS if communicators is None else communicators
-    least, least_says = _pools(ranks, sure, pool_bytes(version), version)
+    pools, least_says = _pools(ranks, sure, pool_bytes(version), version)
     most, says = _pools(ranks, usual, pool_bytes(version, newest=True), version)
-    enough = most + _RING_BYTES
-    pools = says or "no pools (no communicator leaves the node)"
-    ring = f"{pools}, and {_RING_BYTES / MIB:.0f} MiB for vLLM's ring: {enough / MIB:.0f} MiB"
-    return ShmNeed(least, enough, least_says, ring)
+    least, enough = pools + copies.sure_bytes, most + copies.may_bytes + ring
+    parts = (says or "no pools (no communicator leaves the node)", copies.may_says)
+    rings = f"{ring / MIB:.0f} MiB for vLLM's ring" if ring else ""
+    return ShmNeed(
+        least,
+        enough,
+        _sum((least_says, copies.sure_says), least),
+        _sum((*parts, rings), enough),
+        ring,
+    )
+
+
+def _sum(parts: tuple[str, ...], total: int) -> str:
+    """The parts, and where there are several what they come to."""
+    told = [p for p in parts if p]
+    return told[0] if len(told) == 1 else f"{', and '.join(told)}: {total / MIB:.0f} MiB"
 
 
 def _pools(ranks: int, communicators: int, pool: int, version: str | None) -> tuple[int, str]:

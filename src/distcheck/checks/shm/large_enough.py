@@ -2,10 +2,8 @@
 
 from distcheck.checks.check import check
 from distcheck.checks.facts.shm import PodShm, ShmMounts
-from distcheck.checks.knowledge.shm import MIB
+from distcheck.checks.facts.shm_words import is_default, over_limit, size, sizes
 from distcheck.checks.verdict import Verdict, failed, passed, warned
-
-_DEFAULT_BYTES = 64 * MIB
 
 
 @check("SHM001")
@@ -14,43 +12,62 @@ def large_enough(mounts: ShmMounts) -> Verdict:
 
     Proves:
         The tmpfs at /dev/shm in the container of every pod's ranks is larger than what NCCL
-        allocates there up front for the local ranks and their communicators, and vLLM's ring.
-        It does not prove that it stays so: segments of dead ranks may fill it.
+        allocates there up front for the local ranks and their communicators, and vLLM's ring;
+        or the ranks have all of it already, and there is room left. It does not prove that it
+        stays so: SHM002 says whether segments of dead ranks fill it.
 
     Causes:
         shm_default: nothing is mounted there, so it has the container runtime's 64 MiB
         shm_too_small: a volume is mounted, but it is smaller than the ranks need
+        shm_over_limit: the memory limit that it counts against is smaller than the ranks need
 
     Remedy:
         Mount an emptyDir with `medium: Memory` at /dev/shm in the container of the ranks, with
         a sizeLimit above the need shown, and count it in the container's memory limit: a tmpfs
         is charged to it. A sizeLimit above the pod's memory limit is cut silently.
     """
-    small = [p for p in mounts.pods if p.mount.size_bytes < p.need.least]
+    small = [p for p in mounts.pods if p.mount.size_bytes < p.need.least and not p.up]
     if small:
         need = small[0].need
-        says = f"{_sizes(small)}; the ranks need {need.least_says} at least"
-        says += f"; with all they may use: {need.enough / MIB:.0f} MiB"
+        says = f"{sizes(small)}; the ranks need {need.least_says} at least"
+        says += f"; with all they may use: {size(need.enough)}"
         return failed(says, _cause(small), [p.cite for p in small], [p.pod for p in small])
-    tight = [p for p in mounts.pods if p.mount.size_bytes < p.need.enough]
+    capped = [p for p in mounts.pods if _limit(p) < p.need.least and not p.up]
+    if capped:
+        return _capped(capped)
+    tight = [p for p in mounts.pods if _is_tight(p)]
     if tight:
-        says = f"{_sizes(tight)}; the ranks may need {tight[0].need.enough_says}"
+        says = f"{sizes(tight)}; the ranks may need {tight[0].need.enough_says}"
         return warned(says, _cause(tight), [p.cite for p in tight], [p.pod for p in tight])
-    least = min(mounts.pods, key=lambda p: p.mount.size_bytes - p.need.enough)
-    says = f"{_sizes([least])}; enough for {least.need.enough_says}"
-    return passed(says, [p.cite for p in mounts.pods], [p.pod for p in mounts.pods])
+    return passed(_enough(mounts.pods), [p.cite for p in mounts.pods], [p.pod for p in mounts.pods])
 
 
-def _is_default(pod: PodShm) -> bool:
-    """The runtime's own mount is named `shm` (containerd, sandbox_run_linux.go)."""
-    return pod.mount.source == "shm" and pod.mount.size_bytes == _DEFAULT_BYTES
+def _capped(pods: list[PodShm]) -> Verdict:
+    one = min(pods, key=_limit)
+    says = f"the memory limit of {one.pod} is {size(_limit(one))}, which /dev/shm counts against"
+    says += f"; the ranks need {one.need.least_says} at least there"
+    return failed(says, "shm_over_limit", [p.cite for p in pods], [p.pod for p in pods])
+
+
+def _limit(pod: PodShm) -> float:
+    limit = pod.mount.memory_limit
+    return limit if isinstance(limit, int) else float("inf")
+
+
+def _is_tight(pod: PodShm) -> bool:
+    """Less than all that may be written, unless the ranks have theirs and the ring has room."""
+    has_room = pod.up and pod.free is not None and pod.free >= pod.need.ring
+    return pod.mount.size_bytes < pod.need.enough and not has_room
 
 
 def _cause(pods: list[PodShm]) -> str:
-    return "shm_default" if all(map(_is_default, pods)) else "shm_too_small"
+    return "shm_default" if all(map(is_default, pods)) else "shm_too_small"
 
 
-def _sizes(pods: list[PodShm]) -> str:
-    size = min(p.mount.size_bytes for p in pods) / MIB
-    default = ", the container runtime's default" if all(map(_is_default, pods)) else ""
-    return f"/dev/shm of {' and '.join(p.pod for p in pods)} is {size:.0f} MiB{default}"
+def _enough(pods: tuple[PodShm, ...]) -> str:
+    least = min(pods, key=lambda p: p.mount.size_bytes - p.need.enough)
+    if least.mount.size_bytes >= least.need.enough:
+        says = f"{sizes([least])}; enough for {least.need.enough_says}"
+    else:
+        says = f"{sizes([least])}; every communicator is up, and {size(least.free or 0)} are free"
+    return says + over_limit(pods)
