@@ -28,6 +28,7 @@ from distcheck.checks.evidence import (
 )
 from distcheck.checks.evidence.nccl import Channels, Communicator, NcclProcess, SeenRank
 from distcheck.checks.evidence.ray import Bundle, PlacementGroup, RayActor, RayletProbe, RayNode
+from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices, RdmaPort
 from distcheck.checks.evidence.vllm import KvCache, RankLine, WeightsLine
 
 GIB = 1 << 30
@@ -101,6 +102,7 @@ def _pod(node: int) -> Pod:
         ready=True,
         started_at=STARTED,
         shm=ShmDeclared(32 * GIB, "volume shm: emptyDir medium Memory, sizeLimit 32Gi"),
+        rdma=("rdma/hca_shared_devices_a",),
     )
 
 
@@ -133,6 +135,27 @@ def _node(node: int, nodes: int) -> NodeLook:
         gpus=_gpus(node),
         ray=Missing("no pod of this node runs Ray's GCS") if node else _ray(nodes),
         pods=(_look(node, nodes),),
+        rdma=RdmaDevices(
+            tuple(_hca(n) for n in range(PER_NODE)), "/sys/class/infiniband", AT, True
+        ),
+    )
+
+
+def _hca(number: int) -> RdmaPort:
+    return RdmaPort(
+        device=f"mlx5_{number}",
+        port=1,
+        state="ACTIVE",
+        phys_state="LinkUp",
+        rate_gbps=400.0,
+        link_layer="InfiniBand",
+        netdev=f"ib{number}",
+        pci=f"0000:{number + 16:02x}:00.0",
+        numa=number // 4,
+        gids={"0": "IB/RoCE v1"},
+        counters={"link_downed": 0},
+        verbs=f"uverbs{number}",
+        driver="mlx5_core",
     )
 
 
@@ -193,6 +216,15 @@ def _look(node: int, nodes: int) -> PodLook:
         shm=shm_mount(32 * GIB),
         ports=_ports(node, nodes),
         model=ModelConfig("/models/llama/config.json", CONFIG, 141_107_412_992),
+        rdma=RdmaAccess(
+            verbs=("rdma_cm", *(f"uverbs{n}" for n in range(PER_NODE))),
+            source=f"{name_of(node)}: /dev/infiniband and limits of pid 200",
+            seen_at=AT,
+            devices=tuple(f"mlx5_{n}" for n in range(PER_NODE)),
+            memlock_bytes=None,
+            ipc_lock=True,
+            pid=200,
+        ),
     )
 
 

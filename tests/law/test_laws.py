@@ -13,8 +13,8 @@ from distcheck.checks.evidence import Evidence, Intent, Missing, NodeLook, PodLo
 from distcheck.checks.report import judge
 
 GONE = Missing("not seen, for the test")
-LOOKS = ("processes", "nccl", "vllm", "shm", "ports", "model")
-NODE_LOOKS = ("gpus", "ray")
+LOOKS = ("processes", "nccl", "vllm", "shm", "ports", "model", "rdma")
+NODE_LOOKS = ("gpus", "ray", "rdma")
 INTENT = ("model", "tp", "pp", "dp", "gpus", "nodes", "executor")
 HEALTHY = healthy()
 

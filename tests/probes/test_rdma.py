@@ -55,7 +55,7 @@ def test_gids_of_zeroes_are_left_out_and_the_others_have_types(sys: Path) -> Non
     gids = {0: (LOCAL, V1), 1: (LOCAL, V2), 2: (ROUTED, V1), 3: (ROUTED, V2), 4: (ZERO, "")}
     hca(sys, "mlx5_0", ROCE, gids=gids, netdev="eth2")
     (port,) = seen(sys)
-    assert port.gids == {0: V1, 1: V2, 2: V1, 3: V2}
+    assert port.gids == {"0": V1, "1": V2, "2": V1, "3": V2}
     assert (port.link_layer, port.netdev) == ("Ethernet", "eth2")
 
 

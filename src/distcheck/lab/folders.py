@@ -2,17 +2,11 @@
 
 from distcheck.lab.engine_answers import write_answers
 from distcheck.lab.gpu_file import write_gpus
-from distcheck.lab.layout import GPUS, Layout, Member
+from distcheck.lab.layout import Layout, Member
 from distcheck.lab.model import write_models
 from distcheck.lab.node_logs import write_logs
 from distcheck.lab.processes import write_processes
-
-_PORT = {
-    "state": "4: ACTIVE",
-    "phys_state": "5: LinkUp",
-    "rate": "400 Gb/sec (4X NDR)",
-    "link_layer": "InfiniBand",
-}
+from distcheck.lab.rdma_files import write_rdma
 
 
 def write_node(layout: Layout, member: Member) -> None:
@@ -20,17 +14,6 @@ def write_node(layout: Layout, member: Member) -> None:
     write_models(layout.world, member.container_root)
     write_logs(layout, member)
     write_processes(layout, member)
-    _write_sys(layout, member)
+    write_rdma(layout, member)
     write_gpus(layout, member)
     write_answers(layout, member)
-
-
-def _write_sys(layout: Layout, member: Member) -> None:
-    (member.folder / "sys").mkdir()
-    if layout.world.network != "ib":
-        return
-    for index in range(GPUS):
-        port = member.folder / "sys/class/infiniband" / f"mlx5_{index}" / "ports/1"
-        port.mkdir(parents=True)
-        for name, value in _PORT.items():
-            (port / name).write_text(f"{value}\n")

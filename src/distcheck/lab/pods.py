@@ -30,7 +30,7 @@ def _container(layout: Layout, member: Member) -> Object:
     command, args = specs.declared(layout, member)
     gpus = {"nvidia.com/mig-3g.40gb": "1"} if layout.world.mig else {"nvidia.com/gpu": str(GPUS)}
     limits = {**gpus, "cpu": "60", "memory": "960Gi"}
-    if layout.world.network == "ib" and not layout.world.mig:
+    if layout.world.has_devices and not layout.world.mig:
         limits["rdma/hca_shared_devices_a"] = "1"
     return {
         "name": "vllm",

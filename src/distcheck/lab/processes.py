@@ -8,6 +8,7 @@ from msgspec import Struct
 from distcheck.lab import specs
 from distcheck.lab.connections import tcp_table
 from distcheck.lab.layout import API, COORDINATOR, GCS, RAYLET, Layout, Member
+from distcheck.lab.rdma_files import capabilities, limits
 from distcheck.lab.titles import core_pid, core_title, cores_on, worker_title
 
 _BOOT = 1_700_000_000
@@ -85,10 +86,11 @@ def _write_process(layout: Layout, member: Member, proc: Proc) -> None:
     (folder / "stat").write_text(_stat(layout, member, proc, name))
     (folder / "cgroup").write_text(_cgroup(member))
     (folder / "mountinfo").write_text(_mountinfo(layout, member))
-    (folder / "status").write_text(f"Name:\t{name}\nPid:\t{pid}\nNSpid:\t{pid}\t{proc.pid}\n")
+    numbers = f"Pid:\t{pid}\nNSpid:\t{pid}\t{proc.pid}\n"
+    (folder / "status").write_text(f"Name:\t{name}\n{numbers}{capabilities(layout)}")
     (folder / "cwd").symlink_to("/vllm-workspace")
     (folder / "environ").write_bytes(b"\0" * 64 if proc.titled else _environ(layout, member))
-    (folder / "limits").write_text(_LIMITS)
+    (folder / "limits").write_text(limits(layout))
     (folder / "net" / "tcp").write_text(tcp_table(layout, member))
     (folder / "net" / "tcp6").write_text("  sl  local_address\n")
     (folder / "root").symlink_to(member.container_root)
@@ -132,9 +134,3 @@ def _environ(layout: Layout, member: Member) -> bytes:
         **{one["name"]: one["value"] for one in specs.environ(world)},
     }
     return b"\0".join(f"{k}={v}".encode() for k, v in values.items()) + b"\0"
-
-
-_LIMITS = """\
-Limit                     Soft Limit           Hard Limit           Units
-Max locked memory         unlimited            unlimited            bytes
-"""

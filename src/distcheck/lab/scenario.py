@@ -39,6 +39,21 @@ class Shm(Struct, frozen=True, forbid_unknown_fields=True):
     mounted: Literal["volume", "runtime"] = "volume"
 
 
+class Rdma(Struct, frozen=True, forbid_unknown_fields=True):
+    """The HCAs of every node: `devices` of them, each with a link of `gbps`, `down` on some nodes.
+
+    `given` is whether the containers have their files, by default where NCCL uses them;
+    `memlock` is what their processes may lock, with IPC_LOCK where that is all.
+    """
+
+    devices: int = 8
+    gbps: Literal[400, 200, 100, 25] = 400
+    layer: Literal["InfiniBand", "Ethernet"] = "InfiniBand"
+    given: bool | None = None
+    memlock: Literal["unlimited", "65536"] = "unlimited"
+    down: tuple[NodeName, ...] = ()
+
+
 class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole world of a scenario; the defaults are a healthy TP=16 group on Ray.
 
@@ -74,6 +89,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     visible: str = ""
     mig: bool = False
     network: Literal["ib", "socket"] = "ib"
+    rdma: Rdma = Rdma()
     shm: Shm = Shm()
     ray_nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     agents: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
@@ -89,6 +105,11 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     def gpus_per_pod(self) -> int:
         """GPUs, or slices of one, that each pod asks for."""
         return 1 if self.mig else 8
+
+    @property
+    def has_devices(self) -> bool:
+        """Whether the containers have the files of RDMA devices, and the specs ask for them."""
+        return self.network == "ib" if self.rdma.given is None else self.rdma.given
 
     @property
     def ray(self) -> bool:

@@ -12,6 +12,12 @@ from distcheck.checks.evidence.group import Role
 Object = dict[str, Any]
 
 _GPUS = re.compile(r"nvidia\.com/(gpu|gpu\.shared|mig-.+)\Z")
+_RDMA = re.compile(
+    r"rdma/.+|vpc\.amazonaws\.com/efa|.+/(?:.*[-_.])?(?:rdma|roce|hca|hostdev|ib|infiniband|ibvf?|"
+    r"mlx5?|mlnx|cx[4-8]|connectx)(?:[-_.0-9].*)?\Z"
+)
+"""Resources whose plugins give a container its files below /dev/infiniband. The prefix of the
+shared device plugin is `rdma`; those of SR-IOV are the cluster's to choose."""
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.\-][A-Za-z0-9_.\-]*)\)")
 _SHM = "/dev/shm"
 _MOST_GPUS = 100_000
@@ -30,6 +36,12 @@ def gpus_of(container: Object) -> int:
     limits = (container.get("resources") or {}).get("limits") or {}
     found = sum(parse_quantity(n) or 0 for name, n in limits.items() if _GPUS.match(name))
     return min(found, _MOST_GPUS)
+
+
+def rdma_of(container: Object) -> tuple[str, ...]:
+    """The resources in a container's limits that give it RDMA devices."""
+    limits = (container.get("resources") or {}).get("limits") or {}
+    return tuple(sorted(n for n, count in limits.items() if _RDMA.match(n) and count != "0"))
 
 
 def engine_container(pod: Object) -> Object:
@@ -87,6 +99,7 @@ def as_pod(raw: Object, role: Role) -> Pod:
         waiting=_waiting(status, state),
         shm=shm_of(raw, container),
         hostname=(raw.get("spec") or {}).get("hostname") or "",
+        rdma=tuple(dict.fromkeys(n for c in containers(raw) for n in rdma_of(c))),
     )
 
 

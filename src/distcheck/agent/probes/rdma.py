@@ -127,18 +127,18 @@ class RdmaSysfs:
         return any(path.is_dir() for path in loaded)
 
 
-def _gids(port: Path) -> Iterator[tuple[int, str]]:
+def _gids(port: Path) -> Iterator[tuple[str, str]]:
     """The types of GIDs that are set. One that is unset is all zeroes, and has no type."""
     names = (n for n in _names(port / "gids", 1024) if n.isdecimal() and len(n) < 5)
-    for index in sorted(map(int, names))[:_MAX_GIDS]:
-        gid = _text(port / "gids" / str(index))
+    for index in map(str, sorted(map(int, names))[:_MAX_GIDS]):
+        gid = _text(port / "gids" / index)
         if gid and not set(gid) <= _UNSET:
-            yield index, _text(port / "gid_attrs" / "types" / str(index))
+            yield index, _text(port / "gid_attrs" / "types" / index)
 
 
-def _netdev(device: Path, port: Path, gids: dict[int, str]) -> str:
+def _netdev(device: Path, port: Path, gids: dict[str, str]) -> str:
     """The interface of the port's GIDs; else the device's, the one of this port if it has two."""
-    told = (_text(port / "gid_attrs" / "ndevs" / str(index)) for index in gids)
+    told = (_text(port / "gid_attrs" / "ndevs" / index) for index in gids)
     counted = Counter(name for name in told if name)
     if counted:
         return min(counted, key=len)

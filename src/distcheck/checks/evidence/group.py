@@ -36,7 +36,8 @@ class Pod(Struct, frozen=True, omit_defaults=True):
 
     `gpus` is the sum of GPU limits over its containers; `container` the one that holds them.
     `started_at` is when that container last started (RFC 3339). `hostname` is `spec.hostname`,
-    which Jobs and JobSets set; empty where the pod's name is its hostname.
+    which Jobs and JobSets set; empty where the pod's name is its hostname. `rdma` are the
+    resources of its limits that give it RDMA devices.
     """
 
     namespace: str
@@ -54,6 +55,7 @@ class Pod(Struct, frozen=True, omit_defaults=True):
     waiting: str | None = None
     shm: ShmDeclared | None = None
     hostname: str = ""
+    rdma: tuple[str, ...] = ()
 
     @property
     def key(self) -> str:

@@ -26,7 +26,7 @@ class RdmaPort(Struct, frozen=True, omit_defaults=True):
     netdev: str = ""
     pci: str = ""
     numa: int | None = None
-    gids: dict[int, str] = field(default_factory=dict)
+    gids: dict[str, str] = field(default_factory=dict)
     counters: dict[str, int] = field(default_factory=dict)
     unread: tuple[str, ...] = ()
     verbs: str = ""

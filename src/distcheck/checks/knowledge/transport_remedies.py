@@ -58,6 +58,8 @@ SOCKETS: dict[str, Cause] = {
     ),
 }
 """Why NCCL chose sockets."""
+NO_DEVICE = ("no-ib-device", "env-NCCL_IB_HCA-filter-or-no-device", "ib-open-device")
+"""Those of which the node's own state may show more than NCCL's log."""
 
 GDR: dict[str, Cause] = {
     "env-gdr": Cause(

@@ -14,19 +14,22 @@ from distcheck.checks.facts.nccl_cites import (
 )
 from distcheck.checks.facts.nccl_sockets import sockets_because
 from distcheck.checks.facts.nccl_transports import Transports
+from distcheck.checks.facts.rdma_state import RdmaStates
 from distcheck.checks.facts.small_group import SmallGroup
 from distcheck.checks.knowledge import networks, transports
 from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.names import few
 from distcheck.checks.knowledge.nccl_failures import beside
-from distcheck.checks.knowledge.transport_remedies import SOCKETS
+from distcheck.checks.knowledge.transport_remedies import NO_DEVICE, SOCKETS
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
 from distcheck.checks.without_log import without_log
 
 
 @check("NCCL002")
 @with_causes(sockets=SOCKETS)
-def rdma_between_nodes(nccl: Transports | Missing, small: SmallGroup) -> Verdict:
+def rdma_between_nodes(
+    nccl: Transports | Missing, small: SmallGroup, rdma: RdmaStates | Missing
+) -> Verdict:
     """Ranks on different nodes talk over RDMA, not over sockets.
 
     Proves:
@@ -49,7 +52,7 @@ def rdma_between_nodes(nccl: Transports | Missing, small: SmallGroup) -> Verdict
     if isinstance(nccl, Missing):
         return without_log(nccl, small.no_other_node, small.lone or small.one_pod)
     if nccl.sockets:
-        return _socket(nccl)
+        return _socket(nccl, rdma)
     if not nccl.channels:
         return _no_way_out(nccl, small)
     return _JUDGES[nccl.verdict](nccl)
@@ -63,13 +66,24 @@ def _no_way_out(nccl: Transports, small: SmallGroup) -> Verdict:
     return skipped(nccl.one_node, cites) if cites else unknown(nccl.one_node)
 
 
-def _socket(nccl: Transports) -> Verdict:
+def _socket(nccl: Transports, rdma: RdmaStates | Missing) -> Verdict:
     every = len(nccl.sockets) == len(nccl.channels)
     who = "ranks on different nodes talk" if every else f"{_ranks(nccl.sockets)} talk"
     hosts = sorted({c.host for c in nccl.sockets})
     why = sockets_because(nccl.log, hosts)
-    cites = (*channel_cites(nccl.sockets), *why.cites)
-    return failed(f"{who} over TCP sockets{why.says}", why.cause, cites, hosts, why.remedy)
+    shown, state = _nodes_state(rdma, why.cause, hosts)
+    because = f" because {shown}" if shown else why.says
+    cites = (*channel_cites(nccl.sockets), *why.cites, *state)
+    return failed(f"{who} over TCP sockets{because}", why.cause, cites, hosts, why.remedy)
+
+
+def _nodes_state(
+    rdma: RdmaStates | Missing, cause: str | None, hosts: list[str]
+) -> tuple[str, tuple[Cite, ...]]:
+    """What the nodes show beside a log that finds no device, or says nothing."""
+    if isinstance(rdma, Missing) or cause not in (None, *NO_DEVICE):
+        return "", ()
+    return rdma.why_sockets(hosts)
 
 
 def _ranks(channels: Iterable[Channels]) -> str:
@@ -140,7 +154,7 @@ def _no_channels(nccl: Transports) -> str:
 
 
 _JUDGES = {
-    "socket": _socket,
+    "socket": _inconclusive,
     "rdma": _rdma,
     "rdma-no-gdr": _rdma,
     "mnnvl": _rdma,

@@ -1,0 +1,43 @@
+"""What NCCL's logs show of RDMA between nodes, for judgements that rest on the nodes' own state."""
+
+from typing import Self
+
+from distcheck.checks.evidence import Cite, Evidence
+from distcheck.checks.facts.fact import Fact, folded
+from distcheck.checks.facts.nccl_cites import channel_cites, world_cites
+from distcheck.checks.facts.nccl_transports import Transports
+from distcheck.checks.knowledge import networks
+
+
+class RdmaUse(Fact, frozen=True, kw_only=True):
+    """`works`: ranks are connected over RDMA, with GPUDirect on all of it unless `no_gdr`.
+
+    `sockets`: ranks on different nodes talk over sockets. `aside` is why this group needs no
+    RDMA, empty where it may; `cites` are the lines. Where no log was read it says nothing: it
+    has no gaps.
+    """
+
+    works: bool = False
+    no_gdr: bool = False
+    sockets: bool = False
+    aside: str = ""
+    cites: tuple[Cite, ...] = ()
+
+    @classmethod
+    def fold(cls, evidence: Evidence) -> Self:
+        """From the channels between nodes."""
+        seen = folded(Transports, evidence)
+        if not isinstance(seen, Transports):
+            return cls()
+        if seen.one_node and (world := world_cites(seen.log)):
+            return cls(aside=seen.one_node, cites=world)
+        cites, verdict = channel_cites(seen.channels), seen.verdict
+        used = {networks.class_of(c.transport) for c in seen.channels}
+        if verdict == "mnnvl":
+            return cls(aside="the nodes are joined by NVLink", cites=cites)
+        if "gpu-direct-tcp" in used:
+            return cls(aside="the network is GPU-direct TCP", cites=cites)
+        rdma = verdict in ("rdma", "rdma-no-gdr") and seen.unproven is None
+        return cls(
+            works=rdma, no_gdr=verdict == "rdma-no-gdr", sockets=bool(seen.sockets), cites=cites
+        )

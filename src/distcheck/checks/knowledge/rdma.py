@@ -1,0 +1,53 @@
+"""Which RDMA ports NCCL takes, and what locked memory they need.
+
+Sources: NCCL src/transport/net_ib (ports that are not active, or of another link layer, are passed
+over), src/misc/socket.cc (how a list of names is read), kernel drivers/infiniband/core/umem.c.
+"""
+
+from distcheck.checks.evidence.rdma import RdmaPort
+from distcheck.checks.knowledge.settings import names_device
+
+MIB = 1 << 20
+MEMLOCK_ENOUGH = 64 * MIB
+"""Bytes of locked memory below which NCCL's buffers for one peer do not fit: it registers some
+10 MiB for each connection that goes through host memory, and 8 MiB is the kernel's own default."""
+_LAYERS = ("InfiniBand", "Ethernet")
+_EFA = "efa"
+
+
+def is_efa(port: RdmaPort) -> bool:
+    """Whether it is Amazon's: libfabric uses it, and not NCCL's own InfiniBand transport."""
+    return port.driver == _EFA or port.device.startswith("efa_") or port.device.startswith("rdmap")
+
+
+def is_usable(port: RdmaPort) -> bool:
+    """Whether NCCL, or its plugin for EFA, takes such ports."""
+    return is_efa(port) or port.link_layer in _LAYERS or port.link_layer is None
+
+
+def names_port(spec: str, port: RdmaPort) -> bool:
+    """Whether `spec` of NCCL_IB_HCA lets the port through; EFA does not read it.
+
+    `mlx5_1:2` means one port of a device.
+    """
+    if is_efa(port):
+        return True
+    negative = spec.startswith("^")
+    rest = spec[negative:]
+    exact = rest.startswith("=")
+    parts = (part.partition(":") for part in rest[exact:].split(",")[:64] if part)
+    own = [name for name, _, number in parts if number in ("", str(port.port))]
+    listed = any(names_device(f"{'=' * exact}{name}", port.device) for name in own)
+    return listed is not negative
+
+
+def is_named(spec: str, port: RdmaPort) -> bool:
+    """Whether `spec` asks for this very port, and does not only leave others out."""
+    return not spec.startswith("^") and names_port(spec, port)
+
+
+def routable(port: RdmaPort) -> bool | None:
+    """Whether it has a GID of RoCE v2, which routers and NCCL's choice need; None: not its kind."""
+    if port.link_layer != "Ethernet" or not port.gids:
+        return None
+    return any("v2" in kind for kind in port.gids.values())
