@@ -27,6 +27,7 @@ from distcheck.checks.evidence import (
     VllmLog,
 )
 from distcheck.checks.evidence.nccl import Channels, Communicator, NcclProcess, SeenRank
+from distcheck.checks.evidence.policy import NetworkPolicies, PolicyPod
 from distcheck.checks.evidence.ray import Bundle, PlacementGroup, RayActor, RayletProbe, RayNode
 from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices, RdmaPort
 from distcheck.checks.evidence.vllm import KvCache, RankLine, WeightsLine
@@ -53,6 +54,9 @@ CONFIG: dict[str, object] = {
 }
 
 
+POLICIES = "GET /apis/networking.k8s.io/v1/namespaces/llm/networkpolicies"
+
+
 def name_of(node: int) -> str:
     """The pod on node number `node`: the leader is on the first."""
     return "vllm-head-0" if node == 0 else f"vllm-worker-{node - 1}"
@@ -71,6 +75,7 @@ def healthy(nodes: int = 2) -> Evidence:
         intent=_intent(world, nodes),
         pods=pods,
         nodes=tuple(_node(n, nodes) for n in range(nodes)),
+        policies=NetworkPolicies({}, POLICIES, tuple(map(_policy_pod, range(nodes))), seen_at=AT),
     )
 
 
@@ -104,6 +109,11 @@ def _pod(node: int) -> Pod:
         shm=ShmDeclared(32 * GIB, "volume shm: emptyDir medium Memory, sizeLimit 32Gi"),
         rdma=("rdma/hca_shared_devices_a",),
     )
+
+
+def _policy_pod(node: int) -> PolicyPod:
+    labels = {"app": "vllm", "role": "worker" if node else "head"}
+    return PolicyPod(f"llm/{name_of(node)}", labels, {} if node else {"gcs": 6379}, (_ip(node),))
 
 
 def _intent(world: int, nodes: int) -> Intent:

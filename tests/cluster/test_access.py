@@ -12,6 +12,9 @@ from distcheck.lab.apiserver import Denial
 from tests.cluster.manifests.build import two_nodes
 from tests.cluster.manifests.world import cluster
 
+POLICIES = "networkpolicies"
+GROUPS = ["", "networking.k8s.io", "discovery.k8s.io"]
+LISTED = ["pods", "services", "events", POLICIES]
 NEEDS = (*access.OF_GROUP, *access.WITHOUT_AGENTS, *access.EXEC)
 
 
@@ -35,7 +38,7 @@ def said(rules: Rules) -> tuple[str, ...]:
 
 
 def rule(verbs: list[str], resources: list[str], groups: list[str] | None = None) -> dict[str, Any]:
-    return {"verbs": verbs, "resources": resources, "apiGroups": groups or [""]}
+    return {"verbs": verbs, "resources": resources, "apiGroups": groups or GROUPS}
 
 
 def test_one_question_tells_all_rules() -> None:
@@ -45,7 +48,7 @@ def test_one_question_tells_all_rules() -> None:
 
 
 def test_each_resource_that_lacks_a_verb_is_said_once_with_what_is_lost() -> None:
-    every = ["pods", "services", "events", "pods/log", "pods/portforward"]
+    every = ["pods", "services", "events", POLICIES, "pods/log", "pods/portforward"]
     rules = Rules([rule(["get", "list", "create"], every), rule(["get"], ["pods/exec"])])
     (told,) = said(rules)
     assert told.startswith("you may not create pods/exec in namespace llm: nothing inside")
@@ -56,20 +59,25 @@ def test_a_star_is_every_resource_but_a_name_is_not_its_subresource() -> None:
     assert said(Rules([rule(["*"], ["*"])])) == ()
 
 
+def test_a_rule_counts_in_its_own_api_group_alone() -> None:
+    (told,) = said(Rules([rule(["*"], ["*"], [""])]))
+    assert told.startswith(f"you may not list {POLICIES}")
+
+
 def test_a_rule_for_some_names_does_not_cover_a_resource() -> None:
     some = {**rule(["*"], ["*"]), "resourceNames": ["vllm-head-0"]}
-    assert len(said(Rules([some]))) == 6
+    assert len(said(Rules([some]))) == 7
 
 
 def test_where_the_rules_are_not_all_each_open_need_is_asked_on_its_own() -> None:
-    rules = Rules([rule(["list"], ["pods", "services", "events"])], incomplete=True, allowed=True)
+    rules = Rules([rule(["list"], LISTED)], incomplete=True, allowed=True)
     assert said(rules) == ()
-    assert rules.asked.count("SelfSubjectAccessReview") == len(NEEDS) - 3
+    assert rules.asked.count("SelfSubjectAccessReview") == len(NEEDS) - len(LISTED)
 
 
 @pytest.mark.parametrize("rules", [None, [None, 5], [{"verbs": "get"}], {"a": 1}, "x"])
 def test_rules_of_another_shape_are_no_right(rules: object) -> None:
-    assert len(said(Rules(rules))) == 6
+    assert len(said(Rules(rules))) == 7
 
 
 def test_a_server_that_reviews_nothing_is_no_refusal() -> None:

@@ -51,6 +51,12 @@ OF_GROUP = (
     Need("list", "pods", "pods of the group may be missed"),
     Need("list", "services", "the name that workers join may not be understood"),
     Need("list", "events", "why a pod does not start may stay unknown"),
+    Need(
+        "list",
+        "networkpolicies",
+        "whether policies close the group's traffic stays undecided (NET003)",
+        group="networking.k8s.io",
+    ),
 )
 
 

@@ -12,6 +12,7 @@ from distcheck.agent.cluster.api import AT_ONCE, Api
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.finding.group import Group
 from distcheck.agent.cluster.intent.declared import with_argv, with_expected
+from distcheck.agent.cluster.policies import look_policies
 from distcheck.agent.cluster.reach import AGENT_NAMESPACE, find_agents
 from distcheck.agent.cluster.rounds import Agents, Round, Ways, both_rounds
 from distcheck.agent.cluster.troubles.restarts import restarted_since
@@ -45,6 +46,7 @@ def gather(
         first = Round(api, pool, end - timeout / 3, progress, ways)
         agents = _agents(api) if ways.agents else {}
         lacking = pool.submit(_lacking, api, group, agents, ways)
+        policies = pool.submit(look_policies, api, group.target.namespace, group.seen)
         seen = both_rounds(first, _by_node(group.pods), agents, end)
         notes = [*group.notes, *lacking.result(), *_versions(seen.nodes.values()), *seen.notes]
         again = restarted_since(api, group.pods, group.selector, notes.append)
@@ -60,6 +62,7 @@ def gather(
         looks,
         notes=tuple(notes),
         troubles=troubles,
+        policies=policies.result(),
     )
 
 

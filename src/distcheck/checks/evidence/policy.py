@@ -4,15 +4,24 @@ from msgspec import Struct, field
 
 from distcheck.checks.evidence.seen import Missing, Seen
 
+EPHEMERAL = (32768, 60999)
+"""Linux's own net.ipv4.ip_local_port_range: ports that a program gets that asks for any."""
+
 
 class PolicyPod(Struct, frozen=True, omit_defaults=True):
-    """A pod as policies see it: its labels, its named ports, its addresses."""
+    """A pod as policies see it: its labels, its named ports, its addresses.
+
+    `local_ports` is its net.ipv4.ip_local_port_range, which its spec may set; `mesh` is whether
+    a service mesh takes its traffic.
+    """
 
     key: str
     labels: dict[str, str] = field(default_factory=dict)
     ports: dict[str, int] = field(default_factory=dict)
     ips: tuple[str, ...] = ()
     host_network: bool = False
+    local_ports: tuple[int, int] = EPHEMERAL
+    mesh: bool = False
 
 
 class NamespaceLabels(Struct, frozen=True):
@@ -57,9 +66,24 @@ class ServiceSeen(Struct, frozen=True, omit_defaults=True):
     ports: tuple[int, ...] = ()
 
 
+class NameWanted(Struct, frozen=True, omit_defaults=True):
+    """A name, or an address, by which a pod's spec lets it join others; `pod` is its key."""
+
+    pod: str
+    name: str
+    used_for: str
+    port: int | None = None
+
+
 class Services(Seen, frozen=True, tag="services"):
-    """The Services of the group's namespace, as far as names of the group may mean them."""
+    """The Services of the group's namespace, as far as names of the group may mean them.
+
+    `wanted` are the names that the specs of the group's pods join by. `unasked` says what
+    could not be read of them, and why.
+    """
 
     services: tuple[ServiceSeen, ...]
     source: str
     seen_at: str | None = None
+    wanted: tuple[NameWanted, ...] = ()
+    unasked: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ _IRREGULAR = {
     "is": "are",
     "has": "have",
     "holds": "hold",
+    "leaves": "leave",
     "its": "their",
 }
 

@@ -17,11 +17,13 @@ from distcheck.agent.cluster.intent.beside import read_beside
 from distcheck.agent.cluster.intent.declared import declared_intent
 from distcheck.agent.cluster.kinds import POD
 from distcheck.agent.cluster.podspec import as_pod, containers, gpus_of
+from distcheck.agent.cluster.policy_pods import policy_pod
 from distcheck.agent.cluster.troubles.previous import PreviousLog, previous_log
 from distcheck.agent.cluster.troubles.restarts import restarted_behind, restarted_lately
 from distcheck.agent.cluster.troubles.told import Troubles
 from distcheck.agent.cluster.troubles.warnings import Warnings
 from distcheck.checks.evidence import Intent, Pod, Target, Trouble
+from distcheck.checks.evidence.policy import PolicyPod
 
 _Tied = tuple[Family, tuple[str, ...]]
 
@@ -30,7 +32,7 @@ class Group(Struct, frozen=True):
     """A serving group: what was asked for, its pods (the leader first), what specs ask for.
 
     `troubles` are pods that are not there or do not run. `selector` is the label selector
-    that the pods share; empty where none ties them.
+    that the pods share; empty where none ties them. `seen` are the pods as policies see them.
     """
 
     target: Target
@@ -39,6 +41,7 @@ class Group(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     troubles: tuple[Trouble, ...] = ()
     selector: str = ""
+    seen: tuple[PolicyPod, ...] = ()
 
 
 def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | None = None) -> Group:
@@ -62,7 +65,8 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
     pods = tuple(as_pod(p, "leader" if p is leader else "worker") for p in roster.ordered)
     beside = read_beside(api, namespace, roster.ordered, look.known())
     intent = declared_intent(roster.ordered, beside, [a.gpus for a in roster.absent])
-    return Group(_said(found, roster), pods, intent, tuple(look.notes), troubles, selector)
+    seen = tuple(policy_pod(p) for p in roster.ordered)
+    return Group(_said(found, roster), pods, intent, tuple(look.notes), troubles, selector, seen)
 
 
 def _said(found: Resolved, roster: Roster) -> Target:

@@ -1,0 +1,59 @@
+"""By which names the pods of the group meet, and which of them were looked up."""
+
+import ipaddress
+from collections.abc import Iterator, Sequence
+
+from distcheck.checks.evidence import Cite, Evidence, Missing, PodLook
+from distcheck.checks.evidence.policy import NameWanted
+from distcheck.checks.evidence.rendezvous import NameLookup, NameLookups
+
+
+def is_address(name: str) -> bool:
+    """Whether it is an IP address, which needs no look-up."""
+    try:
+        ipaddress.ip_address(name.strip("[]"))
+    except ValueError:
+        return False
+    return True
+
+
+def looked_up(look: PodLook) -> tuple[NameLookup, ...]:
+    """The names that were looked up in a pod's namespace."""
+    return look.names.lookups if isinstance(look.names, NameLookups) else ()
+
+
+def wanted(evidence: Evidence) -> tuple[NameWanted, ...]:
+    """What specs say of names."""
+    return () if isinstance(evidence.services, Missing) else evidence.services.wanted
+
+
+def names_to_ask(evidence: Evidence) -> dict[str, str]:
+    """By the key of each pod that joins by a name: that name."""
+    looked = ((p.key, x.name) for p in evidence.pods for x in looked_up(evidence.look(p)))
+    declared = ((w.pod, w.name) for w in wanted(evidence))
+    return {key: name for key, name in (*looked, *declared) if not is_address(name)}
+
+
+_ANSWERED = ("resolved", "no_such_name", "no_address")
+
+
+def asked_dns(evidence: Evidence, keys: Sequence[str]) -> Iterator[Cite]:
+    """That a name server answered one of these pods."""
+    for look in (evidence.look(p) for p in evidence.pods if p.key in keys):
+        for one in looked_up(look):
+            if one.outcome in _ANSWERED and one.asked:
+                yield lookup_cite(look, one)
+
+
+def unanswered(evidence: Evidence, keys: Sequence[str]) -> Iterator[Cite]:
+    """That no name server answered one of these pods."""
+    for look in (evidence.look(p) for p in evidence.pods if p.key in keys):
+        yield from (lookup_cite(look, one) for one in looked_up(look) if one.outcome == "no_answer")
+
+
+def lookup_cite(look: PodLook, one: NameLookup) -> Cite:
+    """One look-up in words: `vllm-worker-0: vllm-head-0.vllm-head is 10.0.0.2`."""
+    found = ", ".join(one.addresses) or one.detail or one.outcome.replace("_", " ")
+    seen = look.names
+    source, at = (seen.source, seen.seen_at) if isinstance(seen, NameLookups) else ("", None)
+    return Cite(f"{look.pod.partition('/')[2]}: {one.name} ({one.used_for}): {found}", source, at)

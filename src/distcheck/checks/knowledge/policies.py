@@ -1,0 +1,126 @@
+"""What NetworkPolicies allow between pods: pure evaluation of networking.k8s.io/v1.
+
+Policies add up: a pod is isolated in a direction if any policy selects it for that, and then
+only what some rule allows may pass. Both ends have to allow it
+(kubernetes api, networking/v1/types.go).
+"""
+
+import ipaddress
+from collections.abc import Iterable, Iterator
+from typing import Literal
+
+from msgspec import Struct
+
+from distcheck.checks.evidence.policy import PolicyPod
+from distcheck.checks.knowledge.policy_grammar import Block, Labels, Peer, Policy, Protocol, Rule
+from distcheck.checks.knowledge.port_ranges import ALL, Range
+
+Direction = Literal["ingress", "egress"]
+DNS_PORTS = (53, 5353, 1053, 8053)
+"""On which DNS servers of clusters listen; a policy sees the port behind the Service."""
+
+
+class Rules(Struct, frozen=True):
+    """The policies of one namespace, and its labels. `blocks`: whether ipBlock holds for pods.
+
+    Whether it does is up to the network plugin: Cilium's does not.
+    """
+
+    policies: tuple[Policy, ...]
+    namespace: Labels
+    blocks: bool = True
+
+    def isolating(self, pod: PolicyPod, direction: Direction) -> tuple[Policy, ...]:
+        """The policies that select `pod` for this direction."""
+        return tuple(
+            p
+            for p in self.policies
+            if getattr(p, direction) is not None and p.selector.selects(pod.labels)
+        )
+
+    def allowed(
+        self, pod: PolicyPod, direction: Direction, other: PolicyPod, protocol: Protocol
+    ) -> tuple[Range, ...]:
+        """Ports that `pod`'s own side leaves open to (egress) or for (ingress) `other`."""
+        isolating = self.isolating(pod, direction)
+        if not isolating:
+            return (ALL,)
+        target = pod if direction == "ingress" else other
+        rules = [r for p in isolating for r in getattr(p, direction) if self.names(r, other)]
+        return tuple(r for rule in rules for r in _ports(rule, target, protocol))
+
+    def names(self, rule: Rule, other: PolicyPod) -> bool:
+        """Whether `other`, a pod of the same namespace, is a peer of `rule`."""
+        return not rule.peers or any(self.is_peer(peer, other) for peer in rule.peers)
+
+    def is_peer(self, peer: Peer, other: PolicyPod) -> bool:
+        """Whether `other` is one of those that `peer` names; both selectors have to hold."""
+        if peer.ip_block is not None:
+            return self.blocks and any(_in(peer.ip_block, ip) for ip in other.ips)
+        chosen = peer.namespace_selector
+        here = chosen is None or chosen.selects(self.namespace)
+        return here and (peer.pod_selector is None or peer.pod_selector.selects(other.labels))
+
+    def profile(self, pod: PolicyPod) -> tuple[object, ...]:
+        """What tells `pod` from others for these policies; alike pods are treated alike."""
+        peers = [
+            x
+            for p in self.policies
+            for r in (*(p.ingress or ()), *(p.egress or ()))
+            for x in r.peers
+        ]
+        named = tuple(self.is_peer(peer, pod) for peer in peers)
+        chosen = tuple(p.selector.selects(pod.labels) for p in self.policies)
+        return named, chosen, tuple(sorted(pod.ports.items())), pod.local_ports, pod.host_network
+
+    def may_ask_dns(self, pod: PolicyPod) -> bool:
+        """Whether a name server elsewhere in the cluster may be reached over UDP.
+
+        Where it runs and how it is labelled is not known, so only what no rule can allow is
+        ruled out: rules whose peers are all pods of this namespace, and rules without the port.
+        """
+        isolating = self.isolating(pod, "egress")
+        rules = [r for p in isolating for r in p.egress or ()]
+        return not isolating or any(_leaves(r) and _has_dns(r) for r in rules)
+
+
+def _leaves(rule: Rule) -> bool:
+    return not rule.peers or any(x.ip_block or x.namespace_selector for x in rule.peers)
+
+
+def _has_dns(rule: Rule) -> bool:
+    asked = [p for p in rule.ports if p.protocol == "UDP"]
+    return not rule.ports or any(
+        not isinstance(p.port, int) or any(p.port <= n <= (p.end_port or p.port) for n in DNS_PORTS)
+        for p in asked
+    )
+
+
+def _ports(rule: Rule, target: PolicyPod, protocol: Protocol) -> Iterator[Range]:
+    """What `rule` opens on `target`; a name that it does not have opens nothing."""
+    if not rule.ports:
+        yield ALL
+    for one in rule.ports:
+        if one.protocol != protocol:
+            continue
+        if one.port is None:
+            yield ALL
+        elif isinstance(one.port, int):
+            yield one.port, one.end_port or one.port
+        elif one.port in target.ports:
+            yield target.ports[one.port], target.ports[one.port]
+
+
+def _in(block: Block, ip: str) -> bool:
+    try:
+        return block.holds(ipaddress.ip_address(ip))
+    except ValueError:
+        return False
+
+
+def classes(rules: Rules, pods: Iterable[PolicyPod]) -> list[list[PolicyPod]]:
+    """`pods` by what these policies can tell of them."""
+    found: dict[tuple[object, ...], list[PolicyPod]] = {}
+    for pod in pods:
+        found.setdefault(rules.profile(pod), []).append(pod)
+    return list(found.values())
