@@ -119,8 +119,10 @@ def test_a_placement_group_state_is_read_by_the_table_of_its_version() -> None:
 
 
 @contextmanager
-def serving(replies: dict[str, Reply], token: str | None = None) -> Iterator[str]:
-    server = ReplayServer(replies, "127.0.0.1:0", token=token)
+def serving(
+    replies: dict[str, Reply], token: str | None = None, heard: list[Any] | None = None
+) -> Iterator[str]:
+    server = ReplayServer(replies, "127.0.0.1:0", token=token, heard=heard)
     try:
         yield f"127.0.0.1:{server.port}"
     finally:

@@ -26,6 +26,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     never, and there are no such metrics then.
     `port_probes` lets it connect from inside the pods' network namespaces, which needs
     SYS_ADMIN: off unless the deployment grants it.
+    `ray_token_file` has the token of Ray clusters that ask for one (`RAY_AUTH_MODE=token`). It
+    goes to the head of any group that is asked about, and only where that head asks for it.
     """
 
     node: str = ""
@@ -40,6 +42,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     state: str = ""
     look_every: float = 60.0
     pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
+    ray_token_file: str = ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:

@@ -12,8 +12,8 @@ from distcheck.agent.door import Door
 from distcheck.agent.metrics import serve_metrics
 from distcheck.agent.netlink import Ask
 from distcheck.agent.node import NodeAgent
-from distcheck.agent.probes import gcs
 from distcheck.agent.probes.nvml import Nvml
+from distcheck.agent.ray_token import gcs_look
 from distcheck.agent.settings import Settings, split_address
 
 _KEEP, _AT_LAST = 0.5, 1.5
@@ -29,7 +29,7 @@ def make_agent(
 
     `library` stands in for the GPU driver's, `ask` for the kernel's netlink.
     """
-    return NodeAgent(settings, Nvml(library), gcs.look, ask)
+    return NodeAgent(settings, Nvml(library), gcs_look(settings.ray_token_file), ask)
 
 
 def run_agent(settings: Settings, library: object | None = None, ask: Ask = netlink.ask) -> int:

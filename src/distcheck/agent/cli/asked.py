@@ -1,16 +1,20 @@
 """What a command asks of a cluster."""
 
+from pathlib import Path
+
 from msgspec import Struct
 
 from distcheck import __version__
 from distcheck.agent import clock
+from distcheck.agent.cli.exit import usage
+from distcheck.agent.ray_token import read_token
 from distcheck.checks.evidence import Evidence, Intent, Target
 
 
 class Asked(Struct, frozen=True):
     """What the command line says of the cluster; `timeout` in seconds for one gathering.
 
-    `agents` and `exec` are the ways that may be used.
+    `agents` and `exec` are the ways that may be used, `ray_token` goes to a head that asks.
     """
 
     target: str
@@ -21,6 +25,19 @@ class Asked(Struct, frozen=True):
     agents: bool = True
     exec: bool = True
     quiet: bool = False
+    ray_token: str = ""
+
+
+def ray_token(path: str | None) -> str:
+    """The token in the file; empty without one.
+
+    Raises:
+        Stop: the file cannot be used (code 2).
+    """
+    try:
+        return "" if path is None else read_token(Path(path))
+    except ValueError as error:
+        raise usage(f"--ray-token-file: {error}") from error
 
 
 def nothing_seen(asked: Asked, why: str) -> Evidence:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 from distcheck.agent.cli import options as opt
-from distcheck.agent.cli.asked import Asked
+from distcheck.agent.cli.asked import Asked, ray_token
 from distcheck.agent.cli.command import Program, argument, option
 from distcheck.agent.cli.exit import PASS, usage
 from distcheck.agent.cli.gathering import gathering
@@ -32,6 +32,7 @@ def collect(
     timeout: opt.Timeout = "60s",
     no_agents: opt.NoAgents = False,
     no_exec: opt.NoExec = False,
+    ray_token_file: opt.RayTokenFile = None,
     quiet: opt.Quiet = False,
 ) -> int:
     """Gather evidence of the group of TARGET into a file, without judging it.
@@ -50,6 +51,7 @@ def collect(
         agents=not no_agents,
         exec=not no_exec,
         quiet=quiet,
+        ray_token=ray_token(ray_token_file),
     )
     with Progress(quiet=quiet) as progress:
         evidence = gathering(asked, progress)()

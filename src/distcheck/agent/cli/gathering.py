@@ -36,7 +36,7 @@ def gathering(asked: Asked, progress: Progress) -> Callable[[], Evidence]:
             end = monotonic() + asked.timeout
             group = find_group(api.until(end), namespace, asked.target)
             progress(f"{group.target.chosen}; looking at {len(group.pods)} pods")
-            ways = Ways(agents=asked.agents, exec=asked.exec)
+            ways = Ways(agents=asked.agents, exec=asked.exec, ray_token=asked.ray_token)
             left = end - monotonic()
             evidence = gather(api, group, timeout=left, progress=progress, ways=ways)
             _warn(evidence, told, quiet=asked.quiet)

@@ -70,6 +70,14 @@ NoAgents = Annotated[
 NoExec = Annotated[
     bool, option("--no-exec", says="Run nothing in any pod, where there is no agent either.")
 ]
+RayTokenFile = Annotated[
+    str | None,
+    option(
+        "--ray-token-file",
+        says="File with the bearer token of a Ray cluster that asks for one, where no agent is.",
+        metavar="PATH",
+    ),
+]
 Quiet = Annotated[bool, option("--quiet", "-q", says="No progress on standard error.")]
 
 EXPECTED = ("tp", "pp", "dp", "gpus", "nodes")

@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from distcheck import __version__
 from distcheck.agent.probes import gcs
+from distcheck.agent.ray_token import read_token
 from distcheck.checks.catalog import catalog
 from distcheck.checks.check import Check
 from distcheck.checks.evidence import Evidence, Intent, Missing, NodeLook, Pod, Target
@@ -43,7 +44,7 @@ def ray_report(
     """
     gcs.parse_address(address)
     wanted = read_expectation(expect)
-    token = None if token_file is None else _token(token_file)
+    token = None if token_file is None else read_token(token_file)
     look = gcs.look(address, timeout=timeout, token=token)
     observed_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     nothing = Missing("only Ray's GCS was asked")
@@ -133,13 +134,3 @@ def _intent(wanted: Expectation) -> Intent:
         ranks=wanted.world,
         sources={name: "--expect" for name, value in sources.items() if value},
     )
-
-
-def _token(path: Path) -> str:
-    try:
-        token = path.read_text().strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"the token file {path} cannot be read: {error}") from error
-    if not token:
-        raise ValueError(f"the token file {path} is empty")
-    return token

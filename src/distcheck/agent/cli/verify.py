@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from distcheck.agent.cli import options as opt
-from distcheck.agent.cli.asked import Asked, nothing_seen
+from distcheck.agent.cli.asked import Asked, nothing_seen, ray_token
 from distcheck.agent.cli.command import Program, argument, option
 from distcheck.agent.cli.evidence_files import read_evidence
 from distcheck.agent.cli.exit import UNKNOWN, WAITED, Stop, usage
@@ -51,6 +51,7 @@ def verify(
     strict: opt.Strict = False,
     no_agents: opt.NoAgents = False,
     no_exec: opt.NoExec = False,
+    ray_token_file: opt.RayTokenFile = None,
     quiet: opt.Quiet = False,
 ) -> int:
     """Prove that a serving group is one sharded model on a healthy interconnect.
@@ -68,6 +69,7 @@ def verify(
             ("--kubeconfig", kubeconfig),
             ("--no-agents", no_agents),
             ("--no-exec", no_exec),
+            ("--ray-token-file", ray_token_file),
         )
         return telling.tell([judging.judge(e) for e in read_evidence(evidence)])
     if target is None:
@@ -81,6 +83,7 @@ def verify(
         agents=not no_agents,
         exec=not no_exec,
         quiet=quiet,
+        ray_token=ray_token(ray_token_file),
     )
     patience = opt.duration("--wait", wait) if wait is not None else None
     with Progress(quiet=quiet) as progress:

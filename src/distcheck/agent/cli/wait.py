@@ -10,6 +10,7 @@ from distcheck.agent.cli.command import Program, argument, option
 from distcheck.agent.cli.exit import PASS, WAITED, Stop, usage
 from distcheck.agent.cli.progress import Progress
 from distcheck.agent.cli.wait_looks import Look, Ready, cluster_look, gcs_look
+from distcheck.agent.ray_token import read_token
 
 _IP = re.compile(r"\d{1,3}(?:\.\d{1,3}){3}", re.ASCII)
 Target = Annotated[
@@ -88,9 +89,9 @@ def _token(path: str | None) -> str | None:
     if path is None:
         return None
     try:
-        return Path(path).read_text(encoding="utf-8").strip()
-    except (OSError, UnicodeDecodeError) as error:
-        raise usage(f"wait: the token file {path} cannot be read: {error}") from error
+        return read_token(Path(path))
+    except ValueError as error:
+        raise usage(f"wait: {error}") from error
 
 
 PROGRAM = Program(wait)

@@ -24,13 +24,14 @@ Agents = Mapping[str, Object] | str
 class Ways(Struct, frozen=True):
     """How a group may be looked at: by its agents, by exec, with ports tried.
 
-    `no_exec` says who forbade exec, where somebody did.
+    `no_exec` says who forbade exec, where somebody did. `ray_token` is for a Ray that asks.
     """
 
     agents: bool = True
     exec: bool = True
     ports: bool = True
     no_exec: str = "--no-exec"
+    ray_token: str = ""
 
 
 class Round(Struct, frozen=True):
@@ -78,7 +79,7 @@ def _bare(one: Round, nodes: Nodes, why: Mapping[str, str]) -> Looks:
     if not why:
         return Looks({})
     forbidden = "" if one.ways.exec else one.ways.no_exec
-    outside = Outside(one.api, one.deadline, forbidden, one.progress)
+    outside = Outside(one.api, one.deadline, forbidden, one.progress, one.ways.ray_token)
     return look_without_agents(outside, {n: nodes[n] for n in why}, why, one.pool)
 
 

@@ -6,20 +6,21 @@ Requests are empty and no cluster id is sent, which Ray 2.9.3 to 2.60.0 answer a
 import re
 import socket
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 from msgspec import structs
 
 from distcheck.agent import clock, grpc_health
 from distcheck.agent.grpc_call import Failure, call, open_channel
-from distcheck.agent.redact import scrubbed
-from distcheck.checks.evidence import Missing
+from distcheck.agent.redact import one_line, scrubbed
+from distcheck.checks.evidence import Missing, ray
 from distcheck.checks.evidence.ray import RayCluster, RayletProbe, RayNode
 
+Look = Callable[[str], RayCluster | Missing]
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\s\[\]/]+)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>\d{1,5})")
 _CHECK_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
-_CONNECT_SECONDS = 3.0
+_CONNECT_SECONDS, _HEALTH_SECONDS = 3.0, 1.0
 _LARGEST = 64 << 20
 
 
@@ -40,8 +41,9 @@ def look(
 ) -> RayCluster | Missing:
     """What the GCS at `address` (host:port) tells, within `timeout` seconds. Never raises.
 
-    `token` is the cluster's bearer token (`RAY_AUTH_MODE=token`); it is sent, never kept.
-    With `raylets`, every ALIVE node's raylet is asked from here too, in 3 more seconds.
+    `token` is the cluster's bearer token (`RAY_AUTH_MODE=token`); it is sent where the GCS
+    asks for one, and never kept. With `raylets`, every ALIVE node's raylet is asked from here
+    too, in 3 more seconds. A Missing has one of the causes of `evidence.ray`.
     """
     try:
         host, port = parse_address(address)
@@ -49,28 +51,27 @@ def look(
         return Missing(str(error))
     deadline = time.monotonic() + timeout
     peer = _peer(host, port, min(timeout, _CONNECT_SECONDS))
-    if isinstance(peer, RayletProbe):
-        return Missing(f"Ray's GCS at {address}: {peer.detail}")
-    seen = _ask(address, (peer, port), deadline, token)
+    seen = peer if isinstance(peer, Missing) else _ask(address, (peer, port), deadline, token)
     if isinstance(seen, Missing):
-        return Missing(f"Ray's GCS at {address}: {seen.reason}")
+        return Missing(f"Ray's GCS at {address}: {seen.reason}", seen.cause or ray.GCS_BROKEN)
     return _with_raylets(seen) if raylets else seen
 
 
 def health(ip: str, port: int, timeout: float = 3.0) -> RayletProbe:
     """One raylet's own answer to gRPC `Health/Check`; it needs no token. Never raises."""
     deadline = time.monotonic() + timeout
-    peer = _peer(ip, port, timeout)
-    if isinstance(peer, RayletProbe):
-        return peer
     try:
-        with socket.create_connection((peer, port), timeout) as connection:
+        with socket.create_connection((ip, port), timeout) as connection:
             return RayletProbe(*grpc_health.health(connection, deadline))
-    except OSError as error:
+    except ConnectionRefusedError:
+        return RayletProbe("refused", _REFUSED)
+    except TimeoutError:
+        return RayletProbe("no_answer", f"no answer to TCP within {timeout:g} s")
+    except (OSError, UnicodeError) as error:
         return RayletProbe("error", f"cannot connect: {error}")
 
 
-def _peer(host: str, port: int, seconds: float) -> str | RayletProbe:
+def _peer(host: str, port: int, seconds: float) -> str | Missing:
     """The IP that takes TCP connections there, or why none does.
 
     gRPC alone hides it: dropped packets and a silent server both run into its deadline.
@@ -79,14 +80,15 @@ def _peer(host: str, port: int, seconds: float) -> str | RayletProbe:
         with socket.create_connection((host, port), timeout=seconds) as connection:
             return str(connection.getpeername()[0])
     except ConnectionRefusedError:
-        return RayletProbe("refused", "connection refused: nothing listens on that port")
+        return Missing(_REFUSED, ray.GCS_REFUSED)
     except TimeoutError:
         dropped = "a firewall or network policy drops the packets, or the host is down"
-        return RayletProbe("no_answer", f"no answer to TCP within {seconds:g} s: {dropped}")
+        return Missing(f"no answer to TCP within {seconds:g} s: {dropped}", ray.GCS_SILENT)
     except socket.gaierror as error:
-        return RayletProbe("error", f"the name {host} does not resolve: {error.strerror}")
+        says = f"the name {host} does not resolve: {error.strerror}"
+        return Missing(says, ray.GCS_UNRESOLVED)
     except (OSError, UnicodeError) as error:
-        return RayletProbe("error", f"cannot connect: {error}")
+        return Missing(f"cannot connect: {error}")
 
 
 def _ask(
@@ -94,19 +96,56 @@ def _ask(
 ) -> RayCluster | Missing:
     from distcheck.agent.probes.ray_proto import decode, tables  # noqa: PLC0415 - start-up time
 
-    with _channel(*peer) as channel:
-        first = call(channel, _CHECK_ALIVE, deadline, token)
+    with open_channel(_target(*peer), _LARGEST) as channel:
+        first = call(channel, _CHECK_ALIVE, deadline)
+        sent = token if isinstance(first, Failure) and _wants_token(first) else None
+        if sent:
+            first = call(channel, _CHECK_ALIVE, deadline, sent)
         if isinstance(first, Failure):
-            return Missing(_reason(first, token))
+            return _failed(first, sent, peer)
         replies: dict[str, bytes | Missing] = {tables.CHECK_ALIVE: first}
         for method in tables.METHODS[1:]:
-            reply = call(channel, f"/ray.rpc.{method}", deadline, token)
+            reply = call(channel, f"/ray.rpc.{method}", deadline, sent)
             if isinstance(reply, Failure):
-                replies[method] = Missing(f"{method}: {_reason(reply, token)}")
+                cause, says = _reason(reply, sent)
+                replies[method] = Missing(f"{method}: {says}", cause)
             else:
                 replies[method] = reply
     seen = decode.cluster(address, clock.now(), replies)
     return seen if isinstance(seen, Missing) else _scrubbed(seen)
+
+
+def _wants_token(failure: Failure) -> bool:
+    return failure.code == "UNAUTHENTICATED" and "WrongCluster" not in failure.details
+
+
+def _failed(failure: Failure, token: str | None, peer: tuple[str, int]) -> Missing:
+    """Why the first call failed, and what the server says that needs no right to ask."""
+    cause, says = _reason(failure, token)
+    if failure.code == "UNAVAILABLE" and _speaks_tls(*peer):
+        return Missing(_TLS, ray.NEEDS_TLS)
+    if cause == ray.GCS_SILENT and health(*peer, _HEALTH_SECONDS).outcome == "serving":
+        says += "; its health check does answer, so it is alive"
+    return Missing(says, cause)
+
+
+def _speaks_tls(ip: str, port: int) -> bool:
+    """Whether a handshake begins there; how it ends depends on certificates, and does not count."""
+    import ssl  # noqa: PLC0415 - start-up time
+
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    context.set_alpn_protocols(["h2"])
+    try:
+        with (
+            socket.create_connection((ip, port), _HEALTH_SECONDS) as connection,
+            context.wrap_socket(connection),
+        ):
+            return True
+    except ssl.SSLError as error:
+        return "ALERT" in (error.reason or "")
+    except OSError:
+        return False
 
 
 def _scrubbed(seen: RayCluster) -> RayCluster:
@@ -118,30 +157,41 @@ def _scrubbed(seen: RayCluster) -> RayCluster:
     return structs.replace(seen, nodes=tuple(nodes), actors=actors)
 
 
-def _channel(ip: str, port: int) -> Any:
-    target = f"ipv6:[{ip}]:{port}" if ":" in ip else f"ipv4:{ip}:{port}"
-    return open_channel(target, _LARGEST)
+def _target(ip: str, port: int) -> str:
+    return f"ipv6:[{ip}]:{port}" if ":" in ip else f"ipv4:{ip}:{port}"
 
 
-_REASONS = (
-    ("UNAUTHENTICATED", "WrongClusterID", "belongs to another cluster: the head was restarted"),
-    ("UNAUTHENTICATED", "", "needs a token (RAY_AUTH_MODE=token), and none was given"),
-    ("UNIMPLEMENTED", "", "answers gRPC, but not this call: it is not a Ray GCS, or too old a one"),
-    ("DEADLINE_EXCEEDED", "", "takes connections but does not answer gRPC in time"),
-    ("UNAVAILABLE", "http1", "is not gRPC: an HTTP/1 server listens on that port"),
-    ("UNAVAILABLE", "HTTP/2", "is not gRPC: another kind of server listens on that port"),
-    ("UNAVAILABLE", "refused", "connection refused: nothing listens on that port"),
-    ("UNAVAILABLE", "", "is not gRPC, or closed the connection"),
-    ("INTERNAL", "Invalid metadata", "the token has characters that cannot be sent"),
+_REFUSED = "connection refused: nothing listens on that port"
+_TLS = "speaks TLS (RAY_USE_TLS=1), for which certificates of the cluster are needed"
+_TABLE = (
+    ("UNAUTHENTICATED", "WrongClusterID", ray.GCS_BROKEN, "belongs to another cluster: restarted"),
+    ("UNAUTHENTICATED", "", ray.NEEDS_TOKEN, "it is alive, and needs a token to tell more"),
+    (
+        *("UNIMPLEMENTED", "", ray.NOT_A_GCS),
+        "answers gRPC, but not this call: it is not a Ray GCS, or too old a one",
+    ),
+    ("DEADLINE_EXCEEDED", "", ray.GCS_SILENT, "takes connections but does not answer gRPC in time"),
+    ("UNAVAILABLE", "http1", ray.NOT_A_GCS, "is not gRPC: an HTTP/1 server listens on that port"),
+    (
+        *("UNAVAILABLE", "HTTP/2", ray.NOT_A_GCS),
+        "is not gRPC: another kind of server listens on that port",
+    ),
+    ("UNAVAILABLE", "refused", ray.GCS_REFUSED, _REFUSED),
+    ("UNAVAILABLE", "", ray.NOT_A_GCS, "is not gRPC, or closed the connection"),
+    ("INTERNAL", "Invalid metadata", "", "the token has characters that cannot be sent"),
 )
 
 
-def _reason(failure: Failure, token: str | None) -> str:
-    """Why a call failed, in words; never gRPC's text where that could hold the token."""
-    if failure.code == "UNAUTHENTICATED" and token and "WrongCluster" not in failure.details:
-        return "refused the token"
-    known = (w for c, part, w in _REASONS if c == failure.code and part in failure.details)
-    return next(known, f"{failure.code}: {failure.details[:200]}")
+def _reason(failure: Failure, token: str | None) -> tuple[str, str]:
+    """Cause and words of a failed call; never gRPC's text where that could hold the token."""
+    if token and _wants_token(failure):
+        return ray.TOKEN_REFUSED, "refused the token"
+    known = (
+        (cause, words)
+        for code, part, cause, words in _TABLE
+        if code == failure.code and part in failure.details
+    )
+    return next(known, ("", f"{failure.code}: {one_line(failure.details)}"))
 
 
 def _with_raylets(seen: RayCluster) -> RayCluster:

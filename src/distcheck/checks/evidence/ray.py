@@ -238,7 +238,6 @@ class RayCluster(Seen, frozen=True, dict=True, tag="ray-cluster"):
     tried: tuple[str, ...] = ()
     weak: tuple[str, ...] = ()
     left_out: dict[str, int] = field(default_factory=dict)
-    session: str = ""
 
     @property
     def changed_ms(self) -> int:

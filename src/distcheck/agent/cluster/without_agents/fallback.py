@@ -36,6 +36,7 @@ class Outside(Struct, frozen=True):
     deadline: float
     forbidden: str = ""
     progress: Callable[[str], None] = lambda _says: None
+    ray_token: str = ""
 
 
 class Looks(Struct, frozen=True):

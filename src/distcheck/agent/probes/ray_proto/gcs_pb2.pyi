@@ -45,7 +45,7 @@ class DeathInfo(_message.Message):
     def __init__(self, reason: _Optional[int] = ..., message: _Optional[str] = ...) -> None: ...
 
 class Node(_message.Message):
-    __slots__ = ("node_id", "address", "node_manager_port", "object_manager_port", "state", "hostname", "metrics_export_port", "resources_total", "node_name", "start_time_ms", "end_time_ms", "is_head_node", "runtime_env_agent_port", "snapshot", "death_info")
+    __slots__ = ("node_id", "address", "node_manager_port", "object_manager_port", "state", "hostname", "metrics_export_port", "resources_total", "node_name", "start_time_ms", "end_time_ms", "is_head_node", "runtime_env_agent_port", "snapshot", "death_info", "metrics_agent_port", "dashboard_agent_port")
     class ResourcesTotalEntry(_message.Message):
         __slots__ = ("key", "value")
         KEY_FIELD_NUMBER: _ClassVar[int]
@@ -68,6 +68,8 @@ class Node(_message.Message):
     RUNTIME_ENV_AGENT_PORT_FIELD_NUMBER: _ClassVar[int]
     SNAPSHOT_FIELD_NUMBER: _ClassVar[int]
     DEATH_INFO_FIELD_NUMBER: _ClassVar[int]
+    METRICS_AGENT_PORT_FIELD_NUMBER: _ClassVar[int]
+    DASHBOARD_AGENT_PORT_FIELD_NUMBER: _ClassVar[int]
     node_id: bytes
     address: str
     node_manager_port: int
@@ -83,7 +85,9 @@ class Node(_message.Message):
     runtime_env_agent_port: int
     snapshot: Snapshot
     death_info: DeathInfo
-    def __init__(self, node_id: _Optional[bytes] = ..., address: _Optional[str] = ..., node_manager_port: _Optional[int] = ..., object_manager_port: _Optional[int] = ..., state: _Optional[int] = ..., hostname: _Optional[str] = ..., metrics_export_port: _Optional[int] = ..., resources_total: _Optional[_Mapping[str, float]] = ..., node_name: _Optional[str] = ..., start_time_ms: _Optional[int] = ..., end_time_ms: _Optional[int] = ..., is_head_node: _Optional[bool] = ..., runtime_env_agent_port: _Optional[int] = ..., snapshot: _Optional[_Union[Snapshot, _Mapping[str, _Any]]] = ..., death_info: _Optional[_Union[DeathInfo, _Mapping[str, _Any]]] = ...) -> None: ...
+    metrics_agent_port: int
+    dashboard_agent_port: int
+    def __init__(self, node_id: _Optional[bytes] = ..., address: _Optional[str] = ..., node_manager_port: _Optional[int] = ..., object_manager_port: _Optional[int] = ..., state: _Optional[int] = ..., hostname: _Optional[str] = ..., metrics_export_port: _Optional[int] = ..., resources_total: _Optional[_Mapping[str, float]] = ..., node_name: _Optional[str] = ..., start_time_ms: _Optional[int] = ..., end_time_ms: _Optional[int] = ..., is_head_node: _Optional[bool] = ..., runtime_env_agent_port: _Optional[int] = ..., snapshot: _Optional[_Union[Snapshot, _Mapping[str, _Any]]] = ..., death_info: _Optional[_Union[DeathInfo, _Mapping[str, _Any]]] = ..., metrics_agent_port: _Optional[int] = ..., dashboard_agent_port: _Optional[int] = ...) -> None: ...
 
 class GetAllNodeInfoReply(_message.Message):
     __slots__ = ("status", "nodes")
