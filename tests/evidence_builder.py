@@ -106,7 +106,7 @@ def _pod(node: int) -> Pod:
         phase="Running",
         ready=True,
         started_at=STARTED,
-        shm=ShmDeclared(32 * GIB, "volume shm: emptyDir medium Memory, sizeLimit 32Gi"),
+        shm=ShmDeclared(32 * GIB, "emptyDir (Memory) shm in the spec of vllm", "memory"),
         rdma=("rdma/hca_shared_devices_a",),
     )
 

@@ -88,7 +88,7 @@ def with_shm(volume: dict[str, Any]) -> ShmDeclared | None:
 
 def test_shared_memory_is_declared_by_the_volume_at_dev_shm() -> None:
     volume = {"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": "16Gi"}}
-    expected = ShmDeclared(16 << 30, "emptyDir (Memory) dshm in the spec of a-0")
+    expected = ShmDeclared(16 << 30, "emptyDir (Memory) dshm in the spec of a-0", "memory")
     assert with_shm(volume) == expected
 
 

@@ -4,9 +4,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from distcheck.agent.cluster.declared_shm import shm_of
 from distcheck.agent.cluster.quantity import parse_quantity
 from distcheck.agent.cluster.troubles.reasons import short
-from distcheck.checks.evidence import Pod, ShmDeclared
+from distcheck.checks.evidence import Pod
 from distcheck.checks.evidence.group import Role
 
 Object = dict[str, Any]
@@ -19,7 +20,6 @@ _RDMA = re.compile(
 """Resources whose plugins give a container its files below /dev/infiniband. The prefix of the
 shared device plugin is `rdma`; those of SR-IOV are the cluster's to choose."""
 _REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.\-][A-Za-z0-9_.\-]*)\)")
-_SHM = "/dev/shm"
 _MOST_GPUS = 100_000
 _MOST_RESTARTS = 1 << 31
 
@@ -97,7 +97,7 @@ def as_pod(raw: Object, role: Role) -> Pod:
         restarts=restart_count(state),
         started_at=((state.get("state") or {}).get("running") or {}).get("startedAt"),
         waiting=_waiting(status, state),
-        shm=shm_of(raw, container),
+        shm=shm_of(raw, container, containers(raw)),
         hostname=(raw.get("spec") or {}).get("hostname") or "",
         rdma=tuple(dict.fromkeys(n for c in containers(raw) for n in rdma_of(c))),
     )
@@ -135,19 +135,3 @@ def _waiting(status: Object, state: Object) -> str | None:
 def _reason(one: Object) -> str:
     """In words that may be shown: the runtime's message holds whole command lines."""
     return short(": ".join(str(one[k]) for k in ("reason", "message") if one.get(k)))
-
-
-def shm_of(raw: Object, container: Object) -> ShmDeclared | None:
-    """`/dev/shm` as the spec declares it for `container`; None where it declares nothing."""
-    mounts = container.get("volumeMounts") or ()
-    volume = next((m["name"] for m in mounts if m.get("mountPath", "").rstrip("/") == _SHM), None)
-    volumes = (raw.get("spec") or {}).get("volumes") or ()
-    found = next((v for v in volumes if volume is not None and v.get("name") == volume), None)
-    if found is None:
-        return None
-    kind = next((k for k in found if k != "name"), "volume")
-    size = (found.get("emptyDir") or {}).get("sizeLimit")
-    medium = (found.get("emptyDir") or {}).get("medium") or "disk"
-    what = f"emptyDir ({medium})" if kind == "emptyDir" else kind
-    limit = parse_quantity(size) if size is not None else None
-    return ShmDeclared(limit or None, f"{what} {volume} in the spec of {raw['metadata']['name']}")

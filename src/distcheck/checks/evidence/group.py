@@ -24,11 +24,19 @@ class Target(Struct, frozen=True, omit_defaults=True):
     size_from: str = ""
 
 
-class ShmDeclared(Struct, frozen=True):
-    """`/dev/shm` as the pod's spec declares it; `size_bytes` None where no limit is written."""
+class ShmDeclared(Struct, frozen=True, omit_defaults=True):
+    """`/dev/shm` as the pod's spec declares it; `size_bytes` None where no limit is written.
+
+    `medium` is that of an emptyDir; None for another kind of volume. `elsewhere` are the
+    containers that mount it there where the one of the ranks does not: it may be none.
+    `memory_limit` is the pod's, which the kubelet sets only where every container has one.
+    """
 
     size_bytes: int | None
     source: str
+    medium: Literal["memory", "disk"] | None = None
+    elsewhere: tuple[str, ...] | None = None
+    memory_limit: int | None = None
 
 
 class Pod(Struct, frozen=True, omit_defaults=True):
