@@ -273,8 +273,10 @@ class PodLooker:
 
 def _with_logs(look: PodLook, logs: Distilled | Missing) -> PodLook:
     if isinstance(logs, Missing):
-        return structs.replace(look, nccl=logs, vllm=logs, engine=logs)
-    return structs.replace(look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine)
+        return structs.replace(look, nccl=logs, vllm=logs, engine=logs, ray_log=logs)
+    return structs.replace(
+        look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine, ray_log=logs.ray
+    )
 
 
 def _gone(why: str) -> Looks[Seen]:

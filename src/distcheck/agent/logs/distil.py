@@ -3,18 +3,20 @@
 from collections.abc import Iterable
 
 import msgspec
-from msgspec import Struct
+from msgspec import Struct, field
 from msgspec.structs import replace
 
-from distcheck.agent.logs import vllm_merge
+from distcheck.agent.logs import ray, vllm_merge
 from distcheck.agent.logs.engines import EngineReader, merged
 from distcheck.agent.logs.framing import LONGEST_LINE, Framing
 from distcheck.agent.logs.lines import Lines, Readers
 from distcheck.agent.logs.nccl import NcclReader, NcclState
+from distcheck.agent.logs.ray import RayLogState, RayReader
 from distcheck.agent.logs.vllm import VllmReader, VllmState
 from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.nccl import NcclLog
+from distcheck.checks.evidence.ray_log import RayLog
 from distcheck.checks.evidence.vllm import VllmLog
 from distcheck.checks.knowledge import nccl_merge
 
@@ -31,6 +33,7 @@ class Distilled(Struct, frozen=True):
     lines: int
     cut: str | None = None
     engine: EngineLog = EngineLog()
+    ray: RayLog = RayLog()
 
 
 class DistillerState(Struct):
@@ -44,6 +47,7 @@ class DistillerState(Struct):
     bytes: int
     lines: int
     cut: int = 0
+    ray: RayLogState = field(default_factory=RayLogState)
 
 
 _STATE = msgspec.msgpack.Decoder(DistillerState)
@@ -85,6 +89,7 @@ class Distiller:
             bytes=self._bytes,
             lines=self._lines.read,
             cut=self._framing.lost,
+            ray=self._readers.ray.state(),
         )
         return msgspec.msgpack.encode(state)
 
@@ -129,11 +134,12 @@ class Distiller:
             self._lines.read,
             cut,
             self._readers.engine.result(),
+            self._readers.ray.result(),
         )
 
 
 def _fresh(source: str) -> Readers:
-    return Readers(NcclReader(source), VllmReader(source), EngineReader(source))
+    return Readers(NcclReader(source), VllmReader(source), EngineReader(source), RayReader(source))
 
 
 def _restored(source: str, state: DistillerState) -> Readers:
@@ -141,6 +147,7 @@ def _restored(source: str, state: DistillerState) -> Readers:
         NcclReader(source, state.nccl),
         VllmReader.restored(source, state.vllm),
         EngineReader.restored(source, state.engine),
+        RayReader.restored(source, state.ray),
     )
 
 
@@ -170,4 +177,5 @@ def combine(parts: Iterable[Distilled]) -> Distilled:
         sum(p.lines for p in every),
         next((p.cut for p in every if p.cut), None),
         merged(p.engine for p in every),
+        ray.merged(p.ray for p in every),
     )

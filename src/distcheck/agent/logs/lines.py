@@ -8,6 +8,7 @@ from msgspec.structs import replace
 from distcheck.agent.logs.engines import EngineReader
 from distcheck.agent.logs.framing import LONGEST_LINE, Framing
 from distcheck.agent.logs.nccl import NcclReader
+from distcheck.agent.logs.ray import RayReader
 from distcheck.agent.logs.search import Hits, Search
 from distcheck.agent.logs.vllm import VllmReader
 from distcheck.checks.evidence.nccl import NcclLog
@@ -21,7 +22,7 @@ _DENSE = 800
 _LONGEST_KNOWN = 1024
 """Bytes of a line of which the like is worth knowing."""
 
-_ENGINES = (*VllmReader.WANTED, *EngineReader.WANTED)
+_ENGINES = (*VllmReader.WANTED, *EngineReader.WANTED, *RayReader.WANTED)
 _OTHER_NEEDLES = tuple(dict.fromkeys((*_ENGINES, *NcclReader.WANTED[1:], *_CRI_PART)))
 _OTHERS = Search(_OTHER_NEEDLES)
 _EVERY = Search((*NcclReader.WANTED[:1], *_OTHER_NEEDLES))
@@ -33,13 +34,14 @@ class Readers(NamedTuple):
     nccl: NcclReader
     vllm: VllmReader
     engine: EngineReader
+    ray: RayReader
 
 
 class Lines:
     """Gives lines to the readers, `read` of them so far."""
 
     def __init__(self, readers: Readers, framing: Framing, read: int) -> None:
-        self._nccl, self._engines = readers.nccl, (readers.vllm, readers.engine)
+        self._nccl, self._engines = readers[0], readers[1:]
         self._framing = framing
         self.read = read
 

@@ -12,6 +12,7 @@ from distcheck.checks.evidence.open_devices import OpenDevices
 from distcheck.checks.evidence.process import Process, Processes, host_pid
 from distcheck.checks.evidence.ras import RasStatus
 from distcheck.checks.evidence.ray import RayCluster, RayletAnswers, RayLocal
+from distcheck.checks.evidence.ray_log import RayLog
 from distcheck.checks.evidence.rdma import QueuePairs, RdmaAccess, RdmaDevices
 from distcheck.checks.evidence.rendezvous import NameLookups
 from distcheck.checks.evidence.seen import Missing, Seen
@@ -132,6 +133,7 @@ class PodLook(Struct, frozen=True):
     ras: RasStatus | Missing = Missing("NCCL's RAS was not asked")
     names: NameLookups | Missing = Missing("no name was looked up in its namespace")
     ray_local: RayLocal | Missing = Missing("what of Ray runs in it was not looked at")
+    ray_log: RayLog | Missing = Missing("no log was read for what Ray says of its start")
     raylets: RayletAnswers | Missing = Missing("no raylet was asked from it")
 
     @classmethod

@@ -66,8 +66,10 @@ def _logs(seen: PodSeen, why: str) -> Distilled | Missing:
 
 def _with_logs(look: PodLook, logs: Distilled | Missing) -> PodLook:
     if isinstance(logs, Missing):
-        return structs.replace(look, nccl=logs, vllm=logs, engine=logs)
-    return structs.replace(look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine)
+        return structs.replace(look, nccl=logs, vllm=logs, engine=logs, ray_log=logs)
+    return structs.replace(
+        look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine, ray_log=logs.ray
+    )
 
 
 def gpus_missing(seen: Sequence[PodSeen], why: str) -> Missing:
