@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distcheck.agent.door import MAX_PEERS, BadQuestion, asked_of
+from distcheck.agent.door import MAX_PEERS, BadQuestion, asked_of, to_listen
+from distcheck.agent.listening import AskedToListen, ListenAt
 from distcheck.agent.node import Asked
 from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.settings import SettingsError, read_settings, split_address
@@ -68,3 +69,38 @@ def test_settings_come_from_the_environment_and_an_unknown_one_is_named() -> Non
     assert (settings.node, settings.timeout, settings.port_probes) == ("gpu-a", 2.5, False)
     with pytest.raises(SettingsError, match="nod"):
         read_settings({"DISTCHECK_NOD": "gpu-a"})
+
+
+def test_places_to_listen_at_and_expected_addresses_are_understood() -> None:
+    asked = to_listen("pod=llm/a-0%7C10.0.0.2&from=10.0.0.3&from=fd00::3")
+    assert asked == AskedToListen((ListenAt("llm/a-0", "10.0.0.2"),), ("10.0.0.3", "fd00::3"))
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("pod=llm/a-0", "is not like llm/vllm-head-0"),
+        ("pod=llm/a-0|169.254.169.254", "link-local"),
+        ("pod=llm/a-0|0.0.0.0", "not an address of one host"),
+        ("pod=llm/a-0|10.0.0.2&from=vllm", "is not an IP address"),
+        ("pod=llm/a-0|10.0.0.2&peer=llm/b|10.0.0.3|80|gcs", "unknown parameter: peer"),
+        ("from=10.0.0.3", "ask for 1 to"),
+    ],
+)
+def test_listening_anywhere_else_is_refused(query: str, says: str) -> None:
+    with pytest.raises(BadQuestion, match=says):
+        to_listen(query)
+
+
+def test_a_peer_at_a_listener_has_its_nonce_and_any_other_fifth_word_is_refused() -> None:
+    peer = "pod=llm/a&peer=llm/b|10.0.0.2|41000|nccl|"
+    assert asked_of(peer + "0f" * 16).targets[0].nonce == "0f" * 16
+    with pytest.raises(BadQuestion, match="is not like"):
+        asked_of(peer + "0F" * 16)
+
+
+def test_peers_of_another_namespace_are_of_another_group() -> None:
+    with pytest.raises(BadQuestion, match="of one namespace"):
+        asked_of("pod=llm/a&peer=kube-system/dns|10.0.0.2|53|gcs")
+    with pytest.raises(BadQuestion, match="of one namespace"):
+        asked_of("pod=llm/a&pod=web/b&peer=llm/c|10.0.0.2|6379|gcs")

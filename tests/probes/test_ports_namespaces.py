@@ -1,21 +1,18 @@
 """Connections from inside another network namespace, with real firewall rules in the way."""
 
 import os
-import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
-from tests.probes.node_folder import need_root
+from tests.probes.namespaces import PEER, PEER6, POD, POD6, inside, join, need_namespaces, sh
 
 from distcheck.agent.probes import ports
 from distcheck.agent.probes.ports import PortTarget
 from distcheck.checks.evidence import PortProbe
 
-POD, PEER = "10.213.77.2", "10.213.77.3"
-POD6, PEER6 = "fd77:213::2", "fd77:213::3"
 LISTEN = """
 import socket
 s = [socket.create_server(("10.213.77.3", p)) for p in range(7001, 7010)]
@@ -46,67 +43,21 @@ table inet distcheck {
 """
 
 
-def _sh(*words: str, text: str | None = None) -> None:
-    subprocess.run(words, check=True, input=text, text=True, capture_output=True)
-
-
 @pytest.fixture(scope="module")
 def pod() -> Iterator[Path]:
     """`ns/net` of a process in a namespace that a second one is joined to."""
-    for tool in ("ip", "nft", "unshare"):
-        why = need_root(tool)
-        if why:
-            assert not os.environ.get("CI"), f"CI {why}"
-            pytest.skip(why)
+    need_namespaces()
     one, two = (f"distcheck-{os.getpid()}-{n}" for n in "ab")
     with ExitStack() as stack:
         for name in (one, two):
-            _sh("ip", "netns", "add", name)
-            stack.callback(_sh, "ip", "netns", "del", name)
-        _join(one, two)
-        _sh("ip", "netns", "exec", two, "nft", "-f", "-", text=RULES)
-        _sh("ip", "netns", "exec", one, "nft", "-f", "-", text=OUTBOUND)
-        stack.enter_context(_inside(two, "python3", "-c", LISTEN))
-        pid = stack.enter_context(_inside(one, "sh", "-c", "echo ready; read -r over"))
+            sh("ip", "netns", "add", name)
+            stack.callback(sh, "ip", "netns", "del", name)
+        join(one, two)
+        sh("ip", "netns", "exec", two, "nft", "-f", "-", text=RULES)
+        sh("ip", "netns", "exec", one, "nft", "-f", "-", text=OUTBOUND)
+        stack.enter_context(inside(two, "python3", "-c", LISTEN))
+        pid = stack.enter_context(inside(one, "sh", "-c", "echo ready; read -r over"))
         yield Path(f"/proc/{pid}/ns/net")
-
-
-def _join(one: str, two: str) -> None:
-    veth = f"dc{os.getpid()}"
-    _sh(
-        "ip",
-        "link",
-        "add",
-        f"{veth}a",
-        "netns",
-        one,
-        "type",
-        "veth",
-        "peer",
-        f"{veth}b",
-        "netns",
-        two,
-    )
-    for name, end, ip, ip6 in ((one, "a", POD, POD6), (two, "b", PEER, PEER6)):
-        run = ("ip", "-n", name)
-        _sh(*run, "addr", "add", f"{ip}/24", "dev", f"{veth}{end}")
-        _sh(*run, "addr", "add", f"{ip6}/64", "dev", f"{veth}{end}", "nodad")
-        _sh(*run, "link", "set", f"{veth}{end}", "up")
-        _sh(*run, "link", "set", "lo", "up")
-
-
-@contextmanager
-def _inside(name: str, *words: str) -> Iterator[int]:
-    """The pid of a process in that namespace, once it is ready."""
-    command = ["ip", "netns", "exec", name, *words]
-    pipe = subprocess.PIPE
-    with subprocess.Popen(command, stdin=pipe, stdout=pipe) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        assert process.stdout.readline() == b"ready\n"
-        yield process.pid
-        process.stdin.write(b"\n")
-        process.stdin.close()
 
 
 def tried(pod: Path, address: str, port: int) -> PortProbe:

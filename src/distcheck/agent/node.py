@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
 
 from msgspec import Struct, structs
 
@@ -12,6 +13,8 @@ from distcheck.agent.earlier import Earlier
 from distcheck.agent.gpu_watch import GpuWatch
 from distcheck.agent.kernel_look import Kernel
 from distcheck.agent.netlink import Ask
+from distcheck.agent.listeners import Allowance, Listeners
+from distcheck.agent.listening import AskedToListen, ListenAt, Listens, NodeListens
 from distcheck.agent.peer_address import resolved
 from distcheck.agent.pod_logs import PodLogs
 from distcheck.agent.pod_look import Here, Looks, NodePod, PodLooker
@@ -37,6 +40,7 @@ _WAITS = 4
 _AGAIN = 0.25
 OTHERS = "another pod"
 """Stands for the name of a pod that was not asked for."""
+Gone = Callable[[], bool]
 GcsLook = Callable[[str], "RayCluster | Missing"]
 
 
@@ -69,13 +73,14 @@ class NodeAgent:
         self.watch = GpuWatch(settings, nvml, self._proc)
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
+        self.listeners, self._allowance = Listeners(), Allowance()
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
         """How each probe's last look went."""
         return {**self.tail.outcomes, **self.watch.outcomes, **self.probing.outcomes}
 
-    def look(self, asked: Asked, is_gone: Callable[[], bool] = lambda: False) -> NodeLook:
+    def look(self, asked: Asked, is_gone: Gone = lambda: False) -> NodeLook:
         """What is to be seen of these pods now. Never writes; one look at a time.
 
         A look that takes too long goes on in its thread; logs that it has read by then are
@@ -90,6 +95,32 @@ class NodeAgent:
             return self._look(asked, clock.now())
         finally:
             self._one_at_a_time.release()
+
+    def listen(self, asked: AskedToListen, is_gone: Gone = lambda: False) -> NodeListens:
+        """Listen in the network namespaces of these pods for some seconds, where that is on.
+
+        Raises:
+            Busy: others were before, for too long, or the one who asked `is_gone`.
+        """
+        self._take_turn(is_gone)
+        try:
+            self.probing.begin()
+            pods = self.probing.run("proc", self._pods)
+        finally:
+            self._one_at_a_time.release()
+        known = () if isinstance(pods, Missing) else pods
+        chosen = {p.folder.key: p for p in _chosen(known, [at.pod for at in asked.at])}
+        opened = (self._opened(at, chosen.get(at.pod), asked.sources) for at in asked.at)
+        return NodeListens(self._settings.node, __version__, tuple(opened))
+
+    def _opened(self, at: ListenAt, pod: NodePod | None, sources: Sequence[str]) -> Listens:
+        node = self._settings.node
+        if not self._settings.port_probes:
+            return Listens(at.pod, at.address, why=f"port probes are switched off on {node}")
+        if pod is None or not pod.tasks:
+            return Listens(at.pod, at.address, why=f"no process of {at.pod} is seen on {node}")
+        namespace = Path(self._settings.host_proc) / str(pod.tasks[0].pid) / "ns" / "net"
+        return self.listeners.open(namespace, at, sources)
 
     def _take_turn(self, is_gone: Callable[[], bool]) -> None:
         if not self._waiting.acquire(blocking=False):
@@ -126,6 +157,7 @@ class NodeAgent:
             self._rdma,
             self._kernel,
             self.watch.levels,
+            self._allowance,
         )
         ray_later = self._ray(chosen)
         lookers = [PodLooker(here, _with_main(pod, gpus)).start(asked.targets) for pod in chosen]

@@ -33,6 +33,30 @@ def why_not(address: str) -> str | None:
     return None
 
 
+def plain(address: str) -> str:
+    """One way of writing an address; what is none stays as it is."""
+    try:
+        return str(ipaddress.ip_address(address))
+    except ValueError:
+        return address
+
+
+def too_far(address: str, own: str) -> str | None:
+    """Why a pod with the address `own` has no pod of its group at `address`, if so.
+
+    Pods have private addresses, or, where nodes and pods have public ones, such as are near
+    each other (the first 12 bits of IPv4, 48 of IPv6).
+    """
+    ip, here = ipaddress.ip_address(address), ipaddress.ip_address(own)
+    if ip.is_loopback:
+        return f"{address} is the pod itself"
+    bits = 20 if ip.version == 4 else 80
+    near = ip.version == here.version and int(ip) >> bits == int(here) >> bits
+    if ip.is_global and not near:
+        return f"{address} is a public address, and not near {own}"
+    return None
+
+
 def _beyond(ip: Ip) -> bool:
     """240.0.0.0/4 with the broadcast address, and 0.0.0.0/8, which is the host itself."""
     return ip.version == 4 and (ip.is_reserved or ip.packed[0] == 0)

@@ -11,12 +11,14 @@ from distcheck.agent import rdma_access
 from distcheck.agent.debug_file import debug_files
 from distcheck.agent.engine_arguments import evidence
 from distcheck.agent.kernel_look import Kernel, KernelLooker
+from distcheck.agent.listeners import CONNECTIONS, Allowance
 from distcheck.agent.logs.argv import engine_flags
 from distcheck.agent.logs.distil import Distilled
 from distcheck.agent.pod_logs import PodLogs
 from distcheck.agent.probes import ports, raylets, sockets
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.podlogs import PodFolder
+from distcheck.agent.probes.port_listener import ephemeral_range
 from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import ProbeError, Probing
 from distcheck.agent.probes.proc import Proc, Task
@@ -42,6 +44,7 @@ _LOGS, _FOLLOWED = 4, 3
 """Times the usual limit that a look at logs may take, and that it waits for the tailer."""
 _WAITS_FOR_RAS = 2
 """Times the usual limit: RAS itself waits some seconds for a process that is silent."""
+_NO_MORE = f"more than {CONNECTIONS} connections in a minute"
 _RAY = ("raylet", "gcs_server")
 
 
@@ -86,6 +89,7 @@ class Here(Struct, frozen=True):
     rdma: RdmaSysfs
     kernel: Kernel
     levels: ShmLevels
+    allowance: Allowance
 
 
 class PodLooker:
@@ -264,11 +268,15 @@ class PodLooker:
         _, environ, _ = self._environ()
         try:
             own = environ.get("VLLM_HOST_IP") if ports.is_own(path) else None
-            seen = ports.look(path, own, wanted)
+            granted = self._here.allowance.take(len(wanted))
+            seen = ports.look(path, own, wanted[:granted], (self._here.settings.api_server,))
+            ephemeral = ephemeral_range(path)
         except OSError as error:
             refused = why_refused(error, "ports as pods reach them", ENTERING)
             raise ProbeError(refused or str(error)) from error
-        return PortProbes(tuple(seen), f"network namespace of pid {main.pid}", self._here.now)
+        left = (ports.not_tried(t, _NO_MORE) for t in wanted[granted:])
+        where = f"network namespace of pid {main.pid}"
+        return PortProbes((*seen, *left), where, self._here.now, ephemeral)
 
 
 def _with_logs(look: PodLook, logs: Distilled | Missing) -> PodLook:

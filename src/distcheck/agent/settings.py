@@ -24,10 +24,11 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     the kubelet's socket that tells which devices it gave to which pod.
     `look_every` is seconds between the looks that the GPU and `/dev/shm` metrics show; 0 is
     never, and there are no such metrics then.
-    `port_probes` lets it connect from inside the pods' network namespaces, which needs
-    SYS_ADMIN: off unless the deployment grants it.
     `ray_token_file` has the token of Ray clusters that ask for one (`RAY_AUTH_MODE=token`). It
     goes to the head of any group that is asked about, and only where that head asks for it.
+    `port_probes` lets it connect from inside the pods' network namespaces, and listen there
+    for some seconds, which needs SYS_ADMIN: off unless the deployment grants it. `api_server`
+    is an address that it then never connects to; Kubernetes tells it to every container.
     """
 
     node: str = ""
@@ -43,6 +44,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     look_every: float = 60.0
     pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
     ray_token_file: str = ""
+    api_server: str = ""
 
 
 def read_settings(environ: Mapping[str, str]) -> Settings:
@@ -56,6 +58,7 @@ def read_settings(environ: Mapping[str, str]) -> Settings:
         for k, v in environ.items()
         if k.startswith(PREFIX) and not k.startswith(f"{PREFIX}LAB")
     }
+    given.setdefault("api_server", environ.get("KUBERNETES_SERVICE_HOST", ""))
     try:
         return msgspec.convert(given, Settings, strict=False)
     except msgspec.ValidationError as error:

@@ -9,15 +9,17 @@ import errno
 import os
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct
 
+from distcheck.agent.greeting import Heard, hear
 from distcheck.agent.icmp_errors import icmp_error, watch
 from distcheck.agent.netns import entered
-from distcheck.agent.peer_address import why_not
+from distcheck.agent.peer_address import plain, too_far, why_not
 from distcheck.checks.evidence import PortProbe
 from distcheck.checks.evidence.node import PortOutcome
 
@@ -28,28 +30,39 @@ _UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
 class PortTarget(Struct, frozen=True):
-    """One address to try: whose it is, and what uses it."""
+    """One address to try: whose it is, and what uses it.
+
+    `nonce` is what a listener of another agent says there.
+    """
 
     peer: str
     address: str
     port: int
     service: str
+    nonce: str = ""
 
 
-def look(namespace: Path, source: str | None, targets: Sequence[PortTarget]) -> list[PortProbe]:
+def look(
+    namespace: Path,
+    source: str | None,
+    targets: Sequence[PortTarget],
+    barred: Collection[str] = (),
+) -> list[PortProbe]:
     """One connection to each target, from inside the network namespace at path `namespace`.
 
     `source` is the address to start from, where the kernel's choice is not the pod's own.
-    Every connection is closed at once; nothing is sent. Targets beyond the first 64, and
-    addresses that no pod can have, are not tried, and each says so.
+    Every connection is closed at once; nothing is sent, and nothing is read but from a
+    listener of another agent, whose nonce the target has. Targets beyond the first 64,
+    `barred` addresses, and those that no pod of a group can have are not tried, and each
+    says so.
 
     Raises:
         OSError: the process is gone, or its namespace cannot be entered.
     """
     tried, left = targets[:MAX_TARGETS], targets[MAX_TARGETS:]
     with ThreadPoolExecutor(max_workers=MAX_TARGETS) as pool:
-        work = [pool.submit(_enter_and_try, namespace, source, t) for t in tried]
-        return [*(w.result() for w in work), *(_not_tried(t, _TOO_MANY) for t in left)]
+        work = [pool.submit(_enter_and_try, namespace, source, t, barred) for t in tried]
+        return [*(w.result() for w in work), *(not_tried(t, _TOO_MANY) for t in left)]
 
 
 def is_own(namespace: Path) -> bool:
@@ -61,18 +74,33 @@ def is_own(namespace: Path) -> bool:
     return os.path.samestat(namespace.stat(), Path("/proc/thread-self/ns/net").stat())
 
 
-def _not_tried(target: PortTarget, why: str) -> PortProbe:
+def not_tried(target: PortTarget, why: str) -> PortProbe:
+    """A target that was left out, and why."""
     says = f"not tried: {why}"
     return PortProbe(target.peer, target.address, target.port, target.service, "error", says)
 
 
-def _enter_and_try(namespace: Path, source: str | None, target: PortTarget) -> PortProbe:
+def _enter_and_try(
+    namespace: Path, source: str | None, target: PortTarget, barred: Collection[str]
+) -> PortProbe:
     """A socket keeps the namespace that its thread was in when it was made."""
     refused = why_not(target.address)
+    if refused is None and plain(target.address) in barred:
+        refused = f"{target.address} is the Kubernetes API, which is no pod of a group"
     if refused is not None:
-        return _not_tried(target, refused)
-    with entered(namespace):
-        return attempt(source, target)
+        return not_tried(target, refused)
+    with entered(namespace) as own:
+        far = None if own else _too_far(target.address)
+        return attempt(source, target) if far is None else not_tried(target, far)
+
+
+def _too_far(address: str) -> str | None:
+    """Asks the kernel which address of this namespace it would go from; nothing is sent."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with socket.socket(family, socket.SOCK_DGRAM) as asked, suppress(OSError):
+        asked.connect((address, 9))
+        return too_far(address, asked.getsockname()[0])
+    return None
 
 
 def attempt(source: str | None, target: PortTarget) -> PortProbe:
@@ -80,16 +108,20 @@ def attempt(source: str | None, target: PortTarget) -> PortProbe:
     family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
     start = time.monotonic()
     with socket.socket(family, socket.SOCK_STREAM) as client:
-        outcome, detail = _connect(client, source, target)
-    seconds = round(time.monotonic() - start, 4)
+        heard = _connect(client, source, target)
     return PortProbe(
-        target.peer, target.address, target.port, target.service, outcome, detail, seconds
+        target.peer,
+        target.address,
+        target.port,
+        target.service,
+        heard.outcome,
+        heard.detail,
+        round(time.monotonic() - start, 4),
+        heard.seen_as,
     )
 
 
-def _connect(
-    client: socket.socket, source: str | None, target: PortTarget
-) -> tuple[PortOutcome, str]:
+def _connect(client: socket.socket, source: str | None, target: PortTarget) -> Heard:
     client.settimeout(TIMEOUT)
     try:
         watch(client)
@@ -97,10 +129,10 @@ def _connect(
             client.bind((source, 0))
         client.connect((target.address, target.port))
     except TimeoutError:
-        return "filtered", f"no answer in {TIMEOUT:g} s"
+        return Heard("filtered", f"no answer in {TIMEOUT:g} s")
     except OSError as error:
-        return _refusal(client, error)
-    return "open", ""
+        return Heard(*_refusal(client, error))
+    return hear(client, target.nonce, TIMEOUT) if target.nonce else Heard("open")
 
 
 def _refusal(client: socket.socket, error: OSError) -> tuple[PortOutcome, str]:

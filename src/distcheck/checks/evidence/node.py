@@ -38,13 +38,17 @@ __all__ = [
     "ShmMount",
 ]
 
-PortOutcome = Literal["open", "filtered", "rejected", "refused", "error"]
+PortOutcome = Literal["open", "filtered", "rejected", "refused", "silent", "black_hole", "error"]
 
 
 class PortProbe(Struct, frozen=True, omit_defaults=True):
     """One connection tried from inside a pod's network namespace, and how it ended.
 
-    `detail` names who rejected it and how, where the kernel's error queue tells.
+    `detail` names who rejected it and how, where the kernel's error queue tells. At a
+    listener of an agent (`nccl`) an open port has said the agent's own word: it is `silent`
+    where somebody else accepted, and a `black_hole` where small packets come back and
+    full-size ones do not. `seen_as` is the source's address as that listener saw it. At
+    `unused` nobody listens: it should be refused.
     """
 
     peer: str
@@ -54,14 +58,21 @@ class PortProbe(Struct, frozen=True, omit_defaults=True):
     outcome: PortOutcome
     detail: str = ""
     seconds: float = 0.0
+    seen_as: str = ""
 
 
 class PortProbes(Seen, frozen=True, tag="port-probes"):
-    """All connections tried from one pod. `where` says which namespace they started in."""
+    """All connections tried from one pod. `where` says which namespace they started in.
+
+    `ephemeral` is that namespace's `ip_local_port_range`, from which NCCL's ports are.
+    `unlistened` says of pods, by key, why no listener was opened there.
+    """
 
     probes: tuple[PortProbe, ...]
     where: str = ""
     seen_at: str | None = None
+    ephemeral: tuple[int, int] | None = None
+    unlistened: dict[str, str] = field(default_factory=dict)
 
 
 class Connection(Struct, frozen=True):
