@@ -16,6 +16,8 @@ from distcheck.checks.facts.nccl_sockets import sockets_because
 from distcheck.checks.facts.nccl_transports import Transports
 from distcheck.checks.facts.rdma_state import RdmaStates
 from distcheck.checks.facts.small_group import SmallGroup
+from distcheck.checks.facts.traffic import Traffic
+from distcheck.checks.kernel_verdict import with_kernel
 from distcheck.checks.knowledge import networks, transports
 from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.names import few
@@ -27,9 +29,7 @@ from distcheck.checks.without_log import without_log
 
 @check("NCCL002")
 @with_causes(sockets=SOCKETS)
-def rdma_between_nodes(
-    nccl: Transports | Missing, small: SmallGroup, rdma: RdmaStates | Missing
-) -> Verdict:
+def rdma_between_nodes(traffic: Traffic, small: SmallGroup, rdma: RdmaStates | Missing) -> Verdict:
     """Ranks on different nodes talk over RDMA, not over sockets.
 
     Proves:
@@ -39,8 +39,13 @@ def rdma_between_nodes(
         is NCCL005's. It does not prove bandwidth, nor that the NIC reads GPU memory
         itself (NCCL003).
 
+        Where no log tells, the kernels of the nodes may: queue pairs of ranks on every node
+        that are each other's peers, beside TCP that carried no more than setting up takes.
+        Then it proves that NCCL's network is RDMA, not that every channel was used.
+
     Causes:
         {sockets}
+        sockets-without-log: TCP carried the data and no HCA is open; no log says why
         gpu-direct-tcp: the network is GPU-direct TCP, which is not RDMA
 
     Remedy:
@@ -49,6 +54,10 @@ def rdma_between_nodes(
         uses one. Take NCCL_IB_DISABLE and NCCL_NET=Socket out of its environment, and let
         NCCL_IB_HCA name devices that `ibv_devinfo` lists in the container.
     """
+    return with_kernel(_by_log(traffic.nccl, small, rdma), traffic, rdma)
+
+
+def _by_log(nccl: Transports | Missing, small: SmallGroup, rdma: RdmaStates | Missing) -> Verdict:
     if isinstance(nccl, Missing):
         return without_log(nccl, small.no_other_node, small.lone or small.one_pod)
     if nccl.sockets:
