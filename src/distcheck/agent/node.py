@@ -12,9 +12,9 @@ from distcheck.agent import clock, netlink
 from distcheck.agent.earlier import Earlier
 from distcheck.agent.gpu_watch import GpuWatch
 from distcheck.agent.kernel_look import Kernel
-from distcheck.agent.netlink import Ask
 from distcheck.agent.listeners import Allowance, Listeners
 from distcheck.agent.listening import AskedToListen, ListenAt, Listens, NodeListens
+from distcheck.agent.netlink import Ask
 from distcheck.agent.peer_address import resolved
 from distcheck.agent.pod_logs import PodLogs
 from distcheck.agent.pod_look import Here, Looks, NodePod, PodLooker

@@ -13,12 +13,12 @@ _STRANGER = 900
 
 def write_gpus(layout: Layout, member: Member) -> None:
     """`nvml.json`: every GPU, and the node's numbers of the processes on it."""
-    busy = {r.gpu: r for r in layout.ranks_on(member) if layout.engine(r).progress != "waiting"}
+    busy = {r.gpu: r for r in layout.ranks_on(member) if layout.engine(r).runs}
     gpus = [_gpu(layout, member, index, busy.get(index)) for index in range(GPUS)]
     if layout.world.mig:
         _cut(member, gpus[0])
     if layout.world.tenant == member.node:
-        _add_tenant(member, gpus[0])
+        _add_tenant(member, gpus[0], layout.world.tenant_gib * GIB)
     (member.folder / "nvml.json").write_text(json.dumps({"driver": "570.133.20", "gpus": gpus}))
 
 
@@ -49,9 +49,9 @@ def _cut(member: Member, gpu: dict[str, Any]) -> None:
     gpu["processes"] = []
 
 
-def _add_tenant(member: Member, gpu: dict[str, Any]) -> None:
+def _add_tenant(member: Member, gpu: dict[str, Any], held: int) -> None:
     """A process of the node itself that holds memory on `gpu`."""
     pid = member.host_pid(_STRANGER)
     write_stranger(member, pid)
-    gpu["processes"].append({"pid": pid, "memory_used": 4 * GIB})
-    gpu["memory_used"] += 4 * GIB
+    gpu["processes"].append({"pid": pid, "memory_used": held})
+    gpu["memory_used"] += held

@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator, Sequence
 
 from msgspec import Struct
 
-from distcheck.lab.layout import GPUS, NCCL, Layout, Rank
+from distcheck.lab import failures
+from distcheck.lab.layout import GPUS, Layout, Rank
 from distcheck.lab.scenario import Engine, Scene
 
 CHANNELS = 4
@@ -62,13 +63,16 @@ def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[st
     engine = layout.world.engines[rank.engine]
     if engine.progress in ("waiting", "rendezvous"):
         return
-    write = _Writer(rank, layout.world)
+    write = _Writer(rank, layout.world, engine.fails)
     own = [c for c in comms if rank in c.members]
     if own:
         yield from write.process()
+    if own and engine.fails == "no-interface":
+        return
     for comm in own:
         if engine.progress == "bootstrap":
-            yield from write.no_answer(comm)
+            versions = engine.fails == "nccl-versions"
+            yield from write.other_version(comm) if versions else write.no_answer(comm)
             return
         yield from write.start(comm)
         if engine.progress == "init":
@@ -80,19 +84,22 @@ def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[st
 class _Writer:
     """Lines of one process: the prefix is `host:pid:tid [cudaDev] NCCL INFO`."""
 
-    def __init__(self, rank: Rank, world: Scene) -> None:
-        self.rank = rank
+    def __init__(self, rank: Rank, world: Scene, fails: str) -> None:
+        self.rank, self.fails = rank, fails
         self.world = world
         self.prefix = f"{rank.member.pod}:{rank.pid}:{rank.pid} [{rank.local}] NCCL INFO "
 
     def process(self) -> Iterator[str]:
         """What is printed once in a process: version, interface, settings, network."""
-        interface = f"eth0:{self.rank.member.ip}<0>"
-        yield f"{self.prefix}Bootstrap: Using {interface}"
-        yield f"{self.prefix}cudaDriverVersion 12080"
-        yield f"{self.prefix}NCCL version {NCCL}+cuda12.8"
+        interface = failures.interface(self.fails, self.rank.member.ip)
         for name, value in self.world.nccl_settings.items():
             yield f"{self.prefix}{name} set by environment to {value}."
+        if self.fails == "no-interface":
+            yield from self._warned("bootstrap.cc:128", "Bootstrap : no socket interface found")
+            return
+        yield f"{self.prefix}Bootstrap: Using {interface}"
+        yield f"{self.prefix}cudaDriverVersion 12080"
+        yield f"{self.prefix}NCCL version {failures.nccl_version(self.fails, self.rank)}+cuda12.8"
         yield f"{self.prefix}NET/Plugin: Could not find: libnccl-net.so."
         if self.world.network == "ib":
             devices = " ".join(f"[{i}]mlx5_{i}:1/IB" for i in range(GPUS))
@@ -116,7 +123,8 @@ class _Writer:
         yield f"{self.prefix}{self._comm(comm)} - Init START"
         if root == self.rank.member:
             return
-        what = f"connect to {root.ip}<{_ROOT_PORT}> returned Connection timed out"
+        address, why = failures.unreached(self.fails, root.ip)
+        what = f"connect to {address}<{_ROOT_PORT}> returned {why}"
         warn = self.prefix.replace("NCCL INFO ", "misc/socket.cc:448 NCCL WARN ")
         for number in (1, _TRIES - 1):
             sleep = f"retrying ({number}/{_TRIES - 1}) after sleep for {number * 100} msec"
@@ -125,6 +133,16 @@ class _Writer:
         yield f"{warn}socketPollConnect: {what}, exceeded error retry count after {_TRIES} attempts"
         yield f"{self.prefix}misc/socket.cc:567 -> 6"
         yield f"{self.prefix}bootstrap.cc:773 -> 6"
+
+    def other_version(self, comm: Comm) -> Iterator[str]:
+        """The first exchange between the ranks, which shows that they are not alike."""
+        yield from self.start(comm)
+        yield from self._warned("init.cc:1009", failures.other_versions())
+        yield f"{self.prefix}init.cc:1488 -> 5"
+
+    def _warned(self, place: str, text: str) -> Iterator[str]:
+        yield ""
+        yield self.prefix.replace("NCCL INFO ", f"{place} NCCL WARN ") + text
 
     def no_space(self) -> Iterator[str]:
         """A full /dev/shm of 64 MiB: only two ranks of a node get their pool."""

@@ -48,7 +48,7 @@ def _processes(layout: Layout, member: Member) -> Iterator[Proc]:
     yield from _of_engines(layout, member)
     parent = RAYLET if layout.world.ray else API
     for rank in layout.ranks_on(member):
-        if layout.engine(rank).progress != "waiting" and not rank.alone:
+        if layout.engine(rank).runs and not rank.alone:
             yield Proc(rank.pid, parent, [worker_title(layout, rank)], 25)
 
 
@@ -62,7 +62,7 @@ def _of_ray(layout: Layout, member: Member) -> Iterator[Proc]:
 
 
 def _of_engines(layout: Layout, member: Member) -> Iterator[Proc]:
-    for engine in layout.world.engines:
+    for engine in (e for e in layout.world.engines if not e.fails):
         copies = cores_on(layout, engine, member)
         first = engine.nodes[0] == member.node
         if copies or first:

@@ -8,6 +8,17 @@ from distcheck.checks.verdict import Outcome
 
 NodeName = Literal["gpu-a", "gpu-b"]
 Service = Literal["rendezvous"]
+Fails = Literal[
+    "",
+    "no-route",
+    "wrong-interface",
+    "no-interface",
+    "nccl-versions",
+    "gpu-taken",
+    "out-of-memory",
+    "kv-too-small",
+]
+"""How an engine fails; `lab/failures.py` has the words."""
 ModelName = Literal["llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b-fp8", "deepseek-v3"]
 GIB = 1 << 30
 MIB = 1 << 20
@@ -17,14 +28,23 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
     """One running server: its degrees, and the nodes its ranks run on.
 
     `progress` is how far it came: `waiting` for a placement group, at the `rendezvous`
-    of its ranks, in NCCL's `bootstrap`, in its `init`, or `serving`.
+    of its ranks, in NCCL's `bootstrap`, in its `init`, `loading` its weights, or `serving`.
+    `fails` is what ended it there: its processes are gone, and the container is not.
     """
 
     tp: int = 16
     pp: int = 1
     dp: int = 1
     nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
-    progress: Literal["waiting", "rendezvous", "bootstrap", "init", "serving"] = "serving"
+    progress: Literal["waiting", "rendezvous", "bootstrap", "init", "loading", "serving"] = (
+        "serving"
+    )
+    fails: Fails = ""
+
+    @property
+    def runs(self) -> bool:
+        """Whether its ranks are processes on GPUs."""
+        return self.progress != "waiting" and not self.fails
 
     @property
     def ranks(self) -> int:
@@ -66,7 +86,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     `ray_nodes` have joined Ray; `agents` are the nodes with an agent; SYNs to `dropped`
     services are dropped. The NICs of `without_gdr` nodes do not reach GPU memory, and
     `nccl_settings` are variables that NCCL finds set in every container. A `tenant` is a node
-    where a process of another pod holds memory on the first GPU. `visible` is the containers'
+    where a process of no pod holds `tenant_gib` on the first GPU. `visible` is the containers'
     CUDA_VISIBLE_DEVICES; with `mig` the pod has one slice of a GPU. `engine_answers` is whether
     the engine's port answers. `forbidden` are what the caller may do with no pod of the group,
     such as `pods/exec`.
@@ -99,6 +119,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     logs: Literal["kept", "rotated", "last-week", "last-week-same-pids"] = "kept"
     engine_answers: bool = True
     tenant: NodeName | None = None
+    tenant_gib: int = 4
     forbidden: tuple[str, ...] = ()
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from distcheck.lab import failures
 from distcheck.lab.layout import API, COORDINATOR, NCCL, VLLM, Layout, Member, Rank
 from distcheck.lab.memory import cache_gib, kv_tokens
 from distcheck.lab.model import DRAFT, model_of
@@ -21,6 +22,9 @@ def worker_head(layout: Layout, rank: Rank) -> Iterator[Line]:
     if engine.progress == "waiting":
         return
     write = _Writer(layout, log_prefix(layout, rank, placed=False))
+    if engine.fails == "gpu-taken" and (error := failures.worker_error(layout, rank)):
+        yield write.error(29, "multiproc_executor.py:596", error)
+        return
     yield write.line(30, "parallel_state.py:973", _meeting(layout, rank), level="DEBUG")
     if engine.progress != "rendezvous":
         yield write.line(33, "pynccl.py:70", f"vLLM is using nccl=={NCCL}")
@@ -29,7 +33,9 @@ def worker_head(layout: Layout, rank: Rank) -> Iterator[Line]:
 def worker_tail(layout: Layout, rank: Rank) -> Iterator[Line]:
     """A worker after its communicators: its rank, its weights, its room for the cache."""
     world, engine = layout.world, layout.engine(rank)
-    if engine.progress != "serving":
+    if engine.progress not in ("loading", "serving"):
+        if engine.fails and (error := failures.worker_error(layout, rank)):
+            yield _Writer(layout, "").error(35, "multiproc_executor.py:596", error)
         return
     yield _Writer(layout, log_prefix(layout, rank, placed=False)).line(
         36, "parallel_state.py:1165", _place(engine, rank)
@@ -39,9 +45,15 @@ def worker_tail(layout: Layout, rank: Rank) -> Iterator[Line]:
     left = cache_gib(world, engine, rank.pp_rank)
     start = f"Starting to load model {model_of(world).path}..."
     yield write.line(36, "gpu_model_runner.py:2338", start)
+    if engine.fails == "out-of-memory" and (error := failures.worker_error(layout, rank)):
+        yield write.error(61, "multiproc_executor.py:596", error)
+    if engine.progress == "loading" and engine.fails != "kv-too-small":
+        return
     yield write.line(78, "default_loader.py:268", "Loading weights took 41.02 seconds")
     loaded = f"Model loading took {gib:.4f} GiB and {LOAD_SECONDS} seconds"
     yield write.line(78, "gpu_model_runner.py:2392", loaded)
+    if engine.fails == "kv-too-small":
+        left = 1.98
     yield write.line(85, "gpu_worker.py:298", f"Available KV cache memory: {left:.2f} GiB")
 
 
@@ -84,6 +96,8 @@ def _core_lines(layout: Layout, engine: Engine, member: Member, copy: int) -> It
         yield core.line(21, "ray_utils.py:345", group)
     if engine.progress == "waiting":
         yield from _waiting(core, size)
+    errors = failures.core_errors(layout, engine.fails)
+    yield from (core.error(88, "core.py:700", error) for error in errors)
     if engine.progress != "serving":
         return
     if layout.world.ray:
@@ -116,11 +130,16 @@ def _config(layout: Layout, engine: Engine) -> str:
     return (
         f"Initializing a V1 LLM engine (v{VLLM}) with config: model='{model.path}', "
         f"speculative_config={draft if drafts else None}, tokenizer='{model.path}', "
-        f"dtype=torch.bfloat16, max_seq_len=32768, tensor_parallel_size={engine.tp}, "
+        f"dtype=torch.bfloat16, max_seq_len={_longest(layout)}, tensor_parallel_size={engine.tp}, "
         f"pipeline_parallel_size={engine.pp}, data_parallel_size={engine.dp}, "
         f"disable_custom_all_reduce=False, quantization={method}, enforce_eager=False, "
         "kv_cache_dtype=auto"
     )
+
+
+def _longest(layout: Layout) -> str:
+    flags = layout.world.flags
+    return flags[flags.index("--max-model-len") + 1] if "--max-model-len" in flags else "32768"
 
 
 def _meeting(layout: Layout, rank: Rank) -> str:
@@ -159,3 +178,7 @@ class _Writer:
         """What is printed `seconds` after the start."""
         stamp = f"{self._layout.at(seconds):%m-%d %H:%M:%S}"
         return seconds, f"{self._who}{level} {stamp} [{place}] {text}"
+
+    def error(self, seconds: float, place: str, text: str) -> Line:
+        """An error of the process."""
+        return self.line(seconds, place, text, "ERROR")

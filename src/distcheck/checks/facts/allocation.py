@@ -82,6 +82,13 @@ def gpu_count(evidence: Evidence, pod: Pod) -> int:
     return len({one.uuid for one in whole}) if whole else pod.gpus
 
 
+def visible_gpus(evidence: Evidence, pod: Pod, gpus: Gpus) -> frozenset[str]:
+    """GPUs of a pod by UUID: the kubelet's word, else all where it asks for every one of them."""
+    given = {one.uuid for one in _whole(evidence, pod)}
+    every = {d.uuid for d in gpus.devices}
+    return frozenset(given or (every if pod.gpus == len(every) else ()))
+
+
 def left_over(evidence: Evidence, pod: Pod, used: set[str]) -> int:
     """GPUs of a pod on which no rank is: by name, or by its limits where the kubelet is silent."""
     whole = _whole(evidence, pod)

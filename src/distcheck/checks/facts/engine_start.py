@@ -32,6 +32,11 @@ class EngineStart(Fact, frozen=True, kw_only=True):
         return cls(gaps=tuple(gaps), cites=tuple(cites))
 
 
+def not_mended(log: VllmLog) -> bool:
+    """Whether the log speaks of an end that no later start has mended."""
+    return any(f.fatal and not _later_start(log, f) for f in log.failures)
+
+
 def dropped_lines(evidence: Evidence) -> tuple[str, ...]:
     """Pods whose logs had more engine lines than their record holds."""
     looks = [(p, evidence.look(p).vllm) for p in evidence.pods]

@@ -150,6 +150,9 @@ GENERIC = frozenset(
 )
 """Failures that say that something failed, and not what: an exception near them says it."""
 
+NOT_AN_END = frozenset({"waiting_for_gpus", "ray_not_found", "worker_hangs", "waiting_for_ranks"})
+"""Words of an engine that is still there."""
+
 FOLLOWS = frozenset({"nccl", "collective_timeout", "ray_channel_timeout", "engine_cores_missing"})
 """Failures of one that waited for another: true, and seldom the first."""
 

@@ -1,0 +1,69 @@
+"""GROUP003."""
+
+from collections.abc import Sequence
+
+from distcheck.checks.cause_tables import with_causes
+from distcheck.checks.check import check
+from distcheck.checks.evidence import Missing
+from distcheck.checks.facts.engine_runs import EndedEngine, EngineRuns
+from distcheck.checks.facts.nccl_failures import Failures
+from distcheck.checks.knowledge.engine_remedies import ENGINE, NOT_AN_END
+from distcheck.checks.knowledge.names import names
+from distcheck.checks.verdict import Verdict, failed, passed, unknown
+
+_OF_NCCL = ("nccl", "collective_timeout")
+_BY_NCCL = "Mend what NCCL004 names: the engine ended because of it."
+_OF_MEMORY = ("gpu_memory_taken", "out_of_memory", "memory_changed", "no_memory_for_kv")
+
+
+@check("GROUP003", weight="supporting")
+@with_causes(ends={k: v for k, v in ENGINE.items() if k not in NOT_AN_END})
+def engine_runs(engine: EngineRuns, nccl: Failures | Missing) -> Verdict:
+    """The engine started and has not ended.
+
+    Proves:
+        Every server of the group answers over HTTP, or says in its log that it started, and
+        no later line of it speaks of an end. It does not prove that a request gets through:
+        an engine whose ranks hang still answers.
+
+    Causes:
+        {ends}
+
+    Remedy:
+        Read the first exception in the named pod's log: what comes after it follows from it.
+    """
+    now = [e for e in engine.ended if not e.again]
+    if now:
+        known = isinstance(nccl, Failures) and nccl.first is not None
+        return _ended(engine, now, nccl_known=known)
+    if engine.ended:
+        says = f"{_of(engine.ended)} ended before ({_told(engine.ended[0])}) and starts again"
+        return unknown(says, [e.cite for e in engine.ended])
+    if not engine.serving:
+        return unknown(f"{names(engine.starting)}: the engine has not said that it serves")
+    says = f"the engine of {names(engine.serving)} serves"
+    return passed(says, engine.serving.values(), engine.serving)
+
+
+def _ended(engine: EngineRuns, ended: Sequence[EndedEngine], *, nccl_known: bool) -> Verdict:
+    first = ended[0]
+    follows = nccl_known and first.cause.id in _OF_NCCL
+    alike = [e for e in ended if e.cause.id == first.cause.id]
+    holders = engine.others[:1] if first.cause.id in _OF_MEMORY else ()
+    held = "".join(
+        f"; a process of {t.whose} (pid {t.pid}) holds {t.gib or 0:.1f} GiB of {t.uuid}"
+        for t in holders
+    )
+    says = f"{_of(alike)} ended: {_told(first)}{held}"
+    cites = [*(e.cite for e in ended), *(t.cite for t in holders)]
+    remedy = _BY_NCCL if follows else first.cause.remedy
+    says += " (NCCL004 has the cause)" if follows else ""
+    return failed(says, first.cause.id, cites, [e.pod for e in ended], remedy)
+
+
+def _of(ended: Sequence[EndedEngine]) -> str:
+    return f"the engine of {names(e.pod for e in ended)}"
+
+
+def _told(one: EndedEngine) -> str:
+    return f"{one.cause.means}: {one.cause.says.rstrip('.')}"

@@ -1,0 +1,119 @@
+"""Whether the engine serves, and if it ended, what of."""
+
+from collections.abc import Iterable, Iterator
+from typing import Self
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, Pod, PodLook, VllmLog
+from distcheck.checks.evidence.engine import EngineLog
+from distcheck.checks.evidence.serving import EngineArguments, EngineHttp
+from distcheck.checks.facts.age import is_before
+from distcheck.checks.facts.allocation import visible_gpus
+from distcheck.checks.facts.engine_start import not_mended
+from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.sharding_gpus import Tenant
+from distcheck.checks.knowledge.weights import GIB
+from distcheck.checks.logs_engine_failure import EngineCause
+from distcheck.checks.logs_engine_failures import engine_failures, engine_root
+
+_CONTEXT = GIB
+"""A process that holds more than this on a GPU has more there than a context."""
+
+
+class EndedEngine(Struct, frozen=True):
+    """The first cause in one pod's log; `again` is an engine that was started after it."""
+
+    pod: str
+    cause: EngineCause
+    seen_at: str | None = None
+    again: bool = False
+
+    @property
+    def cite(self) -> Cite:
+        """The line."""
+        return Cite(f"{self.pod}: {self.cause.says}", self.cause.source, self.seen_at)
+
+
+class EngineRuns(Fact, frozen=True, kw_only=True):
+    """Engines that ended, those that serve, and pods with one that does neither yet.
+
+    `others` are processes of somebody else that hold memory on GPUs of the group.
+    """
+
+    ended: tuple[EndedEngine, ...] = ()
+    serving: dict[str, Cite] = {}  # noqa: RUF012 - frozen, as every fact is
+    starting: tuple[str, ...] = ()
+    others: tuple[Tenant, ...] = ()
+
+    @classmethod
+    def fold(cls, evidence: Evidence) -> Self | Missing:
+        """From logs and the engine's own answers; Missing where neither was to be had."""
+        looks = {p.name: evidence.look(p) for p in evidence.pods}
+        ended = tuple(e for p in evidence.pods if (e := _ended(p, looks[p.name])) is not None)
+        down = {e.pod for e in ended}
+        serving = {n: c for n, look in looks.items() if n not in down and (c := _serves(n, look))}
+        known = down | serving.keys()
+        starting = tuple(n for n, look in looks.items() if n not in known and _is_server(look))
+        if not known and not starting:
+            return Missing(_why_unseen(looks.values()))
+        others = tuple(t for p in evidence.pods for t in _others(evidence, p))
+        gaps = tuple(f"the engine of {name} has not said that it serves" for name in starting)
+        return cls(ended=ended, serving=serving, starting=starting, others=others, gaps=gaps)
+
+
+def _ended(pod: Pod, look: PodLook) -> EndedEngine | None:
+    log = look.vllm
+    if not isinstance(log, VllmLog) or not not_mended(log):
+        return None
+    root = engine_root(engine_failures(log))
+    if root is None:
+        return None
+    stamps = {f.source: f.seen_at for f in log.failures}
+    seen_at = stamps.get(root.source)
+    return EndedEngine(pod.name, root, seen_at, _started_after(look, seen_at))
+
+
+def _started_after(look: PodLook, failed_at: str | None) -> bool:
+    """Whether the server that runs now is younger than the line that speaks of an end."""
+    server = look.arguments
+    started = server.started_at if isinstance(server, EngineArguments) else None
+    return bool(started and failed_at and is_before(failed_at, started))
+
+
+def _serves(name: str, look: PodLook) -> Cite | None:
+    """Its own answer over HTTP counts most; else the line that says that it has started."""
+    http = look.engine_http
+    if isinstance(http, EngineHttp) and (http.models or http.version):
+        models = ", ".join(m.id for m in http.models[:2]) or f"vLLM {http.version}"
+        return Cite(f"the engine of {name} answers: {models}", http.address, http.seen_at)
+    for log in (look.vllm, look.engine):
+        if isinstance(log, VllmLog | EngineLog) and log.started:
+            return Cite(f"the engine of {name} says that it started", log.started_source or "")
+    return None
+
+
+def _is_server(look: PodLook) -> bool:
+    """Whether a server runs in the pod that should come to answer."""
+    server = look.arguments
+    return isinstance(server, EngineArguments) and "--headless" not in server.words
+
+
+def _why_unseen(looks: Iterable[PodLook]) -> str:
+    reasons = (look.vllm.reason for look in looks if isinstance(look.vllm, Missing))
+    silent = "no log shows an engine that started or ended, and none answers over HTTP"
+    return "; ".join(dict.fromkeys(reasons)) or silent
+
+
+def _others(evidence: Evidence, pod: Pod) -> Iterator[Tenant]:
+    """Who is on the GPUs of the pod, and of none of the group's pods."""
+    node = evidence.node(pod.node or "")
+    if node is None or not isinstance(node.gpus, Gpus) or not pod.gpus:
+        return
+    mine = visible_gpus(evidence, pod, node.gpus)
+    group = {p.key for p in evidence.pods}
+    for one in node.gpus.processes:
+        held = one.memory_used or 0
+        whose = one.pod or ("the node itself" if one.owner == "node" else None)
+        if one.uuid in mine and whose is not None and whose not in group and held > _CONTEXT:
+            yield Tenant(one.uuid, one.pid, whose, held / GIB, node.node)

@@ -1,0 +1,191 @@
+"""GROUP003: the engine serves, or what it ended of."""
+
+from collections.abc import Callable
+
+import pytest
+from msgspec import structs
+from tests.evidence_builder import AT, GIB, change_looks, healthy
+
+from distcheck.checks.cluster.engine_runs import engine_runs
+from distcheck.checks.evidence import (
+    Evidence,
+    GpuProcess,
+    Gpus,
+    Missing,
+    NcclLog,
+    PodLook,
+    VllmLog,
+)
+from distcheck.checks.evidence.gpu import Owner
+from distcheck.checks.evidence.nccl import Failure as NcclFailure
+from distcheck.checks.evidence.serving import EngineArguments, EngineHttp, ServedModel
+from distcheck.checks.evidence.vllm import EngineFailure
+from distcheck.checks.nccl.no_failure import no_failure
+from distcheck.checks.report import judge
+from distcheck.checks.verdict import Verdict
+
+EARLY, LATE = "2026-01-15T09:21:00Z", "2026-01-15T09:25:00Z"
+
+
+def log(*failures: EngineFailure, started: bool | None = None) -> VllmLog:
+    """The lines of one pod's engine."""
+    return VllmLog(
+        lines=9,
+        started=started,
+        started_source="vllm/0.log:90" if started else None,
+        failures=failures,
+    )
+
+
+def failure(name: str, says: str, line: int = 50, *, fatal: bool = True) -> EngineFailure:
+    """A line by which the engine says that it failed."""
+    return EngineFailure(name, says, f"vllm/0.log:{line}", fatal, EARLY)
+
+
+OOM = failure("out_of_memory", "CUDA out of memory. Tried to allocate 448.00 MiB.")
+
+
+def judged(change: Callable[[PodLook], PodLook], evidence: Evidence | None = None) -> Verdict:
+    """The verdict, with `change` made to the head's look and nothing of the engine elsewhere."""
+
+    def one(look: PodLook) -> PodLook:
+        bare = structs.replace(look, vllm=log(), engine_http=Missing("not asked"))
+        return change(bare) if look.pod.endswith("head-0") else bare
+
+    return engine_runs.judge_evidence(change_looks(evidence or healthy(), one))
+
+
+def with_log(written: VllmLog) -> Callable[[PodLook], PodLook]:
+    """A head whose log is `written`."""
+    return lambda look: structs.replace(look, vllm=written)
+
+
+def server(started_at: str, *words: str) -> EngineArguments:
+    """A vLLM server that runs in the pod."""
+    return EngineArguments(pid=1000, words=("vllm", "serve", *words), started_at=started_at)
+
+
+def test_an_engine_that_answers_over_http_runs() -> None:
+    """Its answer is cited."""
+    http = EngineHttp(1000, "10.0.0.2:8000", "0.10.2", (ServedModel("llama"),), seen_at=AT)
+    verdict = judged(lambda look: structs.replace(look, engine_http=http))
+    assert verdict.outcome == "pass"
+    assert [c.source for c in verdict.cites] == ["10.0.0.2:8000"]
+
+
+def test_an_engine_that_says_that_it_started_runs() -> None:
+    """Its line is cited."""
+    verdict = judged(with_log(log(started=True)))
+    assert (verdict.outcome, verdict.cites[0].source) == ("pass", "vllm/0.log:90")
+
+
+def test_an_engine_that_ran_out_of_memory_ended_of_that() -> None:
+    """The words that came after it are not the cause."""
+    after = failure("engine_init", "EngineCore failed to start.", 60)
+    verdict = judged(with_log(log(OOM, after)))
+    assert (verdict.outcome, verdict.cause) == ("fail", "out_of_memory")
+    assert "448.00 MiB" in verdict.says
+    assert verdict.subjects == ("vllm-head-0",)
+
+
+def test_a_start_after_the_failure_mends_it() -> None:
+    """The log goes on to a start."""
+    assert judged(with_log(log(OOM, started=True))).outcome == "pass"
+
+
+def test_an_end_after_the_start_is_an_end() -> None:
+    """An engine that died leaves the line of its start in the log."""
+    dead = failure("engine_dead", "EngineDeadError", 400)
+    assert judged(with_log(log(dead, started=True))).cause == "engine_dead"
+
+
+def test_a_server_that_is_younger_than_the_failure_starts_again() -> None:
+    """Neither failed nor serving: time will tell."""
+    verdict = judged(lambda look: structs.replace(look, vllm=log(OOM), arguments=server(LATE)))
+    assert verdict.outcome == "unknown"
+    assert "starts again" in verdict.says
+
+
+def test_a_server_that_says_nothing_yet_is_unknown() -> None:
+    """It may be loading."""
+    verdict = judged(lambda look: structs.replace(look, arguments=server(EARLY)))
+    assert verdict.outcome == "unknown"
+    assert "vllm-head-0" in verdict.says
+
+
+def test_a_headless_server_is_not_waited_for() -> None:
+    """Nobody asks the second node of a group for an answer."""
+
+    def change(look: PodLook) -> PodLook:
+        served = log(started=True) if look.pod.endswith("head-0") else log()
+        return structs.replace(look, vllm=served, arguments=server(EARLY, "--headless"))
+
+    assert engine_runs.judge_evidence(change_looks(healthy(), change)).outcome == "pass"
+
+
+def test_without_a_log_and_an_answer_it_is_unknown_why() -> None:
+    """Silence is no health."""
+    verdict = judged(lambda look: look)
+    assert verdict.outcome == "unknown"
+    assert "no log shows an engine" in verdict.says
+
+
+@pytest.mark.parametrize(
+    ("name", "says", "part"),
+    [
+        ("kv_too_small", "To serve at least one request", "KV cache cannot hold one request"),
+        ("too_few_gpus", "World size (16) is larger than", "more ranks are asked for than GPUs"),
+        ("port_in_use", "Address already in use", "a port that vLLM wants"),
+    ],
+)
+def test_each_failure_has_its_meaning_and_remedy(name: str, says: str, part: str) -> None:
+    """From the one table of the engine's failures."""
+    verdict = judged(with_log(log(failure(name, says))))
+    assert verdict.cause == name
+    assert part in verdict.says
+    assert verdict.remedy
+
+
+@pytest.mark.parametrize("owner", ["node", "pod"])
+def test_who_holds_the_memory_is_named(owner: Owner) -> None:
+    """A process of the node itself, or of a pod that is not of the group."""
+    evidence = healthy()
+    pod = "another pod" if owner == "pod" else None
+    gpus = evidence.nodes[0].gpus
+    assert isinstance(gpus, Gpus)
+    held = GpuProcess(gpus.devices[0].uuid, 77, 40 * GIB, pod, owner=owner)
+    seen = structs.replace(gpus, processes=(held,))
+    nodes = (structs.replace(evidence.nodes[0], gpus=seen), *evidence.nodes[1:])
+    taken = failure("gpu_memory_taken", "Free memory on device (38.68/79.18 GiB) on startup")
+    verdict = judged(with_log(log(taken)), structs.replace(evidence, nodes=nodes))
+    assert "(pid 77) holds 40.0 GiB" in verdict.says
+    assert verdict.cites[-1].source == "NVML on gpu-0"
+
+
+def test_memory_of_the_group_itself_names_nobody_else() -> None:
+    """The ranks' own memory is no tenant's."""
+    verdict = judged(with_log(log(OOM)))
+    assert "holds" not in verdict.says
+
+
+def test_where_nccl_names_the_cause_the_engine_points_to_it() -> None:
+    """It is told once, and first."""
+    evidence = _failed_in_nccl()
+    report = judge(evidence, (engine_runs, no_failure)).report
+    told = {f.id: f for f in report.checks}
+    assert told["GROUP003"].cause == "nccl"
+    assert "NCCL004 has the cause" in told["GROUP003"].says
+    assert report.summary.startswith("NCCL004")
+
+
+def _failed_in_nccl() -> Evidence:
+    said = failure("nccl", "RuntimeError: NCCL error: unhandled system error")
+
+    def change(look: PodLook) -> PodLook:
+        nccl = look.nccl
+        assert isinstance(nccl, NcclLog)
+        host = nccl.communicators[0].ranks[0].host
+        broken = NcclFailure("shm-no-space", True, "failed to extend", "vllm/0.log:40", 40, host)
+        return structs.replace(look, vllm=log(said), nccl=structs.replace(nccl, failures=(broken,)))
+
+    return change_looks(healthy(), change)
