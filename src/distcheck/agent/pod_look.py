@@ -257,7 +257,9 @@ class PodLooker:
 
     def _raylets(self, main: Task, targets: Sequence[PortTarget]) -> Looks[Seen]:
         wanted = [
-            raylets.RayletTarget(*structs.astuple(t)) for t in targets if raylets.is_one(t.service)
+            raylets.RayletTarget(t.peer, t.address, t.port, t.service)
+            for t in targets
+            if raylets.is_one(t.service)
         ]
         if not wanted:
             return _gone("no raylet was asked for")
