@@ -16,6 +16,7 @@ from distcheck.agent.probes import podlogs
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc
+from distcheck.agent.probes.shm import Space, statvfs
 from distcheck.agent.probes.shm_segments import Known
 from distcheck.agent.settings import Settings
 from distcheck.agent.shm_levels import ShmLevels
@@ -37,12 +38,11 @@ class Watched(Struct, frozen=True):
 class GpuWatch:
     """Looks every `look_every` seconds, in threads that may hang; 0 is never."""
 
-    def __init__(self, settings: Settings, nvml: Nvml, proc: Proc) -> None:
+    def __init__(self, settings: Settings, nvml: Nvml, proc: Proc, space: Space = statvfs) -> None:
         self._settings, self._nvml, self._proc = settings, nvml, proc
         self._probing = Probing(settings.timeout)
         self._over = threading.Event()
-        self.levels = ShmLevels()
-        self._shm = ShmLook(settings.host_proc, settings.host_sys, self.levels)
+        self.shm = ShmLook(settings.host_proc, settings.host_sys, ShmLevels(), space)
         self._holders: dict[str, Known] = {}
         self.last: Watched | None = None
 
@@ -96,4 +96,4 @@ class GpuWatch:
 
     def _mount_of(self, uid: str, pid: int, now: float) -> Callable[[], ShmMount]:
         at, known = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}", self._holders[uid]
-        return lambda: self._shm.watch(pid, lambda: self._proc.pids_of(uid), at, known)
+        return lambda: self.shm.watch(pid, lambda: self._proc.pids_of(uid), at, known)

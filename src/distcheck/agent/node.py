@@ -25,6 +25,7 @@ from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.probes.rdma import RdmaSysfs
+from distcheck.agent.probes.shm import Space, statvfs
 from distcheck.agent.ras_look import RasMemory, RasRound
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.settings import Settings
@@ -59,7 +60,12 @@ class NodeAgent:
     """Looks at one node. Every part that cannot be seen is Missing with its reason."""
 
     def __init__(
-        self, settings: Settings, nvml: Nvml, gcs: GcsLook, ask: Ask = netlink.ask
+        self,
+        settings: Settings,
+        nvml: Nvml,
+        gcs: GcsLook,
+        ask: Ask = netlink.ask,
+        space: Space = statvfs,
     ) -> None:
         self._settings, self._nvml, self._gcs = settings, nvml, gcs
         self._proc = Proc(settings.host_proc)
@@ -70,7 +76,7 @@ class NodeAgent:
         self.probing = Probing(settings.timeout)
         self._waiting = threading.BoundedSemaphore(_MAX_WAITING)
         self._rdma, self._links = RdmaSysfs(settings.host_sys), Earlier[RdmaDevices]()
-        self.watch = GpuWatch(settings, nvml, self._proc)
+        self.watch = GpuWatch(settings, nvml, self._proc, space)
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
         self.listeners, self._allowance = Listeners(), Allowance()
@@ -156,7 +162,7 @@ class NodeAgent:
             now,
             self._rdma,
             self._kernel,
-            self.watch.levels,
+            self.watch.shm,
             self._allowance,
         )
         ray_later = self._ray(chosen)

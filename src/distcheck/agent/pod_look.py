@@ -29,7 +29,6 @@ from distcheck.agent.raylet_look import raylet_look
 from distcheck.agent.rights import ENTERING, why_refused
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
-from distcheck.agent.shm_levels import ShmLevels
 from distcheck.agent.shm_look import ShmLook
 from distcheck.agent.tail import Live, Tailer
 from distcheck.checks.evidence import Missing, PodLook, PortProbes, Processes, Seen, ShmMount
@@ -88,7 +87,7 @@ class Here(Struct, frozen=True):
     now: str
     rdma: RdmaSysfs
     kernel: Kernel
-    levels: ShmLevels
+    shm: ShmLook
     allowance: Allowance
 
 
@@ -219,8 +218,7 @@ class PodLooker:
     def _shm(self, main: Task) -> ShmMount:
         self._refuse_a_guess()
         here, folder = self._here, self._pod.folder
-        look = ShmLook(self._proc, here.settings.host_sys, here.levels)
-        seen = look.look(main.pid, lambda: here.proc.pids_of(folder.uid), here.now)
+        seen = here.shm.look(main.pid, lambda: here.proc.pids_of(folder.uid), here.now)
         return structs.replace(seen, cited=f"{folder.name}: {seen.cited}")
 
     def _rdma(self, main: Task) -> RdmaAccess:

@@ -8,6 +8,7 @@ from msgspec import Struct, structs
 from distcheck.agent.probes import cgroup_memory, shm, shm_segments
 from distcheck.agent.probes.cgroup_memory import CgroupMemory
 from distcheck.agent.probes.probe import ProbeError
+from distcheck.agent.probes.shm import Space
 from distcheck.agent.probes.shm_segments import Known, Segments
 from distcheck.agent.rights import why_refused
 from distcheck.agent.shm_levels import ShmLevels
@@ -18,11 +19,15 @@ T = TypeVar("T")
 
 
 class ShmLook(Struct, frozen=True):
-    """Where to look: folders for `/proc` and `/sys`, and levels that were seen before."""
+    """Where to look: folders for `/proc` and `/sys`, and levels that were seen before.
+
+    `space` asks a file system for its use.
+    """
 
     proc: str
     sys: str
     levels: ShmLevels
+    space: Space = shm.statvfs
 
     def look(
         self, pid: int, pids: Callable[[], Sequence[int]], seen_at: str, known: Known | None = None
@@ -37,7 +42,7 @@ class ShmLook(Struct, frozen=True):
             ProbeError: no tmpfs is mounted there, or its size is not to be seen.
             OSError: the process is gone.
         """
-        seen, device = shm.look(self.proc, pid, seen_at), shm.device(self.proc, pid)
+        seen, device = shm.look(self.proc, pid, seen_at, self.space), shm.device(self.proc, pid)
         memory = _told(lambda: cgroup_memory.look(self.proc, self.sys, pid), "memory limits")
         mount = structs.replace(
             seen,

@@ -13,6 +13,7 @@ from distcheck.agent.metrics import serve_metrics
 from distcheck.agent.netlink import Ask
 from distcheck.agent.node import NodeAgent
 from distcheck.agent.probes.nvml import Nvml
+from distcheck.agent.probes.shm import Space, statvfs
 from distcheck.agent.ray_token import gcs_look
 from distcheck.agent.settings import Settings, split_address
 
@@ -23,16 +24,25 @@ _ENDING = (signal.SIGTERM, signal.SIGINT)
 
 
 def make_agent(
-    settings: Settings, library: object | None = None, ask: Ask = netlink.ask
+    settings: Settings,
+    library: object | None = None,
+    ask: Ask = netlink.ask,
+    space: Space = statvfs,
 ) -> NodeAgent:
     """An agent over the node's own parts.
 
-    `library` stands in for the GPU driver's, `ask` for the kernel's netlink.
+    `library` stands in for the GPU driver's, `ask` for the kernel's netlink, `space` for its
+    statvfs.
     """
-    return NodeAgent(settings, Nvml(library), gcs_look(settings.ray_token_file), ask)
+    return NodeAgent(settings, Nvml(library), gcs_look(settings.ray_token_file), ask, space)
 
 
-def run_agent(settings: Settings, library: object | None = None, ask: Ask = netlink.ask) -> int:
+def run_agent(
+    settings: Settings,
+    library: object | None = None,
+    ask: Ask = netlink.ask,
+    space: Space = statvfs,
+) -> int:
     """Follow logs and answer until SIGTERM or SIGINT, then end within two seconds.
 
     Raises:
@@ -41,7 +51,7 @@ def run_agent(settings: Settings, library: object | None = None, ask: Ask = netl
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        _serve(make_agent(settings, library, ask), settings)
+        _serve(make_agent(settings, library, ask, space), settings)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return 0

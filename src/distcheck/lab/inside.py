@@ -16,6 +16,7 @@ from distcheck.lab.layout import Member
 
 _SECONDS = 30
 _OWN = ("proc", "tmp")
+_OF_MACHINE = "dev"
 _NO_WALLS = 126
 _OUTCOME = tuple[int, bytes, bytes]
 
@@ -64,7 +65,7 @@ def _run(command: list[str], pod: str) -> _OUTCOME:
 
 def main(root: Path, container: Path, proc: Path, argv: Sequence[str]) -> None:
     """In the namespace: put the root together, enter it, become the command."""
-    own = {entry.name: entry for entry in container.iterdir()}
+    own = {e.name: e for e in container.iterdir() if e.name != _OF_MACHINE}
     for entry in Path("/").iterdir():
         if entry.name not in own and entry.name not in _OWN:
             _show(entry, root / entry.name)

@@ -10,10 +10,10 @@ from msgspec import Struct
 
 from distcheck.lab import failures
 from distcheck.lab.layout import GPUS, Layout, Rank
-from distcheck.lab.scenario import Engine, Scene
+from distcheck.lab.scenario import MIB, Engine, NodeName, Scene
 
 CHANNELS = 4
-_POOL = 33_030_528  # NCCL 2.27's proxy pool for one rank, in bytes
+POOL = 33_030_528  # NCCL 2.27's proxy pool for one rank, in bytes
 _FULL = "No space left on device (28)"
 _ROOT_PORT = 41_713  # where rank 0 waits for the others; NCCL picks it at random
 _TRIES = 35
@@ -56,6 +56,12 @@ def _groups(engine: Engine, ranks: Sequence[Rank]) -> Iterator[tuple[Rank, ...]]
         for rank in ranks:
             found.setdefault(key(rank), []).append(rank)
         yield from (tuple(group) for group in found.values() if len(group) > 1)
+
+
+def room_for(world: Scene, node: NodeName) -> int:
+    """Ranks of a node that find room for their pool beside what dead ones left."""
+    left = world.shm.leaked if node == world.shm.leaked_on else 0
+    return max(0, world.shm.mib * MIB // POOL - left)
 
 
 def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[str]:
@@ -145,16 +151,16 @@ class _Writer:
         yield self.prefix.replace("NCCL INFO ", f"{place} NCCL WARN ") + text
 
     def no_space(self) -> Iterator[str]:
-        """A full /dev/shm of 64 MiB: only two ranks of a node get their pool."""
-        if self.rank.local < 2:
+        """A full /dev/shm: of 64 MiB only two ranks of a node get their pool."""
+        if self.rank.local < room_for(self.world, self.rank.member.node):
             return
         warn = self.prefix.replace("NCCL INFO ", "misc/shmutils.cc:87 NCCL WARN ")
         path = f"/dev/shm/nccl-{self.rank.pid:06x}"
         yield ""
-        yield f"{warn}Error: failed to extend {path} to {_POOL} bytes, error: {_FULL}"
+        yield f"{warn}Error: failed to extend {path} to {POOL} bytes, error: {_FULL}"
         yield ""
         yield (
-            f"{warn}Error while creating shared memory segment {path} (size {_POOL - 512}), "
+            f"{warn}Error while creating shared memory segment {path} (size {POOL - 512}), "
             f"error: {_FULL}"
         )
         yield f"{self.prefix}proxy.cc:1336 -> 2"

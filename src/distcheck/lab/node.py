@@ -10,6 +10,7 @@ from distcheck.agent.wiring import run_agent
 from distcheck.lab.engine_answers import serve_answers
 from distcheck.lab.machine import end_with
 from distcheck.lab.nvml import LabNvml
+from distcheck.lab.shm_files import LabSpace
 
 
 def main(argv: list[str]) -> int:
@@ -34,7 +35,7 @@ def main(argv: list[str]) -> int:
         metrics=given.metrics,
         port_probes=True,
     )
-    return run_agent(settings, LabNvml(root / "nvml.json"))
+    return run_agent(settings, LabNvml(root / "nvml.json"), space=LabSpace(root))
 
 
 if __name__ == "__main__":

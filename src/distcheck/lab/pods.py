@@ -18,7 +18,7 @@ def pod_spec(layout: Layout, member: Member) -> Object:
         "hostname": member.pod,
         "subdomain": (layout.head if layout.world.leader_worker_set else member).workload,
         "restartPolicy": "Always",
-        "containers": [_container(layout, member)],
+        "containers": [_container(layout, member), *_sidecar(layout)],
         "volumes": [
             *_shm_volume(layout),
             {"name": "models", "persistentVolumeClaim": {"claimName": "models"}},
@@ -29,7 +29,7 @@ def pod_spec(layout: Layout, member: Member) -> Object:
 def _container(layout: Layout, member: Member) -> Object:
     command, args = specs.declared(layout, member)
     gpus = {"nvidia.com/mig-3g.40gb": "1"} if layout.world.mig else {"nvidia.com/gpu": str(GPUS)}
-    limits = {**gpus, "cpu": "60", "memory": "960Gi"}
+    limits = {**gpus, "cpu": "60", "memory": f"{layout.world.shm.memory_mib}Mi"}
     if layout.world.has_devices and not layout.world.mig:
         limits["rdma/hca_shared_devices_a"] = "1"
     return {
@@ -42,7 +42,7 @@ def _container(layout: Layout, member: Member) -> Object:
         "ports": [{"containerPort": layout.gcs_port, "name": "gcs", "protocol": "TCP"}]
         if layout.world.ray
         else [],
-        "volumeMounts": [{"name": v["name"], "mountPath": SHM} for v in _shm_volume(layout)]
+        "volumeMounts": ([] if layout.world.shm.beside else _shm_mounts(layout))
         + [{"name": "models", "mountPath": "/models", "readOnly": True}],
     }
 
@@ -60,9 +60,29 @@ def _env(layout: Layout) -> list[Object]:
 
 def _shm_volume(layout: Layout) -> list[Object]:
     shm = layout.world.shm
-    if shm.mounted == "runtime":
+    if shm.mounted == "runtime" and not shm.beside:
         return []
-    return [{"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": f"{shm.mib}Mi"}}]
+    limit = f"{shm.declared_mib or shm.mib}Mi"
+    return [{"name": "dshm", "emptyDir": {"medium": "Memory", "sizeLimit": limit}}]
+
+
+def _shm_mounts(layout: Layout) -> list[Object]:
+    return [{"name": v["name"], "mountPath": SHM} for v in _shm_volume(layout)]
+
+
+def _sidecar(layout: Layout) -> list[Object]:
+    """A container that somebody put first in mind, and the volume with it."""
+    if not layout.world.shm.beside:
+        return []
+    limits = {"cpu": "1", "memory": "1Gi"}
+    return [
+        {
+            "name": "proxy",
+            "image": "proxy",
+            "resources": {"limits": limits, "requests": limits},
+            "volumeMounts": _shm_mounts(layout),
+        }
+    ]
 
 
 def status(layout: Layout, ip: str, container: str, container_id: str) -> Object:

@@ -9,6 +9,7 @@ from distcheck.lab import specs
 from distcheck.lab.connections import tcp_table
 from distcheck.lab.layout import API, COORDINATOR, GCS, RAYLET, Layout, Member
 from distcheck.lab.rdma_files import capabilities, limits
+from distcheck.lab.shm_files import device_of
 from distcheck.lab.titles import core_pid, core_title, cores_on, worker_title
 
 _BOOT = 1_700_000_000
@@ -95,6 +96,8 @@ def _write_process(layout: Layout, member: Member, proc: Proc) -> None:
     (folder / "net" / "tcp6").write_text("  sl  local_address\n")
     (folder / "root").symlink_to(member.container_root)
     (folder / "ns" / "net").symlink_to("/proc/self/ns/net")
+    (folder / "fd").mkdir(exist_ok=True)
+    (folder / "maps").write_text("55d000000000-55d000001000 r-xp 00000000 00:00 0\n")
 
 
 def _stat(layout: Layout, member: Member, proc: Proc, name: str) -> str:
@@ -119,7 +122,8 @@ def _mountinfo(layout: Layout, member: Member) -> str:
     )
     return (
         "1201 1100 0:301 / / rw,relatime - overlay overlay rw\n"
-        f"1222 1201 0:302 / /dev/shm rw,{flags} - tmpfs {source} rw,size={shm.mib * 1024}k\n"
+        f"1222 1201 {device_of(member)} / /dev/shm rw,{flags} - tmpfs {source}"
+        f" rw,size={shm.mib * 1024}k\n"
         f"1223 1201 8:1 /var/lib/kubelet/pods/{member.uid}/containers/vllm/0a1b2c3d"
         " /dev/termination-log rw - ext4 /dev/sda1 rw\n"
     )

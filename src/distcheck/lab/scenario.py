@@ -53,10 +53,20 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Shm(Struct, frozen=True, forbid_unknown_fields=True):
-    """`/dev/shm` in the containers; `runtime` is the container runtime's own default."""
+    """`/dev/shm` in the containers; `runtime` is the container runtime's own default.
+
+    `declared_mib` is the sizeLimit of the spec where it differs, and `memory_mib` the memory
+    limit of the containers. With `beside` the volume is mounted in a sidecar alone. `leaked`
+    counts segments that ranks which died left on the node `leaked_on`.
+    """
 
     mib: int = 32 * 1024
     mounted: Literal["volume", "runtime"] = "volume"
+    declared_mib: int | None = None
+    memory_mib: int = 960 * 1024
+    beside: bool = False
+    leaked: int = 0
+    leaked_on: NodeName | None = None
 
 
 class Rdma(Struct, frozen=True, forbid_unknown_fields=True):

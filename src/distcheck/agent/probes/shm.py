@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from distcheck.agent.probes.probe import ProbeError
@@ -11,11 +12,17 @@ _POINT = "/dev/shm"
 _UNITS = {"": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
 _SIZE = re.compile(r"(?:\A|,)size=([0-9]{1,18})([kmg]?)(?:,|\Z)", re.IGNORECASE)
 _MAX = 1 << 20
+Space = Callable[[Path], os.statvfs_result]
 _LEFT = 6
 """Fields of a line before the optional ones (proc_pid_mountinfo(5))."""
 
 
-def look(proc: str, pid: int, seen_at: str) -> ShmMount:
+def statvfs(path: Path) -> os.statvfs_result:
+    """What the file system at `path` says of its size and use."""
+    return os.statvfs(path)
+
+
+def look(proc: str, pid: int, seen_at: str, space: Space = statvfs) -> ShmMount:
     """The mount in the mount namespace of process `pid`, from its `mountinfo`.
 
     The size is the mount's own option. What is used, and the size where no option says it,
@@ -27,11 +34,11 @@ def look(proc: str, pid: int, seen_at: str) -> ShmMount:
     """
     text = _mountinfo(proc, pid)
     device, source, size = parse(text)
-    space = _space(Path(proc) / str(pid) / "root" / _POINT.lstrip("/"), device)
-    if size is None and space is None:
+    found = _space(Path(proc) / str(pid) / "root" / _POINT.lstrip("/"), device, space)
+    if size is None and found is None:
         raise ProbeError(f"the mount at {_POINT} does not say its size, and cannot be reached")
-    total = size or (space.f_blocks * space.f_frsize if space else 0)
-    used = None if space is None else (space.f_blocks - space.f_bfree) * space.f_frsize
+    total = size or (found.f_blocks * found.f_frsize if found else 0)
+    used = None if found is None else (found.f_blocks - found.f_bfree) * found.f_frsize
     cited = f"{_POINT} of pid {pid}: tmpfs {source} size={total >> 10}k (mountinfo)"
     return ShmMount(total, source, cited, used, seen_at, mps=is_of_mps(text))
 
@@ -91,11 +98,11 @@ def _size(options: str) -> int | None:
     return int(found[1]) * _UNITS[found[2].lower()] if found else None
 
 
-def _space(path: Path, device: str) -> os.statvfs_result | None:
+def _space(path: Path, device: str, space: Space) -> os.statvfs_result | None:
     try:
         made = path.stat().st_dev
         if f"{os.major(made)}:{os.minor(made)}" != device:
             return None
-        return os.statvfs(path)
+        return space(path)
     except OSError:
         return None

@@ -66,8 +66,8 @@ FAILURES: dict[str, Cause] = {
     ),
     "shm-no-space": Cause(
         "/dev/shm is too small for the segment that NCCL asks for",
-        "Mount an emptyDir of medium Memory at /dev/shm, with a sizeLimit that fits the ranks"
-        " (SHM001 says how large).",
+        "Where SHM002 names segments of dead ranks, remove those. Else mount an emptyDir of medium"
+        " Memory at /dev/shm, with a sizeLimit that fits the ranks (SHM001 says how large).",
     ),
     "shm-attach": Cause(
         "a shared memory segment of another rank cannot be opened",
@@ -76,8 +76,8 @@ FAILURES: dict[str, Cause] = {
     ),
     "bus-error": Cause(
         "a process died of a bus error, the sign of a full /dev/shm in NCCL before 2.19",
-        "Mount an emptyDir of medium Memory at /dev/shm, with a sizeLimit that fits the ranks"
-        " (SHM001 says how large).",
+        "Where SHM002 names segments of dead ranks, remove those. Else mount an emptyDir of medium"
+        " Memory at /dev/shm, with a sizeLimit that fits the ranks (SHM001 says how large).",
     ),
     "ib-completion": Cause(
         "an RDMA operation failed: unreachable peer, lossy fabric or ACS",
