@@ -26,6 +26,7 @@ from distcheck.checks.evidence import (
     Target,
     VllmLog,
 )
+from distcheck.checks.evidence.gpu_health import GpuHealth, GpuPair, GpuState, NvLinks
 from distcheck.checks.evidence.nccl import Channels, Communicator, NcclProcess, SeenRank
 from distcheck.checks.evidence.policy import NetworkPolicies, PolicyPod
 from distcheck.checks.evidence.ray import Bundle, PlacementGroup, RayActor, RayletProbe, RayNode
@@ -145,9 +146,38 @@ def _node(node: int, nodes: int) -> NodeLook:
         gpus=_gpus(node),
         ray=Missing("no pod of this node runs Ray's GCS") if node else _ray(nodes),
         pods=(_look(node, nodes),),
+        health=_health(node),
         rdma=RdmaDevices(
             tuple(_hca(n) for n in range(PER_NODE)), "/sys/class/infiniband", AT, True
         ),
+    )
+
+
+def _health(node: int) -> GpuHealth:
+    names = [_uuid(node, gpu) for gpu in range(PER_NODE)]
+    pairs = ((a, b) for at, a in enumerate(names) for b in names[at + 1 :])
+    return GpuHealth(
+        gpus=tuple(_state(uuid, gpu) for gpu, uuid in enumerate(names)),
+        pairs=tuple(GpuPair(a, b, "system", "ok", "ok") for a, b in pairs),
+        driver="550.54.15",
+        seen_at=AT,
+    )
+
+
+def _state(uuid: str, index: int) -> GpuState:
+    return GpuState(
+        uuid,
+        index,
+        "NVIDIA H100 80GB HBM3",
+        ecc_uncorrected=0,
+        remap_pending=False,
+        remap_failed=False,
+        slowed=(),
+        recovery="none",
+        pcie_width=16,
+        pcie_width_max=16,
+        nvlinks=NvLinks(18, 0, ("switch",)),
+        fabric="completed",
     )
 
 

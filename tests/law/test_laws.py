@@ -14,7 +14,7 @@ from distcheck.checks.report import judge
 
 GONE = Missing("not seen, for the test")
 LOOKS = ("processes", "nccl", "vllm", "shm", "ports", "model", "rdma")
-NODE_LOOKS = ("gpus", "ray", "rdma")
+NODE_LOOKS = ("gpus", "ray", "rdma", "health")
 INTENT = ("model", "tp", "pp", "dp", "gpus", "nodes", "executor")
 HEALTHY = healthy()
 

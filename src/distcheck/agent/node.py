@@ -145,6 +145,7 @@ class NodeAgent:
 
     def _look(self, asked: Asked, now: str) -> NodeLook:
         gpus_later = self.probing.start("nvml", lambda: self._nvml.look(now))
+        health_later = self.probing.start("gpu_health", lambda: self._nvml.health(now))
         given_later = self.probing.start("podresources", self._allocated)
         rdma_later = self.probing.start("rdma", lambda: self._rdma_devices(now))
         pods = self.probing.run("proc", self._pods)
@@ -171,7 +172,9 @@ class NodeAgent:
         why = pods.reason if isinstance(pods, Missing) else f"{self._settings.node} has no such pod"
         looks = _in_order(asked.pods, [_with_devices(one(), given) for one in lookers], why)
         named = gpus if isinstance(gpus, Missing) else _with_owners(gpus, known, self._proc, asked)
-        return NodeLook(self._settings.node, now, __version__, named, ray, looks, rdma_later())
+        return NodeLook(
+            self._settings.node, now, __version__, named, ray, looks, rdma_later(), health_later()
+        )
 
     def _rdma_devices(self, now: str) -> RdmaDevices:
         """The node's HCAs, with their counters as the look before had them."""

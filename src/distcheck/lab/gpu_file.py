@@ -5,10 +5,13 @@ from typing import Any
 
 from distcheck.lab.layout import GPU_MEMORY, GPUS, SLICE_MEMORY, Layout, Member, Rank
 from distcheck.lab.memory import memory_used
+from distcheck.lab.nvml_health import HEALTHY
 from distcheck.lab.processes import write_stranger
 from distcheck.lab.scenario import GIB
 
 _STRANGER = 900
+_JOINED = {"path": 50, "peer": 0, "nvlink": 0}
+"""Through NVLink's switches; over PCIe they would meet only above both CPUs."""
 
 
 def write_gpus(layout: Layout, member: Member) -> None:
@@ -19,7 +22,8 @@ def write_gpus(layout: Layout, member: Member) -> None:
         _cut(member, gpus[0])
     if layout.world.tenant == member.node:
         _add_tenant(member, gpus[0], layout.world.tenant_gib * GIB)
-    (member.folder / "nvml.json").write_text(json.dumps({"driver": "570.133.20", "gpus": gpus}))
+    told = {"driver": "570.133.20", "gpus": gpus, "pairs": _JOINED}
+    (member.folder / "nvml.json").write_text(json.dumps(told))
 
 
 def _gpu(layout: Layout, member: Member, index: int, rank: Rank | None) -> dict[str, Any]:
@@ -30,6 +34,7 @@ def _gpu(layout: Layout, member: Member, index: int, rank: Rank | None) -> dict[
         "memory_total": GPU_MEMORY,
         "memory_used": used + GIB // 2,
         "processes": [{"pid": rank.host_pid, "memory_used": used}] if rank else [],
+        **HEALTHY,
     }
 
 

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from distcheck.lab.nvml_health import health_functions
+
 SUCCESS, UNINITIALIZED, INVALID_ARGUMENT, NOT_FOUND, INSUFFICIENT_SIZE, UNKNOWN = 0, 1, 2, 6, 7, 999
 _PER_GPU = 1000
 _NO_INSTANCE, _UNTOLD = (1 << 32) - 1, (1 << 64) - 1
@@ -36,12 +38,14 @@ class LabNvml:
     "memory_reserved", "bus_id", "minor", "mps" (processes as above), and, cut by MIG, "slices":
     [{"uuid", "gpu_instance", "compute_instance", "memory_total", "memory_used",
     "processes"}], where null is a place without a slice. "memory_used": null of a process is
-    what NVML does not tell.
+    what NVML does not tell. What a GPU has of `nvml_health.HEALTHY` it tells of its health, and
+    "pairs": {"path", "peer", "nvlink"} beside "gpus" is how every two are joined.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         self._told: dict[str, Any] | None = None
+        self._users = 0
         self.nvmlInit_v2 = _Function(self._init)
         self.nvmlInitWithFlags = _Function(lambda _flags: self._init())
         self.nvmlShutdown = _Function(self._shutdown)
@@ -62,18 +66,29 @@ class LabNvml:
         self.nvmlDeviceGetMigDeviceHandleByIndex = _Function(self._slice_handle)
         self.nvmlDeviceGetGpuInstanceId = _Function(self._number("gpu_instance"))
         self.nvmlDeviceGetComputeInstanceId = _Function(self._number("compute_instance"))
+        for name, answer in health_functions(self._gpu, self._pair):
+            setattr(self, name, _Function(answer))
 
     def _init(self) -> int:
         try:
             told = json.loads(self._path.read_text())
         except (OSError, ValueError):
             return UNKNOWN
-        self._told = told
-        return int(told.get("init_error", SUCCESS))
+        error = int(told.get("init_error", SUCCESS))
+        self._told, self._users = told, self._users + (error == SUCCESS)
+        return error
 
     def _shutdown(self) -> int:
-        self._told = None
+        """Several looks may be at it at once: the last one ends it."""
+        self._users = max(0, self._users - 1)
+        if not self._users:
+            self._told = None
         return SUCCESS
+
+    def _pair(self) -> Gpu:
+        """How any two GPUs are joined."""
+        found: Gpu = (self._told or {}).get("pairs", {})
+        return found
 
     def _gpus(self) -> list[Gpu]:
         return [] if self._told is None else list(self._told["gpus"])

@@ -7,6 +7,7 @@ from msgspec import Struct, field, structs
 from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.flows import TcpFlows
 from distcheck.checks.evidence.gpu import GpuDevice, GpuProcess, Gpus
+from distcheck.checks.evidence.gpu_health import GpuHealth
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.open_devices import OpenDevices
 from distcheck.checks.evidence.process import Process, Processes, host_pid
@@ -170,9 +171,10 @@ class NodeLook(Struct, frozen=True):
     ray: RayCluster | Missing
     pods: tuple[PodLook, ...] = ()
     rdma: RdmaDevices | Missing = Missing("the node's RDMA devices were not looked at")
+    health: GpuHealth | Missing = Missing("how the node's GPUs are was not asked")
 
     @classmethod
     def unseen(cls, node: str, observed_at: str, reason: str) -> "NodeLook":
         """A node without an answering agent; its pods are unseen for the same reason."""
         gone = Missing(reason)
-        return cls(node, observed_at, "", gone, gone, rdma=gone)
+        return cls(node, observed_at, "", gone, gone, rdma=gone, health=gone)

@@ -1,0 +1,122 @@
+"""GPU001."""
+
+from collections.abc import Iterator
+
+from distcheck.checks.check import check
+from distcheck.checks.evidence import Cite
+from distcheck.checks.facts.gpu_health import OwnGpu, OwnGpus
+from distcheck.checks.knowledge import gpu_health as known
+from distcheck.checks.knowledge.counted import counted
+from distcheck.checks.knowledge.names import few, names
+from distcheck.checks.verdict import Verdict, failed, passed, warned
+
+_MOST = 3
+
+
+@check("GPU001", weight="supporting")
+def healthy(own: OwnGpus) -> Verdict:
+    """Every GPU that the group requests is present and healthy.
+
+    Proves:
+        NVML lists every GPU that the pods were given, and of each of them tells no uncorrected
+        error of memory since the driver was loaded, no row or page that waits for a reset, no
+        clock held down by heat or power failure, all NVLinks and PCIe lanes up; driver and NCCL
+        are new enough. GPUs of others are not judged. Xid events are in the kernel's log, which
+        is not read: what the driver asks for after one is, and NCCL004 has those that a pod's
+        log names.
+
+    Causes:
+        gpu_lost: the driver counts the GPU, and it does not answer
+        gpu_missing: the kubelet gave the pod a GPU that the node does not have
+        gpu_broken: the driver asks for a reset, or a row of memory failed without a spare one
+        gpu_ecc: memory errors that could not be corrected
+        gpu_remap_pending: bad memory is replaced at the next reset only
+        gpu_recovery: the driver asks for work to be drained from the GPU
+        gpu_throttled: clocks are held down by heat, or by the power supply
+        nvlink_down: fewer NVLinks are up than on other GPUs of the node
+        fabric_not_ready: the fabric manager has not finished
+        pcie_narrow: fewer PCIe lanes are in use than the slot and the GPU have
+        driver_old: the driver is older than 535
+        nccl_old: NCCL is older than 2.18
+
+    Remedy:
+        Cordon the node, move the group, and look at `nvidia-smi -q -d ECC,ROW_REMAPPER,PERFORMANCE`
+        and at the kernel's log for Xid; reset the GPU (`nvidia-smi -r`) or reboot, and have it
+        replaced if that comes back. For NVLink: `nvidia-smi nvlink -s` and the fabric manager's
+        log. Update a driver below 535 and NCCL below 2.18; 550 and 2.21 are advised.
+    """
+    if own.absent:
+        gone = own.absent
+        cause = "gpu_missing" if gone[0].cite.what.startswith("NVML does not") else "gpu_lost"
+        says = "; ".join(a.what for a in gone[:_MOST])
+        return failed(says, cause, [a.cite for a in gone], dict.fromkeys(a.pod for a in gone))
+    broken = [(g, why) for g in own.gpus if (why := known.broken(g.state))]
+    if broken:
+        says = "; ".join(f"{g.words}: {why}" for g, why in broken[:_MOST])
+        cites = [g.cite(why) for g, why in broken]
+        return failed(says, "gpu_broken", cites, dict.fromkeys(g.pod for g, _ in broken))
+    found = [*_gpu_warnings(own), *_version_warnings(own)]
+    return _warned(found) if found else _fine(own)
+
+
+_Warning = tuple[str, str, tuple[Cite, ...], tuple[str, ...]]
+
+
+def _gpu_warnings(own: OwnGpus) -> Iterator[_Warning]:
+    """One for each cause: the first GPUs that have it, in words."""
+    seen: dict[str, list[tuple[OwnGpu, str]]] = {}
+    for gpu in own.gpus:
+        for cause, words in known.warnings(gpu.state, gpu.fellow_links):
+            seen.setdefault(cause, []).append((gpu, words))
+    for cause, found in seen.items():
+        gpu, words = found[0]
+        more = f" ({counted(len(found) - 1, 'more GPU')} alike)" if len(found) > 1 else ""
+        cites = tuple(g.cite(w) for g, w in found[:8])
+        yield (
+            cause,
+            f"{gpu.words}: {words}{more}",
+            cites,
+            tuple(dict.fromkeys(g.pod for g, _ in found)),
+        )
+
+
+def _version_warnings(own: OwnGpus) -> Iterator[_Warning]:
+    old = {n: d for n, d in own.drivers.items() if known.older(d, known.MIN_DRIVER)}
+    if old:
+        says = f"driver {min(old.values())} on {names(old)} is older than 535"
+        cites = tuple(Cite(f"driver {d}", f"NVML on {n}") for n, d in old.items())
+        yield "driver_old", says, cites, ()
+    versions = [v for v in own.versions if known.older(v, known.MIN_NCCL)]
+    if versions:
+        cite = Cite(f"NCCL version {versions[0]}", "NCCL's log")
+        yield "nccl_old", f"NCCL {few(versions)} is older than 2.18", (cite,), ()
+
+
+def _warned(found: list[_Warning]) -> Verdict:
+    says = "; ".join(words for _, words, _, _ in found[:_MOST])
+    cites = [cite for _, _, cites, _ in found for cite in cites]
+    pods = dict.fromkeys(pod for _, _, _, pods in found for pod in pods)
+    return warned(says, found[0][0], cites, pods)
+
+
+def _fine(own: OwnGpus) -> Verdict:
+    kinds = names(dict.fromkeys(g.state.name for g in own.gpus if g.state.name))
+    says = f"{counted(len(own.gpus), 'GPU')} ({kinds}) without errors{_advice(own)}"
+    nodes = {g.node: g for g in own.gpus}
+    cites = [
+        Cite(f"{sum(g.node == n for g in own.gpus)} GPUs without errors", f"NVML on {n}", g.seen_at)
+        for n, g in nodes.items()
+    ]
+    return passed(says, cites, dict.fromkeys(g.pod for g in own.gpus))
+
+
+def _advice(own: OwnGpus) -> str:
+    """What newer versions are advised, where those here are older."""
+    told = []
+    drivers = [d for d in own.drivers.values() if known.older(d, known.ADVISED_DRIVER)]
+    if drivers:
+        told.append(f"driver {min(drivers)}: 550 or newer is advised")
+    old = [v for v in own.versions if known.older(v, known.ADVISED_NCCL)]
+    if old:
+        told.append(f"NCCL {old[0]}: 2.21 or newer is advised")
+    return "".join(f"; {words}" for words in told)
