@@ -29,6 +29,7 @@ from distcheck.checks.evidence import (
 from distcheck.checks.evidence.gpu_health import GpuHealth, GpuPair, GpuState, NvLinks
 from distcheck.checks.evidence.nccl import Channels, Communicator, NcclProcess, SeenRank
 from distcheck.checks.evidence.policy import NetworkPolicies, PolicyPod
+from distcheck.checks.evidence.ras import RasCommunicator, RasRank, RasStatus
 from distcheck.checks.evidence.ray import Bundle, PlacementGroup, RayActor, RayletProbe, RayNode
 from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices, RdmaPort
 from distcheck.checks.evidence.vllm import KvCache, RankLine, WeightsLine
@@ -265,7 +266,19 @@ def _look(node: int, nodes: int) -> PodLook:
             ipc_lock=True,
             pid=200,
         ),
+        ras=Missing(f"RAS in {name_of(0)} answers for {name_of(node)}") if node else _ras(nodes),
     )
+
+
+def _ras(nodes: int) -> RasStatus:
+    """Asked in the leader's pod, it answers for all ranks of the job."""
+    world = nodes * PER_NODE
+    ranks = tuple(
+        RasRank(r, _ip(r // 8), 200 + r % 8, 0, r % 8, {"AllReduce": 40, "AllGather": 7})
+        for r in range(world)
+    )
+    one = RasCommunicator("0xfd2c1a7b5e6d3c01", world, ranks)
+    return RasStatus((one,), "NCCL RAS at 127.0.0.1:28028", version="2.28.9", seen_at=AT)
 
 
 def _processes(node: int, nodes: int) -> Processes:

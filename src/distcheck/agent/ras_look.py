@@ -1,5 +1,6 @@
 """RAS asked for all pods of one question: once for each job, with what it said before."""
 
+import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -18,6 +19,7 @@ from distcheck.checks.evidence.ras import RasCommunicator, RasStatus
 _APART, _LONGEST = 1.5, 1800.0
 """Seconds: samples closer than this are one; older ones than that are forgotten."""
 _MOST = 64
+SHARED = "the pod is on the node's own network, and RAS's text does not tell jobs apart"
 
 
 class RasPod(Struct, frozen=True):
@@ -112,9 +114,19 @@ class RasRound:
         with self._one_at_a_time:
             self._refuse_twice(pod)
             status = self._memory.with_before(self._asked(namespace, found, pod))
+            if status.format == "text" and self._is_shared(namespace):
+                status = structs.replace(status, notes=(SHARED,))
             hosts = {r.host for c in status.communicators for r in c.ranks if r.host}
             self._answered |= dict.fromkeys(hosts, pod.name)
         return status
+
+    def _is_shared(self, namespace: Path) -> bool:
+        """Whether it is the node's own, in which other jobs may answer on the same port."""
+        try:
+            host = Path(self._settings.host_proc) / "1" / "ns" / "net"
+            return os.path.samestat(host.stat(), namespace.stat())
+        except OSError:
+            return False
 
     def _refuse_twice(self, pod: RasPod) -> None:
         own = sockets.own_addresses(self._settings.host_proc, pod.main.pid)

@@ -4,6 +4,7 @@ _IRREGULAR = {
     "copy": "copies",
     "process": "processes",
     "is": "are",
+    "does": "do",
     "has": "have",
     "holds": "hold",
     "leaves": "leave",
