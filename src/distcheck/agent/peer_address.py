@@ -57,6 +57,15 @@ def too_far(address: str, own: str) -> str | None:
     return None
 
 
+def is_ip(text: str) -> bool:
+    """Whether it is an IP address, of either family."""
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
 def _beyond(ip: Ip) -> bool:
     """240.0.0.0/4 with the broadcast address, and 0.0.0.0/8, which is the host itself."""
     return ip.version == 4 and (ip.is_reserved or ip.packed[0] == 0)

@@ -14,6 +14,7 @@ from distcheck.agent.kernel_look import Kernel, KernelLooker
 from distcheck.agent.listeners import CONNECTIONS, Allowance
 from distcheck.agent.logs.argv import engine_flags
 from distcheck.agent.logs.distil import Distilled
+from distcheck.agent.names_look import NamedPod, names_look
 from distcheck.agent.pod_logs import PodLogs
 from distcheck.agent.probes import ports, raylets, sockets
 from distcheck.agent.probes.container_files import Container
@@ -35,6 +36,7 @@ from distcheck.checks.evidence import Missing, PodLook, PortProbes, Processes, S
 from distcheck.checks.evidence.ras import RasStatus
 from distcheck.checks.evidence.ray import RayLocal
 from distcheck.checks.evidence.rdma import RdmaAccess
+from distcheck.checks.evidence.rendezvous import NameLookups
 
 T = TypeVar("T")
 Looks = Callable[[], T | Missing]
@@ -125,6 +127,7 @@ class PodLooker:
             "shm": self._start("shm", lambda: self._shm(main)),
             "rdma": self._start("rdma_access", lambda: self._rdma(main)),
             "ports": self._ports(main, targets),
+            "names": self._start("names", lambda: self._names(main), times=2),
             "raylets": self._raylets(main, targets),
             "model": self._start("model", lambda: self._serving.model(main)),
             "ras": self._start("ras", lambda: self._ras(main), times=_WAITS_FOR_RAS),
@@ -208,6 +211,11 @@ class PodLooker:
                 except OSError as error:
                     refused = refused or why_refused(error, "environments of processes")
         return None, {}, refused
+
+    def _names(self, main: Task) -> NameLookups | Missing:
+        _, environ, _ = self._environ()
+        pod = NamedPod(self._pod.folder.name, self._pod.tasks, main, environ)
+        return names_look(self._here.settings, pod, self._here.now)
 
     def _ray_local(self) -> RayLocal:
         seen = ray_local(self._pod.tasks, self._proc, self._here.now)

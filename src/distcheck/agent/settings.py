@@ -29,6 +29,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     `port_probes` lets it connect from inside the pods' network namespaces, and listen there
     for some seconds, which needs SYS_ADMIN: off unless the deployment grants it. `api_server`
     is an address that it then never connects to; Kubernetes tells it to every container.
+    `dns_port` is where the pods' name servers listen: 53 everywhere but in a lab, where nothing
+    may listen there.
     """
 
     node: str = ""
@@ -42,6 +44,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     port_probes: bool = False
     state: str = ""
     look_every: float = 60.0
+    dns_port: int = 53
     pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
     ray_token_file: str = ""
     api_server: str = ""

@@ -1,6 +1,5 @@
 """Which pod a worker's command line points to: the one tie that plain workloads have."""
 
-import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -9,40 +8,15 @@ from msgspec import Struct
 from distcheck.agent.cluster.intent.environ import ConfigMaps, filled, variables
 from distcheck.agent.cluster.intent.scripts import command_text, mounted_maps, started
 from distcheck.agent.cluster.podspec import argv_of, containers
+from distcheck.agent.joined import LOOPBACK, RAY, Joined, joined, joins
 from distcheck.agent.logs.argv import ray_start
 from distcheck.agent.logs.shell import Ran, runs
 
 Object = dict[str, Any]
 
-_JOINS = re.compile(
-    r"(?<!\S)(?:--(dist[-_]init[-_]addr|nccl[-_]init[-_]addr|master[-_]addr|rdzv[-_]endpoint"
-    r"|data[-_]parallel[-_]address|ray[-_]address|head-address)|-dpa)[= ]\s{0,9}([^\s;&|)]+)"
-)
-"""SGLang, vLLM's mp and data-parallel flags, torchrun, vLLM's and NIM's scripts for Ray."""
 _VARIABLES = ("VLLM_DP_MASTER_IP",)
-_REFERENCE = re.compile(r"\$(?:\{(\w{1,99})\}|(\w{1,99}))")
-_SERVICE_HOST = re.compile(r"\$[({]?([A-Z0-9_]{1,253})_SERVICE_HOST[)}]?")
-"""The kubelet's own variable for a Service: its name in capitals, with `_` for `-`."""
-_LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "auto", "local", "0.0.0.0", ""})  # noqa: S104
 _NO_MAPS: ConfigMaps = {}
-_RAY = "ray"
 _Run = tuple[Ran, Mapping[str, str]]
-
-
-class Joined(Struct, frozen=True):
-    """An address that a pod joins: by which way, host and port; `port` None where none is named.
-
-    `is_read` is whether the whole host is known: a shell may compute it.
-    """
-
-    way: str
-    host: str
-    port: int | None = None
-
-    @property
-    def is_read(self) -> bool:
-        """Whether nothing in it is left to a shell."""
-        return not any(c in self.host for c in "$`")
 
 
 class Ends(Struct, frozen=True):
@@ -59,13 +33,13 @@ class Ends(Struct, frozen=True):
 def ends_of(pod: Object, maps: ConfigMaps = _NO_MAPS) -> Ends:
     """What `pod`'s commands say; `maps` are ConfigMaps with variables or start scripts."""
     every = list(_all_runs(pod, maps))
-    addresses = dict.fromkeys(_joined(way, text) for way, text in _addresses(pod, every, maps))
-    found = tuple(j for j in addresses if j.host not in _LOOPBACK)
+    addresses = dict.fromkeys(joined(way, text) for way, text in _addresses(pod, every, maps))
+    found = tuple(j for j in addresses if j.host not in LOOPBACK)
     heads = [r for ran, _ in every if (r := ray_start(ran.words)) and r.head]
     ports = {j.way: j.port for j in found if j.port is not None}
     for head in heads:
         if head.port is not None:
-            ports[_RAY] = head.port
+            ports[RAY] = head.port
     return Ends(found, ports, bool(heads))
 
 
@@ -97,11 +71,7 @@ def _runs_mounted(container: Object) -> bool:
 
 def _addresses(pod: Object, every: Iterable[_Run], maps: ConfigMaps) -> Iterator[tuple[str, str]]:
     for ran, values in every:
-        ray = ray_start(ran.words)
-        if ray and not ray.head:
-            yield _RAY, _shell_expanded(ray.address or values.get("RAY_ADDRESS", ""), values)
-        for found in _JOINS.finditer(" ".join(ran.words)):
-            yield (found[1] or "dpa").replace("_", "-"), _shell_expanded(found[2], values)
+        yield from joins(ran.words, values)
     for container in containers(pod):
         values = variables(pod, filled(pod, container, maps))
         yield from ((name, values.get(name, "")) for name in _VARIABLES)
@@ -124,24 +94,3 @@ def _is_whole(container: Object) -> bool:
     return not any("valueFrom" in one for one in container.get("env") or ()) and not container.get(
         "envFrom"
     )
-
-
-def _joined(way: str, address: str) -> Joined:
-    """`tcp://user@host:port`, `[v6]:port` or `host`."""
-    text = (address.partition("://")[2] or address).strip("'\"").rpartition("@")[2]
-    text = _SERVICE_HOST.sub(lambda m: m[1].lower().replace("_", "-"), text.partition("/")[0])
-    if text.startswith("["):
-        host, _, port = text[1:].partition("]")
-        return Joined(way, host, _port(port.removeprefix(":")))
-    if text.count(":") != 1:
-        return Joined(way, text)
-    host, _, port = text.partition(":")
-    return Joined(way, host, _port(port))
-
-
-def _port(text: str) -> int | None:
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 6 else None
-
-
-def _shell_expanded(text: str, values: Mapping[str, str]) -> str:
-    return _REFERENCE.sub(lambda m: values.get(m[1] or m[2], m[0]), text)
