@@ -270,6 +270,15 @@ def test_contexts_that_ranks_leave_on_the_first_gpu_are_no_ranks() -> None:
         assert says(check, evidence).outcome == "pass", says(check, evidence).says
 
 
+def test_what_contexts_do_not_explain_on_the_first_gpu_is_odd() -> None:
+    """Nobody else is on it, so that the room for contexts is not its rank's."""
+    evidence = evidence_of(one())
+    first, *rest = gpus_of(evidence, 0).processes
+    fuller = replace(first, memory_used=(first.memory_used or 0) + 6 * GIB)
+    verdict = says(balanced_memory, with_processes(evidence, 0, fuller, *rest))
+    assert (verdict.outcome, verdict.cause) == ("warn", "unbalanced")
+
+
 @pytest.mark.parametrize(("given", "outcome"), [("GPU-01,GPU-02", "fail"), ("all", "pass")])
 def test_a_rank_on_a_gpu_that_its_container_was_not_given_is_a_fault(
     given: str, outcome: str

@@ -12,12 +12,16 @@ from distcheck.lab.scenario import GIB
 _STRANGER = 900
 _JOINED = {"path": 50, "peer": 0, "nvlink": 0}
 """Through NVLink's switches; over PCIe they would meet only above both CPUs."""
+_FULLER = 5
+_CONTEXT = GIB // 2
 
 
 def write_gpus(layout: Layout, member: Member) -> None:
     """`nvml.json`: every GPU, and the node's numbers of the processes on it."""
     busy = {r.gpu: r for r in layout.ranks_on(member) if layout.engine(r).runs}
     gpus = [_gpu(layout, member, index, busy.get(index)) for index in range(GPUS)]
+    if layout.world.contexts:
+        _add_contexts(layout, member, gpus[0])
     if layout.world.mig:
         _cut(member, gpus[0])
     if layout.world.tenant == member.node:
@@ -28,6 +32,8 @@ def write_gpus(layout: Layout, member: Member) -> None:
 
 def _gpu(layout: Layout, member: Member, index: int, rank: Rank | None) -> dict[str, Any]:
     used = memory_used(layout.world, layout.engine(rank), rank.pp_rank) if rank else 0
+    if member.leader and index == _FULLER:
+        used += int(layout.world.fuller_gib * GIB)
     return {
         "uuid": member.gpu_uuid(index),
         "name": "NVIDIA H100 80GB HBM3",
@@ -36,6 +42,13 @@ def _gpu(layout: Layout, member: Member, index: int, rank: Rank | None) -> dict[
         "processes": [{"pid": rank.host_pid, "memory_used": used}] if rank else [],
         **HEALTHY,
     }
+
+
+def _add_contexts(layout: Layout, member: Member, gpu: dict[str, Any]) -> None:
+    """What ranks of other GPUs leave on the first, where the program chose a device too late."""
+    others = [r.host_pid for r in layout.ranks_on(member) if r.local > 0]
+    gpu["processes"] += [{"pid": pid, "memory_used": _CONTEXT} for pid in others]
+    gpu["memory_used"] += _CONTEXT * len(others)
 
 
 def _cut(member: Member, gpu: dict[str, Any]) -> None:

@@ -93,13 +93,14 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     which make each rank hold `adds_gib` more than its share, and `layer_partition` layers in
     its stages. An engine that is `asleep` has given its weights and its cache back.
 
-    `ray_nodes` have joined Ray; `agents` are the nodes with an agent; SYNs to `dropped`
-    services are dropped. The NICs of `without_gdr` nodes do not reach GPU memory, and
-    `nccl_settings` are variables that NCCL finds set in every container. A `tenant` is a node
-    where a process of no pod holds `tenant_gib` on the first GPU. `visible` is the containers'
-    CUDA_VISIBLE_DEVICES; with `mig` the pod has one slice of a GPU. `engine_answers` is whether
-    the engine's port answers. `forbidden` are what the caller may do with no pod of the group,
-    such as `pods/exec`.
+    `ray_nodes` have joined Ray; `agents` are the nodes with an agent; SYNs to `dropped` services
+    are dropped. The NICs of `without_gdr` nodes do not reach GPU memory, and `nccl_settings` are
+    variables that NCCL finds set in every container. A `tenant` is a node where a process of no pod
+    holds `tenant_gib` on the first GPU. `visible` is the containers' CUDA_VISIBLE_DEVICES; the rank
+    on the head's GPU 5 holds `fuller_gib` more than its share, and with `contexts` each rank left a
+    context on its node's first GPU; with `mig` the pod has one slice of a GPU. `engine_answers` is
+    whether the engine's port answers. `forbidden` are what the caller may do with no pod of the
+    group, such as `pods/exec`.
 
     `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
     week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
@@ -130,6 +131,8 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     engine_answers: bool = True
     tenant: NodeName | None = None
     tenant_gib: int = 4
+    fuller_gib: float = 0.0
+    contexts: bool = False
     forbidden: tuple[str, ...] = ()
 
     @property

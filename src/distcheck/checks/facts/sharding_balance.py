@@ -112,5 +112,5 @@ def _balance(
     sizes = [size for sized in plan.wanted.stages[stage] for size in sized]
     room = _ALIKE + max(sizes) - min(sizes)
     if fullest and one.used > predicted:
-        room += _CONTEXTS * (one.pod_gpus - 1)
+        room += _CONTEXTS * (one.pod_gpus - 1 if one.guests is None else one.guests)
     return Balance(one.uuid, one.pod, stage, one.used, predicted, room, one.cite)

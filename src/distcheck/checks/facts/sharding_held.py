@@ -12,7 +12,8 @@ class HeldMemory(Struct, frozen=True):
 
     `others` is the range of everything but weights and KV cache. `own` is the cache of an
     engine that could be this pod's alone, `group` of one that spans pods. `stage` is the
-    pipeline stage where a line of the rank names it. GiB.
+    pipeline stage where a line of the rank names it, `guests` how many other processes of the
+    pod are on the GPU, None where NVML does not list what each holds. GiB.
     """
 
     uuid: str
@@ -24,6 +25,7 @@ class HeldMemory(Struct, frozen=True):
     group: CacheSize
     cite: Cite
     stage: int | None = None
+    guests: int | None = None
 
     def weights(self, layout: Expected, stage: int) -> tuple[float, float]:
         """The interval of weights, were this a rank of `stage` of `layout`."""

@@ -95,6 +95,7 @@ def _of_pod(
             group=sizes.get(pod.key) or spanning,
             cite=_cite(pod, gpus, uuid, gib),
             stage=_stage(evidence, pod, uuid),
+            guests=_guests(evidence, pod, uuid),
         )
         for uuid, gib in used.items()
         if gib
@@ -117,6 +118,13 @@ def _used(evidence: Evidence, gpus: Gpus, pod: Pod, uuid: str) -> float | None:
     slices = next((s.memory_used for s in gpus.slices if s.uuid == uuid), None)
     whole = device if device is not None else slices
     return whole / GIB if alone and whole is not None else None
+
+
+def _guests(evidence: Evidence, pod: Pod, uuid: str) -> int | None:
+    """Processes of the pod there beside the rank, as contexts of its other ranks are."""
+    if memory_of(evidence, pod, uuid) is None:
+        return None
+    return len({p.pid for p in gpu_processes(evidence, pod) if p.uuid == uuid}) - 1
 
 
 def _stage(evidence: Evidence, pod: Pod, uuid: str) -> int | None:
