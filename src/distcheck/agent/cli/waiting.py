@@ -9,7 +9,9 @@ from distcheck.checks.report import Judged, Report
 PAUSE = 5.0
 """Seconds between two gatherings."""
 
-MENDED_BY_TIME = frozenset({"node_gpu_short", "node_missing", "pg_pending"})
+MENDED_BY_TIME = frozenset(
+    {"gcs_unreachable", "name_unresolved", "node_gpu_short", "node_missing", "pg_pending"}
+)
 """Causes of a failure that a group which is still starting gets over by itself."""
 
 

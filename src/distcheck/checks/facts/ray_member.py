@@ -48,16 +48,29 @@ class RayMember(Struct, frozen=True):
         if self.elsewhere:
             return f"{self.label} is in another Ray cluster ({self.elsewhere})"
         if self.dead and self.dead[0].ip == self.ip:
-            return f"{self.label} is DEAD" + _because(self.dead[0])
+            return f"{self.label} is DEAD{_because(self.dead[0])}{self._again}"
         if self.dead:
             return f"{self.label} never joined; as {self.dead[0].ip} it is DEAD"
         return f"{self.label} never joined"
 
     @property
+    def _again(self) -> str:
+        """A pod that joins and dies again and again is one that the head cannot reach."""
+        times = sum(row.ip == self.ip for row in self.dead)
+        return f"; it joined and died {times} times" if times >= _FLAPS else ""
+
+    @property
+    def died(self) -> bool:
+        """It had joined under the address that it has now, and GCS lists it as DEAD."""
+        return bool(self.dead) and self.dead[0].ip == self.ip and not self.elsewhere
+
+    @property
     def cause(self) -> str:
         """`node_dead` where it had joined, else `node_missing`."""
-        died = bool(self.dead) and self.dead[0].ip == self.ip and not self.elsewhere
-        return "node_dead" if died else "node_missing"
+        return "node_dead" if self.died else "node_missing"
+
+
+_FLAPS = 3
 
 
 def _because(row: RayNode) -> str:

@@ -2,12 +2,14 @@
 
 from distcheck.checks.check import check
 from distcheck.checks.facts.ray import RayMembership
+from distcheck.checks.facts.ray_join import RayJoins
 from distcheck.checks.facts.ray_member import RayMember, in_words
+from distcheck.checks.knowledge.names import alike
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 
 @check("RAY002")
-def all_gpus(ray: RayMembership) -> Verdict:
+def all_gpus(ray: RayMembership, joins: RayJoins) -> Verdict:
     """Ray has all GPUs of the group.
 
     Proves:
@@ -34,26 +36,34 @@ def all_gpus(ray: RayMembership) -> Verdict:
         have = f"Ray has {ray.gpus:g} GPUs on {in_words(ray.nodes)}"
         return unknown(f"{have}; nothing says how many it should have", ray.cites)
     steps = (_absent, _short, _lacking, _twice, _beyond)
-    found = (step(ray) for step in steps)
+    found = (step(ray, joins) for step in steps)
     return next((verdict for verdict in found if verdict is not None), None) or _pass(ray)
 
 
-def _absent(ray: RayMembership) -> Verdict | None:
+def _absent(ray: RayMembership, joins: RayJoins) -> Verdict | None:
     gone = ray.absent
     if not gone or (ray.gpus >= (ray.gpus_expected or 0) and not any(m.gpus for m in gone)):
         return None
-    return _fail(ray, gone, gone[0].cause, "; ".join(m.plight for m in gone))
+    return _fail(ray, gone, gone[0].cause, "; ".join(alike(map(joins.plight, gone))))
 
 
-def _short(ray: RayMembership) -> Verdict | None:
+def _short(ray: RayMembership, joins: RayJoins) -> Verdict | None:
     few = tuple(m for m in ray.expected if m.registered < m.gpus)
     if not few:
         return None
-    why = (f"{m.label} brought {m.registered:g} of its {m.gpus}" for m in few)
-    return _fail(ray, few, "node_gpu_short", "; ".join(why))
+    why = (f"{m.label} brought {m.registered:g} of its {m.gpus}{_told(m, joins)}" for m in few)
+    return _fail(ray, few, "node_gpu_short", "; ".join(alike(why)))
 
 
-def _lacking(ray: RayMembership) -> Verdict | None:
+def _told(member: RayMember, joins: RayJoins) -> str:
+    """Where `ray start` itself told its raylet that number, the fault is before Ray."""
+    told = joins.claims.get(member.name)
+    if told is None or told != member.registered:
+        return ""
+    return f": its `ray start` found or was given {told:g}"
+
+
+def _lacking(ray: RayMembership, _: RayJoins) -> Verdict | None:
     """Fewer in all than asked for, though no pod known to us is short."""
     if ray.gpus >= (ray.gpus_expected or 0):
         return None
@@ -67,7 +77,7 @@ def _lacking(ray: RayMembership) -> Verdict | None:
     return _fail(ray, (), "node_gpu_short", why)
 
 
-def _twice(ray: RayMembership) -> Verdict | None:
+def _twice(ray: RayMembership, _: RayJoins) -> Verdict | None:
     both = tuple(m for m in ray.expected if len(m.rows) > 1 and m.registered > m.gpus > 0)
     if not both:
         return None
@@ -75,7 +85,7 @@ def _twice(ray: RayMembership) -> Verdict | None:
     return _fail(ray, both, "duplicate_node_ip", "; ".join(why))
 
 
-def _beyond(ray: RayMembership) -> Verdict | None:
+def _beyond(ray: RayMembership, _: RayJoins) -> Verdict | None:
     """One row with more GPUs than its pod has: `ray start` was told a wrong number."""
     many = tuple(m for m in ray.expected if m.registered > m.gpus > 0)
     if not many:
