@@ -111,7 +111,8 @@ LOOPBACK = (
 
 
 def _refused(evidence: Evidence) -> Iterator[Reason]:
-    for node in evidence.nodes:
+    """Asked on a node of the group's own pods: an address that a caller gave may be mistyped."""
+    for node in (n for n in evidence.nodes if n.pods):
         if isinstance(node.ray, Missing) and node.ray.cause == GCS_REFUSED:
             cite = Cite(node.ray.reason, f"the agent on {node.node}", node.observed_at)
             says = f"nothing listens on the port of Ray's GCS ({node.ray.reason})"
