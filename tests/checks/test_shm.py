@@ -5,6 +5,7 @@ from msgspec import structs
 from tests.evidence_builder import change_looks, healthy, shm_mount, starting, without_look
 
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, PodLook, ShmMount
+from distcheck.checks.evidence.ray_log import RayLog, RaySaid
 from distcheck.checks.knowledge.shm import MIB, pool_bytes, shm_need
 from distcheck.checks.shm.large_enough import large_enough
 from distcheck.checks.verdict import Verdict
@@ -126,3 +127,44 @@ def test_a_memory_limit_below_the_size_of_the_tmpfs_is_said() -> None:
     verdict = _judged(change_looks(healthy(), lambda look: structs.replace(look, shm=mount)))
     assert verdict.outcome == "pass"
     assert "the memory limit of vllm-head-0, 8192 MiB, which is less than its size" in verdict.says
+
+
+RAY = (
+    "services.py:2063 -- WARNING: The object store is using /tmp instead of /dev/shm because"
+    " /dev/shm has only {} bytes available. This will harm performance!"
+)
+
+
+def _told_by_ray(text: str, mount: ShmMount | Missing) -> Evidence:
+    said = RaySaid("object_store_on_disk", text, "llm/vllm-head-0/vllm:3")
+    log = RayLog(lines=1, said=(said,))
+    return change_looks(
+        starting(healthy()), lambda look: structs.replace(look, shm=mount, ray_log=log)
+    )
+
+
+def test_where_nobody_saw_the_mount_ray_tells_that_it_is_the_runtimes_own() -> None:
+    gone = Missing("the agent did not answer")
+    verdict = _judged(_told_by_ray(RAY.format(67108864), gone))
+    assert (verdict.outcome, verdict.cause) == ("fail", "shm_default")
+    assert "the container runtime's default, as Ray found it at its start" in verdict.says
+    assert verdict.cites[0].source == "llm/vllm-head-0/vllm:3"
+    less = "The configured object store size (200.0 GB) exceeds /dev/shm size (0.067 GB)."
+    assert _judged(_told_by_ray(less, gone)).cause == "shm_too_small"
+
+
+def test_what_ray_found_is_cited_beside_the_mount_and_a_difference_is_said() -> None:
+    verdict = _judged(_told_by_ray(RAY.format(64 * MIB), shm_mount(64 * MIB, "shm")))
+    assert verdict.cause == "shm_default"
+    assert [c.source for c in verdict.cites[:2]] == [
+        "/proc/101/mountinfo",
+        "llm/vllm-head-0/vllm:3",
+    ]
+    other = _judged(_told_by_ray(RAY.format(8192 * MIB), shm_mount(2048 * MIB)))
+    assert other.outcome == "pass"
+    assert "Ray of vllm-head-0 found 8192 MiB free at its start, more than is mounted" in other.says
+
+
+def test_a_line_of_ray_without_a_number_tells_nothing() -> None:
+    verdict = _judged(_told_by_ray("the object store is using /tmp", Missing("not seen")))
+    assert verdict.outcome == "unknown"

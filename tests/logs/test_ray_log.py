@@ -112,6 +112,17 @@ def test_versions_that_follow_no_mismatch_are_nobodys() -> None:
             "object_store_on_disk",
         ),
         (
+            "The object store is using /data/tmp instead of /dev/shm because /dev/shm has only 1 b",
+            "object_store_on_disk",
+        ),
+        (
+            (
+                "ValueError: The configured object store size (200.0 GB) exceeds /dev/shm size "
+                "(0.067108864 GB). This will harm performance."
+            ),
+            "object_store_too_large",
+        ),
+        (
             (
                 "ValueError: Ray component worker_ports is trying to use a port number 10300 that "
                 "is used by other components."

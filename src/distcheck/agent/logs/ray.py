@@ -40,7 +40,8 @@ _PHRASES: tuple[tuple[str, RaySaying], ...] = (
     ("The current node has not been updated within", "start_timed_out"),
     ("that is used by other components", "port_taken"),
     ("Some Ray subprocesses exited unexpectedly", "process_exited"),
-    ("The object store is using /tmp instead of", "object_store_on_disk"),
+    ("instead of /dev/shm because /dev/shm has only", "object_store_on_disk"),
+    (" exceeds /dev/shm size (", "object_store_too_large"),
 )
 _IN_START: tuple[tuple[str, RaySaying], ...] = (
     ("socket.gaierror: ", "name_unresolved"),

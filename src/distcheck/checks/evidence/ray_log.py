@@ -19,6 +19,7 @@ RaySaying = Literal[
     "port_taken",
     "process_exited",
     "object_store_on_disk",
+    "object_store_too_large",
 ]
 
 

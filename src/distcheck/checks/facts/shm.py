@@ -10,6 +10,7 @@ from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_group import group_of, hosts_of
 from distcheck.checks.facts.sharding_process import gpu_processes
 from distcheck.checks.facts.shm_copies import copies_of
+from distcheck.checks.facts.shm_of_ray import RayShm, ray_shm
 from distcheck.checks.knowledge.shm import MIB, ShmNeed, ring_bytes, shm_need
 
 _CHUNK = "VLLM_MQ_MAX_CHUNK_BYTES_MB"
@@ -19,7 +20,8 @@ class PodShm(Struct, frozen=True):
     """One pod's mount and need. `basis` says what the number of ranks rests on.
 
     `up`: its log shows every communicator of its ranks complete, and no failure over room
-    there since. Then they have what NCCL allocates up front, wherever it is.
+    there since. Then they have what NCCL allocates up front, wherever it is. `ray` is what Ray
+    found there at its start; with `by_ray` nobody else saw the mount.
     """
 
     pod: str
@@ -27,6 +29,8 @@ class PodShm(Struct, frozen=True):
     need: ShmNeed
     basis: str
     up: bool = False
+    ray: RayShm | None = None
+    by_ray: bool = False
 
     @property
     def cite(self) -> Cite:
@@ -34,6 +38,13 @@ class PodShm(Struct, frozen=True):
         size = self.mount.size_bytes / MIB
         what = f"/dev/shm of {self.pod} is {size:.0f} MiB ({self.mount.source}); {self.basis}"
         return Cite(what, self.mount.cited, self.mount.seen_at)
+
+    @property
+    def cites(self) -> tuple[Cite, ...]:
+        """The mount, and what Ray said of it."""
+        if self.ray is None:
+            return (self.cite,)
+        return (self.ray.cite,) if self.by_ray else (self.cite, self.ray.cite)
 
     @property
     def free(self) -> int | None:
@@ -50,7 +61,7 @@ class ShmMounts(Fact, frozen=True, kw_only=True):
     @classmethod
     def fold(cls, evidence: Evidence) -> "ShmMounts | Missing":
         """Missing where no pod's mount was seen."""
-        looks = [(p, evidence.look(p).shm) for p in evidence.pods if p.gpus]
+        looks = [(p, _mount(evidence, p)) for p in evidence.pods if p.gpus]
         seen = [(p, m) for p, m in looks if isinstance(m, ShmMount)]
         unseen = tuple(f"{p.name}: {m.reason}" for p, m in looks if isinstance(m, Missing))
         if not seen:
@@ -61,10 +72,23 @@ class ShmMounts(Fact, frozen=True, kw_only=True):
         return cls(pods=tuple(pods), gaps=unseen)
 
 
+def _mount(evidence: Evidence, pod: Pod) -> ShmMount | Missing:
+    """As it was seen, or, where nobody could see it, as Ray found it."""
+    seen, told = evidence.look(pod).shm, ray_shm(evidence, pod)
+    return told.mount if isinstance(seen, Missing) and told is not None else seen
+
+
 def _pod(evidence: Evidence, pod: Pod, mount: ShmMount, log: NcclLog | None) -> PodShm:
     ranks, basis = _ranks(evidence, pod)
-    need = need_of(evidence, pod, ranks, log)
-    return PodShm(pod.name, mount, need, basis, log is not None and _is_up(pod, log, ranks))
+    return PodShm(
+        pod=pod.name,
+        mount=mount,
+        need=need_of(evidence, pod, ranks, log),
+        basis=basis,
+        up=log is not None and _is_up(pod, log, ranks),
+        ray=ray_shm(evidence, pod),
+        by_ray=isinstance(evidence.look(pod).shm, Missing),
+    )
 
 
 def need_of(evidence: Evidence, pod: Pod, ranks: int, log: NcclLog | None) -> ShmNeed:

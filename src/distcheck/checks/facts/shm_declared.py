@@ -46,8 +46,11 @@ class ShmAsDeclared(Fact, frozen=True, kw_only=True):
         if isinstance(mounts, Missing):
             return cls(pods=on_disk) if on_disk else mounts
         specs = {p.name: p for p in evidence.pods}
-        seen = tuple(_compared(specs[p.pod], p) for p in mounts.pods)
-        return cls(pods=(*on_disk, *seen), gaps=mounts.gaps)
+        seen = tuple(_compared(specs[p.pod], p) for p in mounts.pods if not p.by_ray)
+        unseen = (f"{p.pod}: the mount at /dev/shm was not seen" for p in mounts.pods if p.by_ray)
+        gaps = (*mounts.gaps, *unseen)
+        every = (*on_disk, *seen)
+        return cls(pods=every, gaps=gaps) if every else Missing("; ".join(gaps))
 
 
 def _on_disk(evidence: Evidence, pod: Pod) -> DeclaredShm | None:

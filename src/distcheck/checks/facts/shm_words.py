@@ -28,6 +28,7 @@ def sizes(pods: Sequence[PodShm]) -> str:
     """`/dev/shm of vllm-0 and vllm-1 is 64 MiB`, of several the least."""
     least = min(p.mount.size_bytes for p in pods)
     default = ", the container runtime's default" if all(map(is_default, pods)) else ""
+    default += ", as Ray found it at its start" if all(p.by_ray for p in pods) else ""
     return f"/dev/shm of {names(p.pod for p in pods)} is {size(least)}{default}"
 
 
@@ -42,6 +43,15 @@ def over_limit(pods: Iterable[PodShm]) -> str:
         f"; it counts against the memory limit of {pod.pod}, {size(limit)}, which is less than"
         " its size: filling it would end the container"
     )
+
+
+def other_than_ray(pods: Iterable[PodShm]) -> str:
+    """A clause where Ray found more free than there is: it is another mount that was seen."""
+    for pod in pods:
+        if pod.ray is not None and pod.ray.free > pod.mount.size_bytes:
+            seen = f"Ray of {pod.pod} found {size(pod.ray.free)} free at its start"
+            return f"; {seen}, more than is mounted now"
+    return ""
 
 
 def few_names(found: Iterable[Iterable[str]], most: int = 3) -> str:

@@ -1,8 +1,11 @@
 """SHM001."""
 
+from collections.abc import Iterable
+
 from distcheck.checks.check import check
+from distcheck.checks.evidence import Cite
 from distcheck.checks.facts.shm import PodShm, ShmMounts
-from distcheck.checks.facts.shm_words import is_default, over_limit, size, sizes
+from distcheck.checks.facts.shm_words import is_default, other_than_ray, over_limit, size, sizes
 from distcheck.checks.verdict import Verdict, failed, passed, warned
 
 
@@ -31,22 +34,26 @@ def large_enough(mounts: ShmMounts) -> Verdict:
         need = small[0].need
         says = f"{sizes(small)}; the ranks need {need.least_says} at least"
         says += f"; with all they may use: {size(need.enough)}"
-        return failed(says, _cause(small), [p.cite for p in small], [p.pod for p in small])
+        return failed(says, _cause(small), _cites(small), [p.pod for p in small])
     capped = [p for p in mounts.pods if _limit(p) < p.need.least and not p.up]
     if capped:
         return _capped(capped)
     tight = [p for p in mounts.pods if _is_tight(p)]
     if tight:
         says = f"{sizes(tight)}; the ranks may need {tight[0].need.enough_says}"
-        return warned(says, _cause(tight), [p.cite for p in tight], [p.pod for p in tight])
-    return passed(_enough(mounts.pods), [p.cite for p in mounts.pods], [p.pod for p in mounts.pods])
+        return warned(says, _cause(tight), _cites(tight), [p.pod for p in tight])
+    return passed(_enough(mounts.pods), _cites(mounts.pods), [p.pod for p in mounts.pods])
+
+
+def _cites(pods: Iterable[PodShm]) -> list[Cite]:
+    return [cite for p in pods for cite in p.cites]
 
 
 def _capped(pods: list[PodShm]) -> Verdict:
     one = min(pods, key=_limit)
     says = f"the memory limit of {one.pod} is {size(_limit(one))}, which /dev/shm counts against"
     says += f"; the ranks need {one.need.least_says} at least there"
-    return failed(says, "shm_over_limit", [p.cite for p in pods], [p.pod for p in pods])
+    return failed(says, "shm_over_limit", _cites(pods), [p.pod for p in pods])
 
 
 def _limit(pod: PodShm) -> float:
@@ -70,4 +77,4 @@ def _enough(pods: tuple[PodShm, ...]) -> str:
         says = f"{sizes([least])}; enough for {least.need.enough_says}"
     else:
         says = f"{sizes([least])}; every communicator is up, and {size(least.free or 0)} are free"
-    return says + over_limit(pods)
+    return says + over_limit(pods) + other_than_ray(pods)
