@@ -33,6 +33,7 @@ class RasPod(Struct, frozen=True):
 
 class _Sample(Struct, frozen=True):
     moment: float
+    pod: str
     seen_at: str
     communicators: tuple[RasCommunicator, ...]
 
@@ -45,7 +46,7 @@ class RasMemory:
         self._samples: list[_Sample] = []
         self._lock = threading.Lock()
 
-    def with_before(self, status: RasStatus) -> RasStatus:
+    def with_before(self, pod: str, status: RasStatus) -> RasStatus:
         """`status` with the earliest answer of its job since which nothing uneven has moved.
 
         Else with the last one. Each answer takes its place among those that are kept.
@@ -53,8 +54,8 @@ class RasMemory:
         now = self._clock()
         with self._lock:
             kept = [s for s in self._samples if now - s.moment <= _LONGEST][-_MOST + 1 :]
-            mine = [s for s in kept if now - s.moment >= _APART and _same_job(s, status)]
-            this = _Sample(now, status.seen_at or "", status.communicators)
+            mine = [s for s in kept if now - s.moment >= _APART and _same_job(s, pod, status)]
+            this = _Sample(now, pod, status.seen_at or "", status.communicators)
             self._samples = [*kept, this]
         before = _earliest(mine, status)
         if before is None:
@@ -62,10 +63,10 @@ class RasMemory:
         return structs.replace(status, before=before.communicators, before_at=before.seen_at)
 
 
-def _same_job(sample: _Sample, status: RasStatus) -> bool:
+def _same_job(sample: _Sample, pod: str, status: RasStatus) -> bool:
     """A communicator's hash is the job's own; text names none where all is well."""
     then, now = ({c.hash for c in s.communicators} for s in (sample, status))
-    return bool(then & now)
+    return sample.pod == pod or any(h.startswith("0x") for h in then & now)
 
 
 def _earliest(mine: Sequence[_Sample], status: RasStatus) -> _Sample | None:
@@ -81,16 +82,8 @@ def _earliest(mine: Sequence[_Sample], status: RasStatus) -> _Sample | None:
 
 def _stood_still(sample: _Sample, status: RasStatus) -> bool:
     then = {c.hash: c for c in sample.communicators}
-    odd = [c for c in status.communicators if is_uneven(c)]
+    odd = [c for c in status.communicators if c.unsettled]
     return bool(odd) and all(then.get(c.hash) == c for c in odd)
-
-
-def is_uneven(one: RasCommunicator) -> bool:
-    """Whether a second look is needed to tell what this is: ranks differ, lack, or start."""
-    counts = {tuple(sorted(r.counts.items())) for r in one.ranks if not r.missing}
-    odd = any(r.init or r.missing or r.error for r in one.ranks)
-    table = one.status == "INIT" or one.errors not in ("", "OK")
-    return len(counts) > 1 or odd or bool(one.spread) or table
 
 
 class RasRound:
@@ -113,7 +106,7 @@ class RasRound:
         found = ras.listening(listeners, pod.environ, namespace)
         with self._one_at_a_time:
             self._refuse_twice(pod)
-            status = self._memory.with_before(self._asked(namespace, found, pod))
+            status = self._memory.with_before(pod.name, self._asked(namespace, found, pod))
             if status.format == "text" and self._is_shared(namespace):
                 status = structs.replace(status, notes=(SHARED,))
             hosts = {r.host for c in status.communicators for r in c.ranks if r.host}

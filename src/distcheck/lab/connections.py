@@ -11,16 +11,17 @@ _HEADER = (
     "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
     "timeout inode\n"
 )
-_ESTABLISHED = "01"
+_ESTABLISHED, _LISTENS = "01", "0A"
 _BOOTSTRAP, _OUTGOING = 36_000, 48_000
 """Where ranks listen for NCCL's bootstrap, and call from: ports of no known service."""
 End = tuple[str, int]
+_NOBODY: End = ("0.0.0.0", 0)
 
 
 def tcp_table(layout: Layout, member: Member) -> str:
     """The rows of one pod: each connection is in the tables of both of its pods."""
     ends = [e for pair in _connections(layout) for e in (pair, pair[::-1]) if e[0][0] == member.ip]
-    rows = (_row(number, here, there) for number, (here, there) in enumerate(ends))
+    rows = (row_of(number, here, there) for number, (here, there) in enumerate(ends))
     return _HEADER + "".join(rows)
 
 
@@ -45,10 +46,14 @@ def _caller(rank: Rank, number: int) -> End:
     return rank.member.ip, _OUTGOING + 100 * number + rank.local
 
 
-def _row(number: int, here: End, there: End) -> str:
-    """As net/ipv4/tcp_ipv4.c writes it, addresses in the machine's byte order."""
+def row_of(number: int, here: End, there: End = _NOBODY) -> str:
+    """As net/ipv4/tcp_ipv4.c writes it, addresses in the machine's byte order.
+
+    Without another end it is a listener's.
+    """
+    state = _LISTENS if there == _NOBODY else _ESTABLISHED
     return (
-        f"{number:4}: {_hex(here)} {_hex(there)} {_ESTABLISHED} 00000000:00000000 00:00000000 "
+        f"{number:4}: {_hex(here)} {_hex(there)} {state} 00000000:00000000 00:00000000 "
         f"00000000     0        0 {90_000 + number} 1 0000000000000000 20 4 30 10 -1\n"
     )
 

@@ -13,6 +13,7 @@ from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.ports import Peer, used_ports
 from distcheck.agent.cluster.question import door_path
 from distcheck.agent.cluster.reach import fetch
+from distcheck.agent.cluster.second_look import pause, unsettled
 from distcheck.agent.cluster.without_agents.fallback import Looks, Outside, look_without_agents
 from distcheck.checks.evidence import NodeLook, Pod
 
@@ -46,7 +47,10 @@ class Round(Struct, frozen=True):
 
 
 def both_rounds(first: Round, nodes: Nodes, agents: Agents, end: float) -> Looks:
-    """Both rounds. In each, agents are asked while nodes without one are looked at."""
+    """Both rounds. In each, agents are asked while nodes without one are looked at.
+
+    The second comes some seconds later where the first one's RAS calls for that.
+    """
     there = {} if isinstance(agents, str) else {n: a for n, a in agents.items() if n in nodes}
     bare = {n: _why_bare(agents, n, first.ways) for n in nodes if n not in there}
     asked = _ask(first, nodes, there)
@@ -59,7 +63,11 @@ def both_rounds(first: Round, nodes: Nodes, agents: Agents, end: float) -> Looks
     second = structs.replace(first, deadline=end, peers=peers)
     if peers and looks:
         first.progress(f"probing {len(peers)} ports between the pods")
-    probed = _ask(second, nodes, {n: there[n] for n in looks}) if peers else {}
+    doubtful = unsettled(looks)
+    if doubtful:
+        first.progress("looking again at ranks that differ in NCCL's RAS")
+        pause(end)
+    probed = _ask(second, nodes, {n: there[n] for n in (looks if peers else doubtful)})
     rest = _bare(second, nodes, silent)
     for node, later in probed.items():
         again = later()

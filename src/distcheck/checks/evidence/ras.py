@@ -46,6 +46,14 @@ class RasCommunicator(Struct, frozen=True, omit_defaults=True):
     alike: int = 1
     spread: dict[str, dict[int, int]] = field(default_factory=dict)
 
+    @property
+    def unsettled(self) -> bool:
+        """Whether another look is needed to tell what this is: ranks differ, lack, or start."""
+        counts = {tuple(sorted(r.counts.items())) for r in self.ranks if not r.missing}
+        odd = any(r.init or (r.missing and not r.dead) for r in self.ranks)
+        table = self.status == "INIT" or self.errors not in ("", "OK")
+        return len(counts) > 1 or odd or bool(self.spread) or table
+
 
 class RasProcess(Struct, frozen=True, omit_defaults=True):
     """A process of the job that RAS does not reach; `dead` after a minute (RAS_PEER_DEAD_TIMEOUT).
