@@ -23,6 +23,7 @@ _ID = re.compile(r"[0-9a-f]{1,64}\Z")
 _PORT_FILE = re.compile(r"([a-z_]{1,40})_port_([0-9a-f]{56})\Z")
 _PORT = re.compile(rb"\s{0,4}([0-9]{1,5})\s{0,4}\Z")
 _ADDRESS = re.compile(r"[\w.:\[\]-]{1,260}\Z", re.ASCII)
+_INTERPRETER = re.compile(r"/[\w./+-]{0,400}/python[0-9.]{0,6}\Z", re.ASCII)
 _SHELLS = ("sh", "bash", "dash", "ash", "zsh", "busybox")
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?\Z")
 _TEMP = "/tmp/ray"
@@ -114,8 +115,15 @@ def _with_files(local: RayLocal, main: Task, container: Container) -> RayLocal:
         python_version=found.python,
         versions_from=found.source,
         ports=dict(_ports(container, session, node_id)) if node_id else {},
+        python=_python(main.argv),
         current_cluster=_if(_ADDRESS, current.decode("utf-8", "replace").strip()),
     )
+
+
+def _python(argv: Sequence[str]) -> str:
+    """The interpreter of Ray's workers, as a raylet is told it, or the one of a `ray start`."""
+    word = flags_of(argv).get("python-worker-command", argv[0]).partition(" ")[0]
+    return word if _INTERPRETER.match(word) else ""
 
 
 def _ports(container: Container, session: str, node_id: str) -> Iterator[tuple[str, int]]:

@@ -21,6 +21,7 @@ from distcheck.checks.evidence import Evidence, NodeLook, Pod
 
 __all__ = ["Ways", "gather"]
 
+_GCS_PORT = 6379
 Progress = Callable[[str], None]
 
 
@@ -43,7 +44,7 @@ def gather(
     end = monotonic() + timeout
     api = api.until(end)
     with _pool() as pool:
-        first = Round(api, pool, end - timeout / 3, progress, ways)
+        first = Round(api, pool, end - timeout / 3, progress, ways, gcs=_gcs_of(group))
         agents = _agents(api) if ways.agents else {}
         lacking = pool.submit(_lacking, api, group, agents, ways)
         policies = pool.submit(look_policies, api, group.target.namespace, group.seen)
@@ -96,6 +97,16 @@ def _lacking(api: Api, group: Group, agents: Agents, ways: Ways) -> Iterator[str
         namespace = next(iter(there.values()))["metadata"].get("namespace", AGENT_NAMESPACE)
         said = (*said, *access.lacking(api, namespace, access.OF_AGENTS))
     return iter(said)
+
+
+def _gcs_of(group: Group) -> str:
+    """Where the specs have Ray's GCS: on the leader, on the port that they name or Ray's own."""
+    intent = group.intent
+    leader = next((p for p in group.pods if p.role == "leader" and p.ip), None)
+    if leader is None or not ("gcs" in intent.ports or intent.executor == "ray"):
+        return ""
+    ip = f"[{leader.ip}]" if ":" in str(leader.ip) else leader.ip
+    return f"{ip}:{intent.ports.get('gcs', _GCS_PORT)}"
 
 
 def _by_node(pods: Iterable[Pod]) -> dict[str, list[Pod]]:

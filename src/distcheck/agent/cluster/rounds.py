@@ -36,7 +36,10 @@ class Ways(Struct, frozen=True):
 
 
 class Round(Struct, frozen=True):
-    """What is asked of every node in one go, until `deadline` (on `time.monotonic`)."""
+    """What is asked of every node in one go, until `deadline` (on `time.monotonic`).
+
+    `gcs` is the address at which the specs have Ray's GCS; empty where they do not say it.
+    """
 
     api: Api
     pool: Executor
@@ -44,6 +47,7 @@ class Round(Struct, frozen=True):
     progress: Callable[[str], None]
     ways: Ways
     peers: tuple[Peer, ...] = ()
+    gcs: str = ""
 
 
 def both_rounds(first: Round, nodes: Nodes, agents: Agents, end: float) -> Looks:
@@ -87,7 +91,7 @@ def _bare(one: Round, nodes: Nodes, why: Mapping[str, str]) -> Looks:
     if not why:
         return Looks({})
     forbidden = "" if one.ways.exec else one.ways.no_exec
-    outside = Outside(one.api, one.deadline, forbidden, one.progress, one.ways.ray_token)
+    outside = Outside(one.api, one.deadline, forbidden, one.progress, one.ways.ray_token, one.gcs)
     return look_without_agents(outside, {n: nodes[n] for n in why}, why, one.pool)
 
 

@@ -112,7 +112,7 @@ def _ask(
             else:
                 replies[method] = reply
     seen = decode.cluster(address, clock.now(), replies)
-    return seen if isinstance(seen, Missing) else _scrubbed(seen)
+    return seen if isinstance(seen, Missing) else scrub(seen)
 
 
 def _wants_token(failure: Failure) -> bool:
@@ -148,7 +148,7 @@ def _speaks_tls(ip: str, port: int) -> bool:
         return False
 
 
-def _scrubbed(seen: RayCluster) -> RayCluster:
+def scrub(seen: RayCluster) -> RayCluster:
     """Without secrets in Ray's words for deaths, which quote the exceptions of programs."""
     nodes = (structs.replace(n, death_message=scrubbed(n.death_message)) for n in seen.nodes)
     actors = seen.actors

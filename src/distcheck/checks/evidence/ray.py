@@ -103,7 +103,8 @@ class RayLocal(Seen, frozen=True, tag="ray-local"):
     `ray_version` and `python_version` are of the container's own packages (`versions_from`
     says where that was read), empty where they were not found: they may differ from the head's.
     `ports` are those that the session's files name for this node (`node_manager`, `gcs_server`,
-    `metrics_export`, ...), `current_cluster` is the address in `ray_current_cluster`.
+    `metrics_export`, ...), `current_cluster` is the address in `ray_current_cluster`, and
+    `python` the path of the interpreter that Ray's workers run with.
     """
 
     raylets: tuple[LocalRaylet, ...] = ()
@@ -116,6 +117,7 @@ class RayLocal(Seen, frozen=True, tag="ray-local"):
     current_cluster: str = ""
     source: str = ""
     seen_at: str | None = None
+    python: str = ""
 
     @property
     def waiting(self) -> tuple[LocalStart, ...]:

@@ -14,8 +14,15 @@ from distcheck.agent.cluster.api import AT_ONCE, Api
 from distcheck.agent.cluster.without_agents.api_log import ApiLog, read_log
 from distcheck.agent.cluster.without_agents.exec_look import Inside, look_inside
 from distcheck.agent.cluster.without_agents.fallback_pod import PodSeen, gpus_missing, pod_look
-from distcheck.agent.cluster.without_agents.through import ask_gcs, ask_server, head_of
+from distcheck.agent.cluster.without_agents.ray_ways import (
+    RayQuestion,
+    ask_ray,
+    known_raylets,
+    python_of,
+)
+from distcheck.agent.cluster.without_agents.through import ask_server, head_of
 from distcheck.checks.evidence import Missing, NodeLook, Pod, RayCluster
+from distcheck.checks.evidence.ray import RayLocal
 from distcheck.checks.evidence.serving import EngineHttp
 
 BY = "Kubernetes API"
@@ -29,7 +36,8 @@ _LEAST_SHARE = 5.0
 class Outside(Struct, frozen=True):
     """How pods are looked at without an agent, until `deadline` (on `time.monotonic`).
 
-    `forbidden` says who forbade exec; empty where nobody did.
+    `forbidden` says who forbade exec; empty where nobody did. `gcs` is where the specs have
+    Ray's GCS, for where no command line is to be seen.
     """
 
     api: Api
@@ -37,6 +45,7 @@ class Outside(Struct, frozen=True):
     forbidden: str = ""
     progress: Callable[[str], None] = lambda _says: None
     ray_token: str = ""
+    gcs: str = ""
 
 
 class Looks(Struct, frozen=True):
@@ -102,7 +111,7 @@ def _inside(outside: Outside, pod: Pod, share: float) -> Inside | Missing:
 def _ray(outside: Outside, seen: Sequence[PodSeen]) -> dict[str, RayCluster | Missing]:
     """By node where it was asked; below the empty name why it was not asked elsewhere."""
     told = [s.inside.gcs for s in seen if isinstance(s.inside, Inside)]
-    address = next((a for a in told if isinstance(a, str)), None)
+    address = next((a for a in told if isinstance(a, str)), outside.gcs or None)
     if address is None:
         reasons = [t.reason for t in told if isinstance(t, Missing)]
         unseen = [s.inside.reason for s in seen if isinstance(s.inside, Missing)]
@@ -110,9 +119,17 @@ def _ray(outside: Outside, seen: Sequence[PodSeen]) -> dict[str, RayCluster | Mi
     head = head_of(address, (s.pod for s in seen))
     if head is None or head.node is None:
         return {"": Missing(f"no pod without an agent runs Ray's GCS at {address}")}
-    cluster = ask_gcs(outside.api, head, address, outside.deadline)
+    cluster = ask_ray(outside.api, _question(outside, head, address, seen), outside.deadline)
     once = f"Ray's GCS was asked in {head.name} alone"
     return {head.node: cluster, "": cluster if isinstance(cluster, Missing) else Missing(once)}
+
+
+def _question(outside: Outside, head: Pod, address: str, seen: Sequence[PodSeen]) -> RayQuestion:
+    fields = {s.pod.key: s.inside.fields for s in seen if isinstance(s.inside, Inside)}
+    locals_ = {key: told.get("ray_local") for key, told in fields.items()}
+    known = known_raylets(one for one in locals_.values() if isinstance(one, RayLocal))
+    python = python_of(locals_.get(head.key))
+    return RayQuestion(head, address, outside.ray_token, outside.forbidden, python, known)
 
 
 def _servers(

@@ -46,7 +46,7 @@ ACTOR_DEATH: Table = (
 )
 _GROUP_STATE: Table = ("PENDING", "PREPARED", "CREATED", "REMOVED", "RESCHEDULING")
 _GROUP_STATE_TO_2_35: Table = ("PENDING", "CREATED", "REMOVED", "RESCHEDULING")
-_VERSION = re.compile(r"(\d+)\.(\d+)")
+_VERSION = re.compile(r"([0-9]{1,4})\.([0-9]{1,6})")
 
 
 def name(table: Table, number: int) -> str:
@@ -54,13 +54,18 @@ def name(table: Table, number: int) -> str:
     return table[number] if 0 <= number < len(table) else str(number)
 
 
-def group_state(number: int, version: str) -> str:
-    """A placement group's state; Ray 2.36 put PREPARED between PENDING and CREATED.
+def group_states(version: str) -> Table:
+    """The states of placement groups; Ray 2.36 put PREPARED between PENDING and CREATED.
 
-    Without a version the number is given as it is: it has two meanings.
+    Empty without a version: the numbers have two meanings.
     """
     found = _VERSION.match(version)
     if found is None:
-        return str(number)
+        return ()
     is_old = (int(found[1]), int(found[2])) < (2, 36)
-    return name(_GROUP_STATE_TO_2_35 if is_old else _GROUP_STATE, number)
+    return _GROUP_STATE_TO_2_35 if is_old else _GROUP_STATE
+
+
+def group_state(number: int, version: str) -> str:
+    """A placement group's state by its number."""
+    return name(group_states(version), number)
