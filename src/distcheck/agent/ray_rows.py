@@ -5,7 +5,6 @@ container (dicts for nodes, messages for the rest), and the dashboard's `/api/v0
 """
 
 import base64
-import binascii
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -154,7 +153,7 @@ def _messages(told: object, method: str) -> bytes | Missing:
         return Missing(f"{method}: {_text(told)[:200] or 'not told'}")
     try:
         rows = [base64.b64decode(_text(one), validate=True) for one in told[:_MOST]]
-    except binascii.Error:
+    except ValueError:
         return Missing(f"{method}: told in a form that cannot be read")
     return b"".join(bytes([_BY_ROWS << 3 | 2]) + _varint(len(row)) + row for row in rows)
 

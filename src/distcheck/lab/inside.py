@@ -15,6 +15,7 @@ from pathlib import Path
 from distcheck.lab.layout import Member
 
 _SECONDS = 30
+_DEVICES = ("null", "zero", "full", "random", "urandom")
 _OWN = ("proc", "tmp")
 _OF_MACHINE = "dev"
 _NO_WALLS = 126
@@ -70,7 +71,10 @@ def main(root: Path, container: Path, proc: Path, argv: Sequence[str]) -> None:
         if entry.name not in own and entry.name not in _OWN:
             _show(entry, root / entry.name)
     for name, entry in own.items():
-        _show(entry, root / name)
+        if name == "dev":
+            _show_devices(entry, root / name)
+        else:
+            _show(entry, root / name)
     show_processes(proc, root / "proc")
     (root / "tmp").mkdir(exist_ok=True)
     _mount("-t", "tmpfs", "shm", str(root / "dev" / "shm"))
@@ -117,6 +121,17 @@ def _show(source: Path, target: Path) -> None:
     elif source.is_dir():
         target.mkdir()
         _mount("--rbind", str(source), str(target))
+
+
+def _show_devices(own: Path, target: Path) -> None:
+    """The pod's own devices beside those that every program needs, and a place for its shm."""
+    (target / "shm").mkdir(parents=True)
+    for entry in own.iterdir():
+        if entry.name != "shm":
+            _show(entry, target / entry.name)
+    for name in _DEVICES:
+        (target / name).touch()
+        _mount("--bind", f"/dev/{name}", str(target / name))
 
 
 def _mount(*words: str) -> None:

@@ -12,10 +12,11 @@ from distcheck.agent.cluster.api import Api, Object
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.ports import Peer, used_ports
 from distcheck.agent.cluster.question import door_path
+from distcheck.agent.cluster.ray_again import ray_again
 from distcheck.agent.cluster.reach import fetch
 from distcheck.agent.cluster.second_look import pause, unsettled
 from distcheck.agent.cluster.without_agents.fallback import Looks, Outside, look_without_agents
-from distcheck.checks.evidence import NodeLook, Pod
+from distcheck.checks.evidence import NodeLook, Pod, RayCluster
 
 Nodes = Mapping[str, Sequence[Pod]]
 Agents = Mapping[str, Object] | str
@@ -63,6 +64,8 @@ def both_rounds(first: Round, nodes: Nodes, agents: Agents, end: float) -> Looks
     silent = {n: s for n, s in seen.items() if isinstance(s, str)}
     looks = {n: s for n, s in seen.items() if isinstance(s, NodeLook)}
     pods = [p for every in nodes.values() for p in every]
+    if not any(isinstance(n.ray, RayCluster) for n in without.nodes.values()):
+        looks |= ray_again(_outside(first), pods, looks)
     peers = used_ports(pods, (*looks.values(), *without.nodes.values())) if first.ways.ports else ()
     second = structs.replace(first, deadline=end, peers=peers)
     if peers and looks:
@@ -90,9 +93,12 @@ def _bare(one: Round, nodes: Nodes, why: Mapping[str, str]) -> Looks:
     """The looks at nodes whose agent tells nothing."""
     if not why:
         return Looks({})
+    return look_without_agents(_outside(one), {n: nodes[n] for n in why}, why, one.pool)
+
+
+def _outside(one: Round) -> Outside:
     forbidden = "" if one.ways.exec else one.ways.no_exec
-    outside = Outside(one.api, one.deadline, forbidden, one.progress, one.ways.ray_token, one.gcs)
-    return look_without_agents(outside, {n: nodes[n] for n in why}, why, one.pool)
+    return Outside(one.api, one.deadline, forbidden, one.progress, one.ways.ray_token, one.gcs)
 
 
 def _ask(

@@ -22,6 +22,7 @@ from distcheck.checks.facts.ray_member import (
 )
 from distcheck.checks.facts.ray_use import without_ray
 
+_STATES = ("ALIVE", "DEAD", "UNLISTED")
 _API = "NodeInfoGcsService/GetAllNodeInfo"
 
 
@@ -140,7 +141,9 @@ def _gpus_expected(evidence: Evidence) -> int | None:
 
 
 def _odd(cluster: RayCluster) -> Iterator[str]:
-    for node in (n for n in cluster.nodes if n.state not in ("ALIVE", "DEAD")):
+    if cluster.way == "status":
+        yield from cluster.weak
+    for node in (n for n in cluster.nodes if n.state not in _STATES):
         yield f"node {node.ip} is in state {node.state}, which this version does not know"
 
 

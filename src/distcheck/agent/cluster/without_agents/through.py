@@ -54,12 +54,13 @@ def ask_gcs(
         return Missing(f"{where} was not asked: no time is left")
     try:
         with Tunnel(api, head, port, deadline) as tunnel:
-            seen = gcs.look(f"127.0.0.1:{tunnel.port}", timeout=seconds, token=token or None)
+            here = f"127.0.0.1:{tunnel.port}"
+            seen = gcs.look(here, timeout=seconds, token=token or None)
             said = tunnel.error
     except OSError as error:
         return Missing(f"{where} was not asked: {error}")
     if isinstance(seen, Missing):
-        why = said or seen.reason.removeprefix(f"Ray's GCS at 127.0.0.1:{tunnel.port}: ")
+        why = said or seen.reason.removeprefix(f"Ray's GCS at {here}: ")
         return Missing(f"{where} (port-forward): {why}", _cause(said) or seen.cause)
     return structs.replace(seen, address=address, source=f"port-forward to {head.name}")
 
