@@ -176,4 +176,6 @@ def test_a_network_with_ends_that_are_not_seen_may_leave_the_node() -> None:
 
 def test_every_cause_is_documented() -> None:
     named = {"env-NCCL_P2P_DISABLE", "env-NCCL_P2P_LEVEL", "p2p-unavailable"}
-    assert named | {"pods-apart", "no-shm"} == set(peer_to_peer_on_node.page.causes)
+    assert named | {"pods-apart", "no-shm", "pcie-for-nvlink"} == set(
+        peer_to_peer_on_node.page.causes
+    )
