@@ -9,6 +9,7 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from nccl_page import nccl_page
+from symptoms_page import symptoms_page
 
 from distcheck.agent.cli.app import COMMANDS, help_text
 from distcheck.agent.cli.exit import MEANINGS
@@ -28,6 +29,7 @@ def documents() -> dict[str, str]:
         "docs/checks.md": checks_page(),
         "docs/cli.md": cli_page(),
         "docs/nccl-logs.md": nccl_page(MADE),
+        "docs/symptoms.md": symptoms_page(MADE),
     }
     return pages | schemas
 

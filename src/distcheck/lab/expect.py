@@ -10,6 +10,8 @@ def compare(scenario: Scenario, report: Report) -> list[str]:
     lines = []
     if report.verdict != expected.verdict:
         lines.append(f"verdict is {report.verdict}, expected {expected.verdict}")
+    if expected.first and not report.summary.startswith(f"{expected.first}: "):
+        lines.append(f"summary is {report.summary!r}, expected {expected.first} first")
     said = {f.id: f for f in report.checks}
     for check, want in expected.checks.items():
         if check not in said:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from msgspec import Meta, Struct, field
 
 from distcheck.checks.verdict import Outcome
+from distcheck.lab.symptoms import Symptom
 
 NodeName = Literal["gpu-a", "gpu-b"]
 Service = Literal["rendezvous"]
@@ -164,20 +165,23 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
 class Expected(Struct, frozen=True, forbid_unknown_fields=True):
     """What `verify` must say: `checks` maps ids to an outcome, or `outcome cause`.
 
-    `says` maps ids to words that must be in what the check says.
+    `says` maps ids to words that must be in what the check says. `first` is the id that the
+    summary must begin with: the cause, before what follows from it.
     """
 
     verdict: Outcome
     exit: Annotated[int, Meta(ge=0, le=70)]
     checks: dict[str, str]
     says: dict[str, str] = field(default_factory=dict)
+    first: str = ""
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):
-    """One file of `lab/scenarios`, named after it."""
+    """One file of `lab/scenarios`, named after it; `symptoms` are what its fault looks like."""
 
     title: str
     story: str
     expect: Expected
     world: Scene = Scene()
     name: str = ""
+    symptoms: tuple[Symptom, ...] = ()
