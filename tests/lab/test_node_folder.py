@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
+from distcheck.agent.kernel_look import Kernel, KernelLooker
 from distcheck.agent.probes import sockets
-from distcheck.agent.probes.proc import Proc
+from distcheck.agent.probes.proc import Proc, Task
 from distcheck.checks.evidence import Process
 from distcheck.lab.connections import tcp_table
 from distcheck.lab.folders import write_node
+from distcheck.lab.kernel import LabNetlink, queue_pairs
 from distcheck.lab.layout import Layout, make_members, now
 from distcheck.lab.node_logs import container_lines
 from distcheck.lab.objects import objects_of
@@ -155,3 +157,24 @@ def test_replicas_are_of_one_stateful_set(tmp_path: Path) -> None:
         "Pod/vllm-head-1",
         "StatefulSet/vllm-head",
     ]
+
+
+def test_the_labs_kernel_tells_the_same_connections_as_its_proc(tmp_path: Path) -> None:
+    layout = written(Scene(network="socket"), tmp_path)
+    head = layout.head
+    proc = str(head.folder / "proc")
+    task = Task(layout.ranks_on(head)[0].host_pid, 1, (), "uid", "", None)
+    kernel = Kernel(proc, str(head.folder / "sys"), LabNetlink(head.folder))
+    flows = KernelLooker(kernel, "uid", [task], "now").flows()
+    table = {(c.local_port, c.remote_port) for c in sockets.look(proc, task.pid)}
+    assert {(f.local_port, f.remote_port) for f in flows.flows} == table
+    assert flows.flows[0].sent_bytes + flows.flows[0].received_bytes > 20_000_000_000
+    assert task.pid in {f.pid for f in flows.flows}
+
+
+def test_queue_pairs_of_the_labs_nodes_are_each_others_peers(tmp_path: Path) -> None:
+    layout = written(Scene(), tmp_path)
+    heads, workers = (list(queue_pairs(layout, m)) for m in layout.members)
+    assert {(p.local_qpn, p.remote_qpn) for p in heads} == {
+        (p.remote_qpn, p.local_qpn) for p in workers
+    }

@@ -58,9 +58,9 @@ def test_a_kernel_that_does_not_count_bytes_tells_of_no_flow(length: int, kept: 
     assert len(look(told(kernel.connection(NEAR, 1, length)))) == kept
 
 
-@pytest.mark.parametrize("remote", ["127.0.0.1", "10.0.0.2"])
-def test_a_connection_to_itself_is_left_out(remote: str) -> None:
-    own = TcpFlow("10.0.0.2", 1, remote, 2)
+@pytest.mark.parametrize("ip", ["127.0.0.1", "10.0.0.2"])
+def test_a_connection_to_itself_is_left_out(ip: str) -> None:
+    own = TcpFlow(ip, 1, ip, 2)
     assert look(told(kernel.connection(own, 1))) == []
 
 

@@ -76,7 +76,7 @@ def _sockets(kernel: KernelTraffic, rdma: RdmaStates | Missing) -> Verdict:
         return warned(says, "gpu-direct-tcp", _cites(kernel), hosts)
     why = kernel.why
     shown, state = _nodes_state(rdma, why.cause, hosts)
-    because = f" because {shown or why.says}" if shown or why.says else ""
+    because = f", because {shown or why.says}" if shown or why.says else ""
     cites = (*_cites(kernel), *(state or why.cites))
     return failed(f"{says}{because}", why.cause, cites, hosts, why.remedy)
 
@@ -108,7 +108,9 @@ def _seen(kernel: KernelTraffic) -> str:
     holding = [p.pod.name for p in kernel.pods if p.holds_hca]
     if holding and not parts:
         parts.append(f"the ranks of {names(holding)} hold HCAs open, which proves no use")
-    if kernel.between and not kernel.bulk:
+    if not any(b.connections for b in kernel.between):
+        parts += ["no TCP connection between ranks was seen"] if parts else []
+    elif not kernel.bulk:
         parts.append(f"TCP between ranks carried {_size(_carried(kernel.between))}")
     if kernel.bulk:
         parts.append(_moved(kernel))

@@ -1,8 +1,10 @@
-"""`/proc/net/tcp` of a pod: what its ranks hold open to those of the other pod while they serve."""
+"""What ranks hold open to those of the other pod while they serve: by `/proc`, and by netlink."""
 
 import ipaddress
 import sys
 from collections.abc import Iterator
+
+from msgspec import Struct
 
 from distcheck.lab.layout import Layout, Member, Rank
 from distcheck.lab.nccl_text import comms_of
@@ -12,34 +14,87 @@ _HEADER = (
     "timeout inode\n"
 )
 _ESTABLISHED, _LISTENS = "01", "0A"
-_BOOTSTRAP, _OUTGOING = 36_000, 48_000
-"""Where ranks listen for NCCL's bootstrap, and call from: ports of no known service."""
+_BOOTSTRAP, _OUTGOING, _DATA = 36_000, 48_000, 8_000
+"""Where ranks listen for NCCL's bootstrap, call from, and how far beyond both its data goes."""
+_SETTING_UP, _TENSORS, _A_SECOND = 3_400, 21_000_000_000, 90_000_000
+_INODE = 90_000
 End = tuple[str, int]
 _NOBODY: End = ("0.0.0.0", 0)
 
 
+class Held(Struct, frozen=True):
+    """One connection: its ends, the ranks that hold them, and the bytes that the caller sent.
+
+    Without a `listening` rank that end is of another process. `a_second` are the bytes by
+    which it grows.
+    """
+
+    caller: End
+    listener: End
+    calling: Rank
+    listening: Rank | None
+    sent: int = _SETTING_UP
+    a_second: int = 0
+
+
+class Side(Struct, frozen=True):
+    """A connection as one of its two pods has it."""
+
+    inode: int
+    here: End
+    there: End
+    rank: Rank | None
+    sent: int
+    received: int
+    a_second: tuple[int, int]
+
+
 def tcp_table(layout: Layout, member: Member) -> str:
     """The rows of one pod: each connection is in the tables of both of its pods."""
-    ends = [e for pair in _connections(layout) for e in (pair, pair[::-1]) if e[0][0] == member.ip]
-    rows = (row_of(number, here, there) for number, (here, there) in enumerate(ends))
+    rows = (row_of(n, one.here, one.there) for n, one in enumerate(sides(layout, member)))
     return _HEADER + "".join(rows)
 
 
-def _connections(layout: Layout) -> Iterator[tuple[End, End]]:
-    """(caller, listener): every rank calls the store of its world, and the next in each ring."""
-    for rank in layout.ranks():
-        engine = layout.engine(rank)
-        if engine.progress == "serving":
-            head = layout.member(engine.nodes[0])
-            if head != rank.member:
-                yield _caller(rank, 0), (head.ip, layout.rendezvous_port)
+def sides(layout: Layout, member: Member) -> list[Side]:
+    """The connections of one pod."""
+    found: list[Side] = []
+    for held in _connections(layout):
+        inode = _INODE + len(found)
+        if held.caller[0] == member.ip:
+            ends, more = (held.caller, held.listener), (held.a_second, 0)
+            found.append(Side(inode, *ends, held.calling, held.sent, 0, more))
+        elif held.listener[0] == member.ip:
+            ends, more = (held.listener, held.caller), (0, held.a_second)
+            found.append(Side(inode, *ends, held.listening, 0, held.sent, more))
+    return found
+
+
+def crossings(layout: Layout) -> Iterator[tuple[int, Rank, Rank]]:
+    """(number of the communicator, one, the next in its ring) on different nodes."""
     for number, comm in enumerate(comms_of(layout), 1):
         if layout.engine(comm.members[0]).progress != "serving":
             continue
         for one, after in zip(comm.members, (*comm.members[1:], comm.members[0]), strict=True):
             if one.member != after.member:
-                port = _BOOTSTRAP + 100 * number + after.local
-                yield _caller(one, number), (after.member.ip, port)
+                yield number, one, after
+
+
+def _connections(layout: Layout) -> Iterator[Held]:
+    """Every rank calls the store of its world, and the next one in each ring."""
+    for rank in layout.ranks():
+        engine = layout.engine(rank)
+        if engine.progress == "serving":
+            head = layout.member(engine.nodes[0])
+            if head != rank.member:
+                store = head.ip, layout.rendezvous_port
+                yield Held(_caller(rank, 0), store, rank, None)
+    for number, one, after in crossings(layout):
+        port = _BOOTSTRAP + 100 * number + after.local
+        caller, listener = _caller(one, number), (after.member.ip, port)
+        yield Held(caller, listener, one, after)
+        if layout.world.network == "socket":
+            data = (caller[0], caller[1] + _DATA), (listener[0], port + _DATA)
+            yield Held(*data, one, after, _TENSORS, _A_SECOND)
 
 
 def _caller(rank: Rank, number: int) -> End:
@@ -54,7 +109,7 @@ def row_of(number: int, here: End, there: End = _NOBODY) -> str:
     state = _LISTENS if there == _NOBODY else _ESTABLISHED
     return (
         f"{number:4}: {_hex(here)} {_hex(there)} {state} 00000000:00000000 00:00000000 "
-        f"00000000     0        0 {90_000 + number} 1 0000000000000000 20 4 30 10 -1\n"
+        f"00000000     0        0 {_INODE + number} 1 0000000000000000 20 4 30 10 -1\n"
     )
 
 

@@ -2,6 +2,7 @@
 
 from distcheck.lab.engine_answers import write_answers
 from distcheck.lab.gpu_file import write_gpus
+from distcheck.lab.kernel import write_kernel
 from distcheck.lab.layout import Layout, Member
 from distcheck.lab.model import write_models
 from distcheck.lab.node_logs import write_logs
@@ -17,5 +18,6 @@ def write_node(layout: Layout, member: Member) -> None:
     write_shm(layout, member)
     write_processes(layout, member)
     write_rdma(layout, member)
+    write_kernel(layout, member)
     write_gpus(layout, member)
     write_answers(layout, member)

@@ -65,9 +65,9 @@ def room_for(world: Scene, node: NodeName) -> int:
 
 
 def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[str]:
-    """What NCCL prints in one rank's process."""
+    """What NCCL prints in one rank's process; nothing where nobody asked for it."""
     engine = layout.world.engines[rank.engine]
-    if engine.progress in ("waiting", "rendezvous"):
+    if engine.progress in ("waiting", "rendezvous") or layout.world.nccl_debug == "unset":
         return
     write = _Writer(rank, layout.world, engine.fails)
     own = [c for c in comms if rank in c.members]

@@ -1,4 +1,4 @@
-"""The real agent process over a node folder; the GPU driver's library and the engine stand in."""
+"""The real agent process over a node folder; driver, kernel and engine are stand-ins."""
 
 import argparse
 import os
@@ -8,6 +8,7 @@ from pathlib import Path
 from distcheck.agent.settings import Settings
 from distcheck.agent.wiring import run_agent
 from distcheck.lab.engine_answers import serve_answers
+from distcheck.lab.kernel import LabNetlink
 from distcheck.lab.machine import end_with
 from distcheck.lab.nvml import LabNvml
 from distcheck.lab.shm_files import LabSpace
@@ -35,7 +36,7 @@ def main(argv: list[str]) -> int:
         metrics=given.metrics,
         port_probes=True,
     )
-    return run_agent(settings, LabNvml(root / "nvml.json"), space=LabSpace(root))
+    return run_agent(settings, LabNvml(root / "nvml.json"), LabNetlink(root), space=LabSpace(root))
 
 
 if __name__ == "__main__":

@@ -105,6 +105,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
 
     `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
     week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
+    With `nccl_debug` unset NCCL logs nothing.
     """
 
     model: ModelName = "llama-3.1-70b"
@@ -128,6 +129,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     dropped: tuple[Service, ...] = ()
     without_gdr: tuple[NodeName, ...] = ()
     nccl_settings: dict[str, str] = field(default_factory=dict)
+    nccl_debug: Literal["INFO", "unset"] = "INFO"
     logs: Literal["kept", "rotated", "last-week", "last-week-same-pids"] = "kept"
     engine_answers: bool = True
     tenant: NodeName | None = None

@@ -63,7 +63,9 @@ def gcs_argv(layout: Layout) -> list[str]:
 
 def environ(scene: Scene) -> list[dict[str, str]]:
     """The variables that the pod's spec sets to a value of its own."""
-    values = {"NCCL_DEBUG": "INFO", "VLLM_LOGGING_LEVEL": "DEBUG"}
+    values = {"VLLM_LOGGING_LEVEL": "DEBUG"}
+    if scene.nccl_debug == "INFO":
+        values["NCCL_DEBUG"] = "INFO"
     values |= {"TP_SIZE": str(scene.declared_tp)}
     if scene.layer_partition:
         values["VLLM_PP_LAYER_PARTITION"] = scene.layer_partition

@@ -41,7 +41,9 @@ def look(namespace: Path, owners: Mapping[int, int], now: str, ask: Ask = netlin
     except OSError as error:
         what = "the bytes that the pod's connections carried"
         raise ProbeError(why_refused(error, what, ENTERING) or f"{what}: {error}") from error
-    flows = [_owned(flow, owners.get(inode, 0)) for inode, flow in found if _leaves(flow)]
+    flows = [
+        _owned(flow, owners.get(inode, 0)) for inode, flow in found if flow.local != flow.remote
+    ]
     flows.sort(key=lambda f: (-f.sent_bytes - f.received_bytes, f.local_port, f.remote_port))
     source = "inet_diag in the pod's network namespace"
     dropped = max(0, len(flows) - _MOST_KEPT)
@@ -79,10 +81,6 @@ def _address(family: int, raw: bytes) -> str:
         return str(ipaddress.IPv4Address(raw[:4]))
     address = ipaddress.IPv6Address(raw)
     return str(address.ipv4_mapped or address)
-
-
-def _leaves(flow: TcpFlow) -> bool:
-    return flow.local != flow.remote and not ipaddress.ip_address(flow.remote).is_loopback
 
 
 def _owned(flow: TcpFlow, pid: int) -> TcpFlow:

@@ -74,13 +74,24 @@ def _shown(
 ) -> Shown:
     bulk = [b for b in between if b.is_bulk]
     if rdma:
-        seen = all(isinstance(p.flows, TcpFlows) and p.at_most_unseen < DATA for p in pods)
         if bulk and not _dwarfed(pods, between):
             return "both"
-        return "rdma" if seen else "undecided"
+        return "rdma" if _tcp_is_seen(pods, between) else "undecided"
     bare = {p.pod.name for p in pods if p.bare}
     proven = any(b.proven and bare & {b.one, b.other} for b in bulk)
     return "socket" if proven and crosses else "undecided"
+
+
+def _tcp_is_seen(pods: Sequence[RankNetwork], between: Sequence[Link]) -> bool:
+    """Whether what ranks set up with was seen of every pod, and little can be behind it.
+
+    Ranks keep NCCL's bootstrap open as long as they live: who shows none was not seen whole.
+    """
+    met = {name for b in between if b.connections for name in (b.one, b.other)}
+    return all(
+        isinstance(p.flows, TcpFlows) and p.at_most_unseen < DATA and p.pod.name in met
+        for p in pods
+    )
 
 
 def _all_linked(pods: Sequence[RankNetwork], between: Sequence[Link]) -> bool:
