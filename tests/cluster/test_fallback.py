@@ -81,6 +81,7 @@ def test_every_part_cites_how_it_was_seen(world: World) -> None:
     look, ray = head_of(evidence), evidence.nodes[0].ray
     assert isinstance(look.shm, ShmMount)
     assert look.shm.cited.startswith("exec in vllm-head-0: /dev/shm")
+    assert "without an agent" in look.shm.unasked
     assert isinstance(look.vllm, VllmLog)
     assert str(look.vllm.config_source).startswith("API log of vllm-head-0:vllm:")
     assert isinstance(look.nccl, NcclLog)

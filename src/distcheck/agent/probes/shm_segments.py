@@ -100,7 +100,7 @@ def _listed(handle: int) -> tuple[list[_File], int, bool]:
 
 
 def _shown(name: str, seen: os.stat_result) -> ShmSegment:
-    return ShmSegment(_plain(name), seen.st_blocks * 512, kind_of(name), None, _time(seen.st_mtime))
+    return ShmSegment(plain(name), seen.st_blocks * 512, kind_of(name), None, _time(seen.st_mtime))
 
 
 def kind_of(name: str) -> SegmentKind:
@@ -112,7 +112,8 @@ def kind_of(name: str) -> SegmentKind:
     return "nccl" if name.startswith("nccl-") else "psm" if name.startswith("psm_") else "other"
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """`name` as it may be shown: printable, and cut."""
     shown = "".join(c if c.isascii() and c.isprintable() else "?" for c in name[: _LONGEST + 1])
     return shown if len(shown) <= _LONGEST else shown[: _LONGEST - 2] + ".."
 

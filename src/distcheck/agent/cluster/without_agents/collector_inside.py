@@ -24,6 +24,7 @@ MAX_TEXT, MAX_CONFIG, MAX_HEADERS = 1 << 16, 1 << 20, 1 << 25
 MAX_PIDS, MAX_LOGS, MAX_PARTS = 4096, 1024, 1024
 MAX_READ, MAX_FILE_READ, MAX_SENT = 1 << 28, 1 << 26, 1 << 25
 PIECE = 1 << 18
+S_IFMT, S_IFREG = 0o170000, 0o100000
 OF_PROCESS = ("status", "mountinfo", "limits")
 SMI = "--query-gpu=index,uuid,name,memory.used,memory.total"
 
@@ -62,7 +63,7 @@ def text_of(path: str, limit: int) -> bytes:
     """A regular file's first bytes: devices and pipes are not opened for reading."""
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
     with os.fdopen(handle, "rb") as file:
-        if (os.fstat(handle).st_mode & 0o170000) != 0o100000:
+        if os.fstat(handle).st_mode & S_IFMT != S_IFREG:
             raise OSError(0, "not a regular file")
         return file.read(limit)
 
@@ -257,9 +258,16 @@ class Collector:
             device = str(os.major(made)) + ":" + str(os.minor(made))
             counted = (seen.f_blocks * seen.f_frsize, seen.f_bfree * seen.f_frsize)
             self.out.put("s", "/dev/shm", " ".join((device, *map(str, counted))).encode())
+            files = [(os.lstat("/dev/shm/" + n), n[:40]) for n in os.listdir("/dev/shm")[:4096]]
+            taken = sorted(
+                (s.st_blocks * 512, n) for s, n in files if s.st_mode & S_IFMT == S_IFREG
+            )
+            self.out.put("s", "/dev/shm/files", json.dumps(taken[-256:]).encode())
         except OSError as error:
             self.out.gone("/dev/shm", error)
         bring(self.out, "/proc/self/mountinfo", MAX_CONFIG)
+        for name in ("memory.max", "memory.current"):
+            bring(self.out, "/sys/fs/cgroup/" + name, 99)
         for path in ("/proc/net/tcp", "/proc/net/tcp6"):
             self.connections(path)
 
@@ -297,7 +305,7 @@ class Collector:
         """One log: a line that no reader wants is sent empty, so that numbers of lines stay."""
         handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY)
         with os.fdopen(handle, "rb") as file:
-            if (os.fstat(handle).st_mode & 0o170000) != 0o100000:
+            if os.fstat(handle).st_mode & S_IFMT != S_IFREG:
                 raise OSError(0, "not a regular file")
             left = self.lines(path, file)
         self.out.put("t", path, ("-1 " + str(self.changed(path))).encode())

@@ -5,15 +5,17 @@ import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from distcheck.agent import clock
 from distcheck.agent.cluster.without_agents.container_copy import ContainerCopy
+from distcheck.agent.cluster.without_agents.copy_shm import mount_of
 from distcheck.agent.cluster.without_agents.running_logs import of_now
 from distcheck.agent.engine_arguments import evidence
 from distcheck.agent.logs.argv import engine_flags
 from distcheck.agent.logs.distil import CHUNK, Distilled, Distiller
-from distcheck.agent.probes import shm, sockets
+from distcheck.agent.probes import cgroup_memory, sockets
+from distcheck.agent.probes.cgroup_memory import CgroupMemory
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Proc
@@ -147,17 +149,18 @@ class CopyReading:
         return ray_local(self._tasks, str(self._copy.proc), self._now)
 
     def _shm(self) -> ShmMount:
-        text = self._mountinfo()
-        device, source, size = shm.parse(text)
-        told = self._copy.told.get("/dev/shm", b"").decode("ascii", "replace").split()
-        counted = len(told) == 3 and all(n.isdecimal() and len(n) < 19 for n in told[1:])
-        same = counted and told[0] in (device, "-")
-        if size is None and not same:
-            raise ProbeError("the mount at /dev/shm does not say its size, and was not measured")
-        total = size if size is not None else int(told[1])
-        used = int(told[1]) - int(told[2]) if same else None
-        cited = f"{self._where}: /dev/shm: tmpfs {source} size={total >> 10}k (mountinfo)"
-        return ShmMount(total, source, cited, used, self._now)
+        seen = mount_of(self._copy, self._mountinfo(), self._now)
+        limit = self._part(self._memory)
+        return structs.replace(
+            seen,
+            cited=f"{self._where}: {seen.cited}",
+            memory_limit=limit if isinstance(limit, Missing) else limit.limit,
+            memory_used=None if isinstance(limit, Missing) else limit.used,
+        )
+
+    def _memory(self) -> CgroupMemory:
+        root = self._copy.root
+        return cgroup_memory.look(str(self._copy.proc), str(root / "sys"), self._tasks[0].pid)
 
     def _mountinfo(self) -> str:
         """That of the collector itself, which is in the container of the ranks."""
