@@ -194,6 +194,14 @@ def test_a_node_that_was_not_asked_leaves_it_open() -> None:
     assert (verdict.outcome, "vllm-head-0: NVML: gone" in verdict.says) == ("unknown", True)
 
 
+def test_what_one_gpu_has_is_said_together() -> None:
+    verdict = judged(third(ecc_uncorrected=1, remap_pending=True))
+    assert verdict.says == (
+        "GPU 2 of gpu-0: 1 uncorrected ECC error since the driver started, memory waits for a"
+        " reset to be replaced by spare rows"
+    )
+
+
 def test_old_drivers_come_after_faults_of_gpus() -> None:
     evidence = third(ecc_uncorrected=1)
     verdict = judged(changed(lambda h: structs.replace(h, driver="470.1"), evidence, "gpu-1"))

@@ -167,7 +167,10 @@ def test_a_limit_without_known_capabilities_is_unknown() -> None:
 def test_no_link_that_is_up_fails() -> None:
     verdict = judged(ports(healthy(), down, node="gpu-1"))
     assert (verdict.outcome, verdict.cause) == ("fail", "link_down")
-    assert "no link is up that vllm-worker-0 may use: mlx5_0:1 of gpu-1 is DOWN" in verdict.says
+    assert (
+        "no link is up that vllm-worker-0 may use: mlx5_0:1 on gpu-1 is DOWN (Polling)"
+        in verdict.says
+    )
 
 
 def test_one_link_that_is_down_where_the_other_node_has_it_up_is_a_warning() -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 from tests.probes.node_folder import Node, gpu
+from tests.probes.rdma_tree import LINK_DOWN, NDR, hca
 
 from distcheck.agent.metrics import AgentFamilies
 from distcheck.agent.node import Asked, NodeAgent
@@ -107,3 +108,18 @@ def test_the_watch_looks_by_itself_and_zero_switches_it_off(node: Node) -> None:
     end()
     assert off.watch.last is None
     assert "distcheck_last_look" not in _page(off)
+
+
+def test_links_of_rdma_are_shown_with_their_rate_and_none_without_a_state(node: Node) -> None:
+    sys = node.root / "sys"
+    hca(sys, "mlx5_0")
+    hca(sys, "mlx5_1", {**NDR, **LINK_DOWN}, number=1)
+    unread = hca(sys, "mlx5_2", number=2)
+    (unread / "state").unlink()
+    agent = _agent(node)
+    agent.watch.look(time.time())
+    shown = _page(agent)
+    assert 'distcheck_rdma_link_up{device="mlx5_0",port="1"} 1.0' in shown
+    assert 'distcheck_rdma_link_up{device="mlx5_1",port="1"} 0.0' in shown
+    assert 'distcheck_rdma_link_up{device="mlx5_2"' not in shown
+    assert 'distcheck_rdma_link_rate_bits{device="mlx5_2",port="1"} 4e+11' in shown

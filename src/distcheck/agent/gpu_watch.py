@@ -1,4 +1,4 @@
-"""A look of the agent's own, now and then, at what its metrics show: GPUs, and `/dev/shm`.
+"""A look of the agent's own, now and then, at its metrics: GPUs, RDMA, `/dev/shm`.
 
 It starts at NVML, and asks of the pods of the processes that NVML names: it tries no port and
 speaks to no server. Whether a process of such a pod holds a file of its `/dev/shm` is asked once,
@@ -16,23 +16,26 @@ from distcheck.agent.probes import podlogs
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc
+from distcheck.agent.probes.rdma import RdmaSysfs
 from distcheck.agent.probes.shm import Space, statvfs
 from distcheck.agent.probes.shm_segments import Known
 from distcheck.agent.settings import Settings
 from distcheck.agent.shm_levels import ShmLevels
 from distcheck.agent.shm_look import ShmLook
 from distcheck.checks.evidence import Gpus, Missing, ShmMount
+from distcheck.checks.evidence.rdma import RdmaPort
 
 STALE_AFTER = 3
 """Intervals after which what was seen is no longer shown."""
 
 
 class Watched(Struct, frozen=True):
-    """What was seen at `at` (seconds since 1970): GPUs, and the mounts by `namespace/name`."""
+    """What was seen at `at` (seconds since 1970): GPUs, mounts by `namespace/name`, RDMA links."""
 
     at: float
     gpus: Gpus | Missing
     mounts: dict[str, ShmMount]
+    links: tuple[RdmaPort, ...] = ()
 
 
 class GpuWatch:
@@ -43,6 +46,7 @@ class GpuWatch:
         self._probing = Probing(settings.timeout)
         self._over = threading.Event()
         self.shm = ShmLook(settings.host_proc, settings.host_sys, ShmLevels(), space)
+        self.rdma = RdmaSysfs(settings.host_sys)
         self._holders: dict[str, Known] = {}
         self.last: Watched | None = None
 
@@ -72,6 +76,7 @@ class GpuWatch:
     def look(self, now: float) -> None:
         """Look once; what is gone since the last time is not shown any more."""
         self._probing.begin()
+        links = self._probing.start("watch-rdma", lambda: self.rdma.look(""))
         gpus = self._probing.run("watch-nvml", lambda: self._nvml.look(""))
         pids = () if isinstance(gpus, Missing) else tuple(p.pid for p in gpus.processes)
         pods = self._probing.run("watch-pods", lambda: self._pods(pids)) if pids else {}
@@ -82,7 +87,9 @@ class GpuWatch:
             for key, one in found.items()
         }
         mounts = {k: seen for k, one in later.items() if isinstance(seen := one(), ShmMount)}
-        self.last = Watched(now, gpus, mounts)
+        rdma = links()
+        ports = () if isinstance(rdma, Missing) else rdma.ports
+        self.last = Watched(now, gpus, mounts, ports)
 
     def _pods(self, pids: tuple[int, ...]) -> dict[str, tuple[str, int]]:
         """The pods on a GPU, `namespace/name`, with the uid and a process of each."""

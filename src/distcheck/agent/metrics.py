@@ -75,6 +75,7 @@ def _watched(watch: GpuWatch) -> Iterator[Metric]:
     if shown is not None:
         yield from _gpus(shown)
         yield from _shm(shown)
+        yield from _links(shown)
 
 
 def _gpus(seen: Watched) -> Iterator[Metric]:
@@ -87,6 +88,20 @@ def _gpus(seen: Watched) -> Iterator[Metric]:
         total.add_metric([device.uuid, str(device.index)], device.memory_total)
         used.add_metric([device.uuid, str(device.index)], device.memory_used)
     yield from (total, used)
+
+
+def _links(seen: Watched) -> Iterator[Metric]:
+    """A state or a rate that could not be read has no series."""
+    labels = ("device", "port")
+    up = gauge("rdma_link_up", "Whether the RDMA port is active", labels)
+    rate = gauge("rdma_link_rate_bits", "Rate of the RDMA port in bits a second", labels)
+    for port in seen.links:
+        place = [port.device, str(port.port)]
+        if port.state is not None:
+            up.add_metric(place, float(port.state == "ACTIVE"))
+        if port.rate_gbps is not None:
+            rate.add_metric(place, port.rate_gbps * 1e9)
+    yield from (up, rate)
 
 
 def _shm(seen: Watched) -> Iterator[Metric]:

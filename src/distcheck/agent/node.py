@@ -24,7 +24,6 @@ from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc, Task
-from distcheck.agent.probes.rdma import RdmaSysfs
 from distcheck.agent.probes.shm import Space, statvfs
 from distcheck.agent.ras_look import RasMemory, RasRound
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
@@ -75,8 +74,8 @@ class NodeAgent:
         self._one_at_a_time = threading.Lock()
         self.probing = Probing(settings.timeout)
         self._waiting = threading.BoundedSemaphore(_MAX_WAITING)
-        self._rdma, self._links = RdmaSysfs(settings.host_sys), Earlier[RdmaDevices]()
         self.watch = GpuWatch(settings, nvml, self._proc, space)
+        self._rdma, self._links = self.watch.rdma, Earlier[RdmaDevices]()
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
         self.listeners, self._allowance = Listeners(), Allowance()

@@ -10,8 +10,9 @@ from distcheck.lab.processes import write_stranger
 from distcheck.lab.scenario import GIB
 
 _STRANGER = 900
-_JOINED = {"path": 50, "peer": 0, "nvlink": 0}
-"""Through NVLink's switches; over PCIe they would meet only above both CPUs."""
+_ERRORS = {"ecc": [[5, 2], [5, 2]], "remapped": [0, 2, 1, 0], "recovery": 4}
+"""Two rows to be remapped at the next reset, for which the GPU must be drained."""
+_NOT_SUPPORTED = 5
 _FULLER = 5
 _CONTEXT = GIB // 2
 
@@ -26,7 +27,7 @@ def write_gpus(layout: Layout, member: Member) -> None:
         _cut(member, gpus[0])
     if layout.world.tenant == member.node:
         _add_tenant(member, gpus[0], layout.world.tenant_gib * GIB)
-    told = {"driver": "570.133.20", "gpus": gpus, "pairs": _JOINED}
+    told = {"driver": "570.133.20", "gpus": gpus, "pairs": _joined(layout, member)}
     (member.folder / "nvml.json").write_text(json.dumps(told))
 
 
@@ -41,6 +42,7 @@ def _gpu(layout: Layout, member: Member, index: int, rank: Rank | None) -> dict[
         "memory_used": used + GIB // 2,
         "processes": [{"pid": rank.host_pid, "memory_used": used}] if rank else [],
         **HEALTHY,
+        **_faults(layout, member, index),
     }
 
 
@@ -49,6 +51,18 @@ def _add_contexts(layout: Layout, member: Member, gpu: dict[str, Any]) -> None:
     others = [r.host_pid for r in layout.ranks_on(member) if r.local > 0]
     gpu["processes"] += [{"pid": pid, "memory_used": _CONTEXT} for pid in others]
     gpu["memory_used"] += _CONTEXT * len(others)
+
+
+def _faults(layout: Layout, member: Member, index: int) -> dict[str, Any]:
+    down = {"nvlinks": [0] * 18} if member.node in layout.world.without_nvlink else {}
+    bad = layout.world.gpu_errors == member.node and index == 3
+    return {**down, **(_ERRORS if bad else {})}
+
+
+def _joined(layout: Layout, member: Member) -> dict[str, int]:
+    """Through NVLink's switches; over PCIe any two meet only above both CPUs."""
+    down = member.node in layout.world.without_nvlink
+    return {"path": 50, "peer": 0, "nvlink": _NOT_SUPPORTED if down else 0}
 
 
 def _cut(member: Member, gpu: dict[str, Any]) -> None:

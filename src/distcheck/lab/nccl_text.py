@@ -82,7 +82,8 @@ def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[st
             return
         yield from write.start(comm)
         if engine.progress == "init":
-            yield from write.no_space()
+            locked = layout.world.rdma.memlock != "unlimited"
+            yield from write.no_memory(comm) if locked else write.no_space()
             return
         yield from write.connect(comm)
 
@@ -164,6 +165,20 @@ class _Writer:
             f"error: {_FULL}"
         )
         yield f"{self.prefix}proxy.cc:1336 -> 2"
+        yield f"{self.prefix}init.cc:1488 -> 2"
+
+    def no_memory(self, comm: Comm) -> Iterator[str]:
+        """The first registration of a rank with a peer on another node, over the limit."""
+        ring = _ring(comm, 0)
+        at = ring.index(self.rank)
+        ends = {ring[at - 1].member, ring[(at + 1) % len(ring)].member}
+        yield f"{self.prefix}Using network IB"
+        if ends == {self.rank.member}:
+            return
+        warn = self.prefix.replace("NCCL INFO ", "misc/ibvwrap.cc:186 NCCL WARN ")
+        yield ""
+        yield f"{warn}Call to ibv_reg_mr_iova2 failed with error Cannot allocate memory"
+        yield f"{self.prefix}transport/net_ib.cc:1786 -> 2"
         yield f"{self.prefix}init.cc:1488 -> 2"
 
     def connect(self, comm: Comm) -> Iterator[str]:

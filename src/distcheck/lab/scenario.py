@@ -123,6 +123,8 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     mig: bool = False
     network: Literal["ib", "socket"] = "ib"
     rdma: Rdma = Rdma()
+    without_nvlink: tuple[NodeName, ...] = ()
+    gpu_errors: NodeName | None = None
     shm: Shm = Shm()
     ray_nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     agents: tuple[NodeName, ...] = ("gpu-a", "gpu-b")

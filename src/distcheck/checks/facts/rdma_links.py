@@ -24,10 +24,19 @@ def cut_off(rdma: RdmaStates) -> Fault | None:
     down = rdma.cut_off([p.pod for p in rdma.pods])
     if not down:
         return None
-    said = few([f"{x.name} of {p.node} is {x.state}" for p in down for x in p.ports])
-    says = f"no link is up that {names(p.pod for p in down)} may use: {said}"
+    says = "; ".join(_all_down(p) for p in down[:2])
+    if len(down) > 2:
+        says += f"; the same for {names(p.pod for p in down[2:])}"
     cites = tuple(c for p in down for c in p.port_cites(p.ports))
     return Fault("link_down", says, cites, tuple(p.pod for p in down))
+
+
+def _all_down(pod: PodRdma) -> str:
+    first = pod.ports[0]
+    phys = f" ({first.phys_state})" if first.phys_state else ""
+    more = f", and {len(pod.ports) - 1} more" if len(pod.ports) > 1 else ""
+    which = f"{first.name} on {pod.node} is {first.state}{phys}{more}"
+    return f"no link is up that {pod.pod} may use: {which}"
 
 
 def odd_ones(rdma: RdmaStates) -> Iterator[Fault]:

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+from msgspec import Struct
+
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite
 from distcheck.checks.facts.gpu_health import OwnGpu, OwnGpus
@@ -59,11 +61,18 @@ def healthy(own: OwnGpus) -> Verdict:
     return _warned(found) if found else _fine(own)
 
 
-_Warning = tuple[str, str, tuple[Cite, ...], tuple[str, ...]]
+class _Warning(Struct, frozen=True):
+    """What one cause comes to: of which GPU first, in which words, on which pods."""
+
+    cause: str
+    who: str
+    words: str
+    cites: tuple[Cite, ...]
+    pods: tuple[str, ...] = ()
 
 
 def _gpu_warnings(own: OwnGpus) -> Iterator[_Warning]:
-    """One for each cause: the first GPUs that have it, in words."""
+    """One for each cause: the first GPU that has it, and how many are alike."""
     seen: dict[str, list[tuple[OwnGpu, str]]] = {}
     for gpu in own.gpus:
         for cause, words in known.warnings(gpu.state, gpu.fellow_links):
@@ -72,12 +81,8 @@ def _gpu_warnings(own: OwnGpus) -> Iterator[_Warning]:
         gpu, words = found[0]
         more = f" ({counted(len(found) - 1, 'more GPU')} alike)" if len(found) > 1 else ""
         cites = tuple(g.cite(w) for g, w in found[:8])
-        yield (
-            cause,
-            f"{gpu.words}: {words}{more}",
-            cites,
-            tuple(dict.fromkeys(g.pod for g, _ in found)),
-        )
+        pods = tuple(dict.fromkeys(g.pod for g, _ in found))
+        yield _Warning(cause, f"{gpu.words}: ", f"{words}{more}", cites, pods)
 
 
 def _version_warnings(own: OwnGpus) -> Iterator[_Warning]:
@@ -85,18 +90,21 @@ def _version_warnings(own: OwnGpus) -> Iterator[_Warning]:
     if old:
         says = f"driver {min(old.values())} on {names(old)} is older than 535"
         cites = tuple(Cite(f"driver {d}", f"NVML on {n}") for n, d in old.items())
-        yield "driver_old", says, cites, ()
+        yield _Warning("driver_old", "", says, cites)
     versions = [v for v in own.versions if known.older(v, known.MIN_NCCL)]
     if versions:
         cite = Cite(f"NCCL version {versions[0]}", "NCCL's log")
-        yield "nccl_old", f"NCCL {few(versions)} is older than 2.18", (cite,), ()
+        yield _Warning("nccl_old", "", f"NCCL {few(versions)} is older than 2.18", (cite,))
 
 
 def _warned(found: list[_Warning]) -> Verdict:
-    says = "; ".join(words for _, words, _, _ in found[:_MOST])
-    cites = [cite for _, _, cites, _ in found for cite in cites]
-    pods = dict.fromkeys(pod for _, _, _, pods in found for pod in pods)
-    return warned(says, found[0][0], cites, pods)
+    """What the same GPU has is said together."""
+    said: dict[str, list[str]] = {}
+    for one in found:
+        said.setdefault(one.who, []).append(one.words)
+    says = "; ".join(f"{who}{', '.join(words)}" for who, words in list(said.items())[:_MOST])
+    cites = [cite for one in found for cite in one.cites]
+    return warned(says, found[0].cause, cites, dict.fromkeys(p for one in found for p in one.pods))
 
 
 def _fine(own: OwnGpus) -> Verdict:
