@@ -340,3 +340,44 @@ def test_connections_beyond_what_is_kept_may_have_carried_the_data() -> None:
         return structs.replace(look, flows=structs.replace(look.flows, dropped=40_000))
 
     assert judged(change_looks(with_tcp(with_rdma(quiet()), 40 * KB), change)).outcome == "unknown"
+
+
+def test_what_an_engine_hands_out_to_ranks_is_no_proof_beside_their_own_connections() -> None:
+    """The prompts and images of weeks go from the engine's process to ranks on other nodes."""
+
+    def add(look: PodLook) -> PodLook:
+        assert isinstance(look.flows, TcpFlows)
+        head = number(look.pod) == 0
+        ends = (
+            ("10.0.0.2", 5557, "10.0.0.3", 40_000)
+            if head
+            else ("10.0.0.3", 40_000, "10.0.0.2", 5557)
+        )
+        pid = 150 if head else RANKS[0]
+        more = TcpFlow(*ends, 90 * GB if head else 0, 0 if head else 90 * GB, pid)
+        return structs.replace(
+            look, flows=structs.replace(look.flows, flows=(more, *look.flows.flows))
+        )
+
+    assert judged(change_looks(bare(with_tcp(quiet(), 40 * KB)), add)).outcome == "unknown"
+    assert judged(change_looks(with_tcp(with_rdma(quiet()), 40 * KB), add)).outcome == "pass"
+
+
+def test_what_adds_up_in_hours_is_no_proof_of_sockets() -> None:
+    def long_ago(look: PodLook) -> PodLook:
+        assert isinstance(look.flows, TcpFlows)
+        return structs.replace(
+            look, flows=structs.replace(look.flows, before_at="2026-01-15T02:00:00Z")
+        )
+
+    hours = change_looks(bare(with_tcp(quiet(), 60 * MB, 20 * MB)), long_ago)
+    assert judged(hours).outcome == "unknown"
+
+
+def test_ranks_that_show_no_connection_at_all_were_not_seen_whole() -> None:
+    """NCCL keeps open what it met by: a look that has none of it did not see the pod's network."""
+    none = TcpFlows((), "inet_diag", AT, owned=RANKS)
+    blind = change_looks(with_rdma(quiet()), lambda look: structs.replace(look, flows=none))
+    verdict = judged(blind)
+    assert verdict.outcome == "unknown"
+    assert "no TCP connection between ranks was seen" in verdict.says

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.probes.node_folder import need_root
 
-from distcheck.agent.kernel_look import Kernel, KernelLooker
+from distcheck.agent.kernel_look import FlowsBefore, Kernel, KernelLooker
 from distcheck.agent.open_files import open_files
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Task
@@ -202,3 +202,19 @@ def test_no_more_files_are_read_than_the_bound(tmp_path: Path) -> None:
         (folder / str(number)).symlink_to(f"socket:[{number + 1}]")
     assert len(open_files(str(tmp_path), [7]).sockets) == 40
     assert open_files(str(tmp_path), [7]).read == (7,)
+
+
+def test_a_look_is_compared_with_one_that_is_seconds_old_and_not_hours() -> None:
+    """A question has two rounds, which may come at once; the next question is a minute later."""
+    times = iter([0.0, 60.0, 60.5, 61.0, 7200.0, 7200.5])
+    looks = FlowsBefore(lambda: next(times))
+    seen = [TcpFlows((), "inet_diag", f"look {n}") for n in range(6)]
+    before = [looks.before_of("uid", one) for one in seen]
+    assert [b.seen_at if b else None for b in before] == [
+        None,
+        "look 0",
+        "look 0",
+        "look 0",
+        "look 3",
+        "look 4",
+    ]

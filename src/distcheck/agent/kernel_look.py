@@ -1,7 +1,8 @@
 """What the kernel tells of a pod's network: flows, queue pairs, devices that are open."""
 
 import re
-from collections.abc import Iterable, Sequence
+import time
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field, structs
@@ -18,7 +19,35 @@ from distcheck.checks.evidence.open_devices import OpenDevices
 from distcheck.checks.evidence.rdma import QueuePairs
 
 _HCA = re.compile(r"[A-Za-z0-9][\w.-]{0,62}\n?\Z", re.ASCII)
+_APART, _LATELY = 5.0, 600.0
+"""Seconds: two rounds of one question may be closer than anything can be told by."""
 _OWN = Path("/proc/thread-self/ns/net")
+
+
+class _Looks(Struct, frozen=True):
+    """The last look at a pod's connections, and an older one, with when they were."""
+
+    last: TcpFlows
+    at: float
+    older: "_Looks | None" = None
+
+
+class FlowsBefore:
+    """Which earlier look the next one is compared with."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock, self._earlier = clock, Earlier[_Looks]()
+
+    def before_of(self, uid: str, seen: TcpFlows) -> TcpFlows | None:
+        """One that is at least five seconds and at most ten minutes old; else the last."""
+        now = self._clock()
+        found = self._earlier.before(uid, _Looks(seen, now))
+        if found is None:
+            return None
+        kept = found if now - found.at >= _APART or found.older is None else found.older
+        kept = kept if now - kept.at <= _LATELY else found
+        self._earlier.before(uid, _Looks(seen, now, structs.replace(kept, older=None)))
+        return kept.last
 
 
 class Kernel(Struct, frozen=True):
@@ -27,7 +56,7 @@ class Kernel(Struct, frozen=True):
     proc: str
     sys: str
     ask: Ask = netlink.ask
-    flows: Earlier[TcpFlows] = field(default_factory=Earlier)
+    flows: FlowsBefore = field(default_factory=FlowsBefore)
 
 
 class KernelLooker:
@@ -46,12 +75,7 @@ class KernelLooker:
         files = self._files()
         seen = flows.look(self._namespace, files.sockets, self._now, self._kernel.ask)
         seen = structs.replace(seen, owned=files.read, refused=files.refused)
-        last = self._kernel.flows.before(self._uid, seen)
-        if last is None:
-            return seen
-        kept = {_ends(f) for f in seen.flows}
-        before = tuple(f for f in last.flows if _ends(f) in kept)
-        return structs.replace(seen, before=before, before_at=last.seen_at)
+        return _with_before(seen, self._kernel.flows.before_of(self._uid, seen))
 
     def queue_pairs(self) -> QueuePairs:
         """Its queue pairs, seen from its namespace, or from the agent's own where that is shut.
@@ -78,6 +102,11 @@ class KernelLooker:
         return OpenDevices(files.devices, files.read, source, self._now, hcas, files.refused)
 
     @property
+    def has_hcas(self) -> bool:
+        """Whether the node has an HCA: only then the kernel is asked for queue pairs."""
+        return queue_pairs.has_hcas(self._kernel.sys)
+
+    @property
     def _namespace(self) -> Path:
         return Path(self._kernel.proc) / str(self._pids[0]) / "ns" / "net"
 
@@ -94,6 +123,14 @@ class KernelLooker:
                 continue
             if _HCA.match(told):
                 yield name, told.strip()
+
+
+def _with_before(seen: TcpFlows, last: TcpFlows | None) -> TcpFlows:
+    if last is None:
+        return seen
+    kept = {_ends(f) for f in seen.flows}
+    before = tuple(f for f in last.flows if _ends(f) in kept)
+    return structs.replace(seen, before=before, before_at=last.seen_at)
 
 
 def _ends(flow: TcpFlow) -> tuple[str, int, str, int]:

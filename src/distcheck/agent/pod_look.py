@@ -142,8 +142,10 @@ class PodLooker:
         kernel = KernelLooker(self._here.kernel, pod.folder.uid, pod.tasks, self._here.now)
         return {
             "flows": self._start("flows", kernel.flows),
-            "queue_pairs": self._start("queue pairs", kernel.queue_pairs),
-            "open_devices": self._start("open devices", kernel.open_devices),
+            "queue_pairs": self._start("queue_pairs", kernel.queue_pairs)
+            if kernel.has_hcas
+            else _gone(f"{self._here.settings.node} has no HCA: its kernel has no queue pairs"),
+            "open_devices": self._start("open_devices", kernel.open_devices),
         }
 
     def _of_server(self, main: Task) -> dict[str, Looks[Seen]]:

@@ -108,7 +108,7 @@ def _seen(kernel: KernelTraffic) -> str:
     holding = [p.pod.name for p in kernel.pods if p.holds_hca]
     if holding and not parts:
         parts.append(f"the ranks of {names(holding)} hold HCAs open, which proves no use")
-    if not any(b.connections for b in kernel.between):
+    if not any(b.tcp.connections for b in kernel.between):
         parts += ["no TCP connection between ranks was seen"] if parts else []
     elif not kernel.bulk:
         parts.append(f"TCP between ranks carried {_size(_carried(kernel.between))}")
@@ -136,8 +136,8 @@ def _peers(kernel: KernelTraffic) -> str:
 
 def _moved(kernel: KernelTraffic) -> str:
     """What went over TCP, by the pairs that moved most, and that nothing else was open."""
-    most = sorted(kernel.bulk, key=lambda b: -b.carried)
-    pairs = few([f"{_size(b.carried)} between {b.one} and {b.other}" for b in most])
+    most = sorted(kernel.bulk, key=lambda b: -b.tcp.carried)
+    pairs = few([f"{_size(b.tcp.carried)} between {b.one} and {b.other}" for b in most])
     return f"TCP carried {pairs}{_lacks(kernel)}"
 
 
@@ -152,23 +152,23 @@ def _lacks(kernel: KernelTraffic) -> str:
 
 
 def _carried(between: Sequence[Link]) -> int:
-    return sum(b.carried for b in between)
+    return sum(b.tcp.carried for b in between)
 
 
 def _cites(kernel: KernelTraffic) -> tuple[Cite, ...]:
     """Of each pair of pods, those that moved most first, then of each pod."""
-    most = sorted(kernel.between, key=lambda b: (-b.carried, -b.queue_pairs))
+    most = sorted(kernel.between, key=lambda b: (-b.tcp.carried, -b.queue_pairs))
     times = {p.pod.name: getattr(p.flows, "seen_at", None) for p in kernel.pods}
     pairs = [Cite(_told(b), _SOURCE, times[b.one]) for b in most[:_MOST_CITES]]
     return (*pairs, *(c for p in kernel.pods[:_MOST_CITES] if (c := _held(p))))
 
 
 def _told(one: Link) -> str:
-    grown = "" if one.grown is None else f", {_size(one.grown)} of it since the look before"
+    grown = "" if one.tcp.grown is None else f", {_size(one.tcp.grown)} of it since the look before"
     peers = counted(one.queue_pairs, "queue pair") if one.queue_pairs else "no queue pairs"
     return (
         f"ranks of {one.one} and {one.other}: {peers} between them; "
-        f"{counted(one.connections, 'TCP connection')} carried {_size(one.carried)}{grown}"
+        f"{counted(one.tcp.connections, 'TCP connection')} carried {_size(one.tcp.carried)}{grown}"
     )
 
 

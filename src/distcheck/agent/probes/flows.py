@@ -25,7 +25,7 @@ _INODE = struct.Struct("=68xI")
 _INFO, _ESTABLISHED = 2, 1
 _BYTES = struct.Struct("=120xQQ")
 """tcpi_bytes_acked and tcpi_bytes_received of tcp_info, there since Linux 4.1."""
-_MOST_ROWS, _MOST_KEPT = 65_536, 2048
+_MOST_ROWS, _MOST_KEPT = 65_536, 1024
 
 
 def look(namespace: Path, owners: Mapping[int, int], now: str, ask: Ask = netlink.ask) -> TcpFlows:

@@ -39,8 +39,7 @@ def look(
     Raises:
         ProbeError: there is no HCA, or the kernel does not tell of any.
     """
-    folder = Path(sys) / "class" / "infiniband"
-    if not folder.is_dir() or not any(folder.iterdir()):
+    if not has_hcas(sys):
         raise ProbeError("the node has no HCA, so the kernel tracks no queue pair")
     why = "no namespace to ask from"
     for namespace in namespaces:
@@ -53,6 +52,15 @@ def look(
             return _seen(namespace, devices, pids, now, ask)
         why = "RDMA netlink names no device there: HCAs may belong to another network namespace"
     raise ProbeError(f"the kernel's RDMA netlink does not tell queue pairs: {why}")
+
+
+def has_hcas(sys: str) -> bool:
+    """Whether the node's `/sys` has an HCA."""
+    folder = Path(sys) / "class" / "infiniband"
+    try:
+        return any(folder.iterdir())
+    except OSError:
+        return False
 
 
 def _seen(

@@ -6,8 +6,9 @@ from typing import Literal, Self
 from distcheck.checks.evidence import Evidence, Missing
 from distcheck.checks.evidence.flows import TcpFlows
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.facts.rank_links import DATA, WORKING, Link, links_of
+from distcheck.checks.facts.rank_links import Link, links_of
 from distcheck.checks.facts.rank_network import RankNetwork, rank_networks
+from distcheck.checks.facts.rank_tcp import DATA, WORKING
 from distcheck.checks.facts.small_group import gpus_wanted
 from distcheck.checks.facts.sockets_why import Why, sockets_why
 
@@ -57,7 +58,7 @@ class KernelTraffic(Fact, frozen=True, kw_only=True):
     @property
     def bulk(self) -> tuple[Link, ...]:
         """Pairs of pods whose ranks moved more over TCP than setting up takes."""
-        return tuple(b for b in self.between if b.is_bulk)
+        return tuple(b for b in self.between if b.tcp.is_bulk)
 
 
 def _crosses(evidence: Evidence) -> bool:
@@ -72,13 +73,13 @@ def _crosses(evidence: Evidence) -> bool:
 def _shown(
     pods: Sequence[RankNetwork], between: Sequence[Link], *, rdma: bool, crosses: bool
 ) -> Shown:
-    bulk = [b for b in between if b.is_bulk]
+    bulk = any(b.tcp.is_bulk for b in between)
     if rdma:
         if bulk and not _dwarfed(pods, between):
             return "both"
         return "rdma" if _tcp_is_seen(pods, between) else "undecided"
     bare = {p.pod.name for p in pods if p.bare}
-    proven = any(b.proven and bare & {b.one, b.other} for b in bulk)
+    proven = any(b.sure.is_bulk and bare & {b.one, b.other} for b in between)
     return "socket" if proven and crosses else "undecided"
 
 
@@ -87,7 +88,7 @@ def _tcp_is_seen(pods: Sequence[RankNetwork], between: Sequence[Link]) -> bool:
 
     Ranks keep NCCL's bootstrap open as long as they live: who shows none was not seen whole.
     """
-    met = {name for b in between if b.connections for name in (b.one, b.other)}
+    met = {name for b in between if b.tcp.connections for name in (b.one, b.other)}
     return all(
         isinstance(p.flows, TcpFlows) and p.at_most_unseen < DATA and p.pod.name in met
         for p in pods
@@ -110,14 +111,14 @@ def _work_without_peers(pods: Sequence[RankNetwork], between: Sequence[Link]) ->
     """Whether ranks whose queue pairs name no peers moved much more over their HCAs than TCP."""
     if not all(p.connectionless and (p.grown_over_hcas() or 0) >= WORKING for p in pods):
         return False
-    return not any(b.is_bulk for b in between) or _dwarfed(pods, between)
+    return not any(b.tcp.is_bulk for b in between) or _dwarfed(pods, between)
 
 
 def _dwarfed(pods: Sequence[RankNetwork], between: Sequence[Link]) -> bool:
     """Whether HCAs sent many times what TCP carried since the look before, for every pod."""
     for one in pods:
         sent = one.grown_over_hcas() or 0
-        grown = [b.grown for b in between if one.pod.name in (b.one, b.other)]
+        grown = [b.tcp.grown for b in between if one.pod.name in (b.one, b.other)]
         if sent < WORKING or None in grown or _DWARFED * sum(g or 0 for g in grown) > sent:
             return False
     return True

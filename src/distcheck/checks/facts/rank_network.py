@@ -9,11 +9,12 @@ from distcheck.checks.evidence import Evidence, Missing, Pod, Processes
 from distcheck.checks.evidence.flows import TcpFlow, TcpFlows
 from distcheck.checks.evidence.open_devices import OpenDevices
 from distcheck.checks.evidence.rdma import QueuePair, QueuePairs, RdmaDevices, RdmaPort
+from distcheck.checks.facts.age import seconds
 from distcheck.checks.facts.sharding_process import RANK_TITLES, gpu_processes
 
 Ends = tuple[str, int, str, int]
 _CONNECTIONLESS = ("UD", "DRIVER", "SRD", "DCI", "DCT")
-_WORD = 4
+_WORD, _LATELY = 4, 900
 
 
 class RankNetwork(Struct, frozen=True, dict=True):
@@ -55,11 +56,22 @@ class RankNetwork(Struct, frozen=True, dict=True):
         earlier = () if isinstance(self.flows, Missing) else self.flows.before
         return {ends(f): carried(f) for f in earlier}
 
-    @property
+    @cached_property
+    def owners(self) -> dict[Ends, int]:
+        """The process that holds each connection; 0 where it is not known."""
+        seen = () if isinstance(self.flows, Missing) else self.flows.flows
+        return {ends(f): f.pid for f in seen}
+
+    @cached_property
     def seconds_apart(self) -> bool:
-        """Whether there was a look before, at another time."""
-        seen = self.flows
-        return isinstance(seen, TcpFlows) and seen.before_at not in (None, seen.seen_at)
+        """Whether there was a look before, at another time, and not long ago.
+
+        In hours even what is said to keep in step adds up.
+        """
+        if isinstance(self.flows, Missing):
+            return False
+        then, now = seconds(self.flows.before_at), seconds(self.flows.seen_at)
+        return then is not None and now is not None and 0 < now - then <= _LATELY
 
     @property
     def connected(self) -> Iterator[QueuePair]:
