@@ -32,6 +32,7 @@ from distcheck.checks.evidence.policy import NetworkPolicies, PolicyPod
 from distcheck.checks.evidence.ras import RasCommunicator, RasRank, RasStatus
 from distcheck.checks.evidence.ray import Bundle, PlacementGroup, RayActor, RayletProbe, RayNode
 from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices, RdmaPort
+from distcheck.checks.evidence.rendezvous import NameLookup, NameLookups
 from distcheck.checks.evidence.vllm import KvCache, RankLine, WeightsLine
 
 GIB = 1 << 30
@@ -57,6 +58,9 @@ CONFIG: dict[str, object] = {
 
 
 POLICIES = "GET /apis/networking.k8s.io/v1/namespaces/llm/networkpolicies"
+
+
+RENDEZVOUS = "vllm-head-0.vllm-head"
 
 
 def name_of(node: int) -> str:
@@ -111,6 +115,23 @@ def _pod(node: int) -> Pod:
         shm=ShmDeclared(32 * GIB, "emptyDir (Memory) shm in the spec of vllm", "memory"),
         rdma=("rdma/hca_shared_devices_a",),
     )
+
+
+def names(node: int) -> NameLookups | Missing:
+    """The worker looked up the name by which it joins; the leader joins nobody."""
+    if node == 0:
+        return Missing(f"no command line or variable in {name_of(0)} names another pod to join")
+    search = ("llm.svc.cluster.local", "svc.cluster.local", "cluster.local")
+    one = NameLookup(
+        RENDEZVOUS,
+        "ray start --address",
+        "resolved",
+        (_ip(0),),
+        (f"{RENDEZVOUS}.{search[0]}",),
+        f"{RENDEZVOUS}.{search[0]}",
+    )
+    where = f"{name_of(node)}: network namespace of pid 101"
+    return NameLookups((one,), where, AT, ("10.96.0.10",), search)
 
 
 def _policy_pod(node: int) -> PolicyPod:
@@ -257,6 +278,7 @@ def _look(node: int, nodes: int) -> PodLook:
         shm=shm_mount(32 * GIB),
         ports=_ports(node, nodes),
         model=ModelConfig("/models/llama/config.json", CONFIG, 141_107_412_992),
+        names=names(node),
         rdma=RdmaAccess(
             verbs=("rdma_cm", *(f"uverbs{n}" for n in range(PER_NODE))),
             source=f"{name_of(node)}: /dev/infiniband and limits of pid 200",

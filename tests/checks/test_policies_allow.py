@@ -39,7 +39,7 @@ def unseen(evidence: Evidence) -> Evidence:
     """Without anything that was tried, connected or completed between the pods."""
     return change_looks(
         evidence,
-        lambda look: structs.replace(look, ports=GONE, nccl=NcclLog(), connections=()),
+        lambda look: structs.replace(look, ports=GONE, nccl=NcclLog(), connections=(), names=GONE),
     )
 
 

@@ -12,9 +12,9 @@ from distcheck.lab.apiserver import Denial
 from tests.cluster.manifests.build import two_nodes
 from tests.cluster.manifests.world import cluster
 
-POLICIES = "networkpolicies"
+POLICIES, SLICES = "networkpolicies", "endpointslices"
 GROUPS = ["", "networking.k8s.io", "discovery.k8s.io"]
-LISTED = ["pods", "services", "events", POLICIES]
+LISTED = ["pods", "services", "events", POLICIES, SLICES]
 NEEDS = (*access.OF_GROUP, *access.WITHOUT_AGENTS, *access.EXEC)
 
 
@@ -48,7 +48,7 @@ def test_one_question_tells_all_rules() -> None:
 
 
 def test_each_resource_that_lacks_a_verb_is_said_once_with_what_is_lost() -> None:
-    every = ["pods", "services", "events", POLICIES, "pods/log", "pods/portforward"]
+    every = [*LISTED, "pods/log", "pods/portforward"]
     rules = Rules([rule(["get", "list", "create"], every), rule(["get"], ["pods/exec"])])
     (told,) = said(rules)
     assert told.startswith("you may not create pods/exec in namespace llm: nothing inside")
@@ -60,13 +60,13 @@ def test_a_star_is_every_resource_but_a_name_is_not_its_subresource() -> None:
 
 
 def test_a_rule_counts_in_its_own_api_group_alone() -> None:
-    (told,) = said(Rules([rule(["*"], ["*"], [""])]))
-    assert told.startswith(f"you may not list {POLICIES}")
+    told = said(Rules([rule(["*"], ["*"], [""])]))
+    assert [t.split(" in ")[0] for t in told] == [f"you may not list {r}" for r in LISTED[3:]]
 
 
 def test_a_rule_for_some_names_does_not_cover_a_resource() -> None:
     some = {**rule(["*"], ["*"]), "resourceNames": ["vllm-head-0"]}
-    assert len(said(Rules([some]))) == 7
+    assert len(said(Rules([some]))) == 8
 
 
 def test_where_the_rules_are_not_all_each_open_need_is_asked_on_its_own() -> None:
@@ -77,7 +77,7 @@ def test_where_the_rules_are_not_all_each_open_need_is_asked_on_its_own() -> Non
 
 @pytest.mark.parametrize("rules", [None, [None, 5], [{"verbs": "get"}], {"a": 1}, "x"])
 def test_rules_of_another_shape_are_no_right(rules: object) -> None:
-    assert len(said(Rules(rules))) == 7
+    assert len(said(Rules(rules))) == 8
 
 
 def test_a_server_that_reviews_nothing_is_no_refusal() -> None:

@@ -13,7 +13,7 @@ from distcheck.checks.evidence import Evidence, Intent, Missing, NodeLook, PodLo
 from distcheck.checks.report import judge
 
 GONE = Missing("not seen, for the test")
-LOOKS = ("processes", "nccl", "vllm", "shm", "ports", "model", "rdma")
+LOOKS = ("processes", "nccl", "vllm", "shm", "ports", "model", "names", "rdma")
 NODE_LOOKS = ("gpus", "ray", "rdma", "health")
 INTENT = ("model", "tp", "pp", "dp", "gpus", "nodes", "executor")
 HEALTHY = healthy()

@@ -17,7 +17,12 @@ def by_commands(argvs: Iterable[Sequence[str]], environ: Mapping[str, str]) -> I
     for argv in argvs:
         for ran in runs(argv, environ):
             for way, text in joins(ran.words, {**environ, **ran.variables}):
-                yield joined(_WAYS.get(way, f"--{way}"), text)
+                yield joined(shown_way(way), text)
+
+
+def shown_way(way: str) -> str:
+    """A way to join as a reader knows it: its flag, or its variable."""
+    return _WAYS.get(way, way if way.isupper() else f"--{way}")
 
 
 def by_environment(environ: Mapping[str, str]) -> Iterator[Joined]:

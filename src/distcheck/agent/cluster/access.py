@@ -57,6 +57,12 @@ OF_GROUP = (
         "whether policies close the group's traffic stays undecided (NET003)",
         group="networking.k8s.io",
     ),
+    Need(
+        "list",
+        "endpointslices",
+        "whom the name leads to that workers join by is not known from specs (NET002)",
+        group="discovery.k8s.io",
+    ),
 )
 
 

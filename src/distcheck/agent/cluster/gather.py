@@ -15,6 +15,7 @@ from distcheck.agent.cluster.intent.declared import with_argv, with_expected
 from distcheck.agent.cluster.policies import look_policies
 from distcheck.agent.cluster.reach import AGENT_NAMESPACE, find_agents
 from distcheck.agent.cluster.rounds import Agents, Round, Ways, both_rounds
+from distcheck.agent.cluster.services import look_services
 from distcheck.agent.cluster.troubles.restarts import restarted_since
 from distcheck.agent.cluster.without_agents.fallback import BY
 from distcheck.checks.evidence import Evidence, NodeLook, Pod
@@ -48,6 +49,9 @@ def gather(
         agents = _agents(api) if ways.agents else {}
         lacking = pool.submit(_lacking, api, group, agents, ways)
         policies = pool.submit(look_policies, api, group.target.namespace, group.seen)
+        services = pool.submit(
+            look_services, api, group.target.namespace, group.wanted, next(iter(group.seen), None)
+        )
         seen = both_rounds(first, _by_node(group.pods), agents, end)
         notes = [*group.notes, *lacking.result(), *_versions(seen.nodes.values()), *seen.notes]
         again = restarted_since(api, group.pods, group.selector, notes.append)
@@ -64,6 +68,7 @@ def gather(
         notes=tuple(notes),
         troubles=troubles,
         policies=policies.result(),
+        services=services.result(),
     )
 
 

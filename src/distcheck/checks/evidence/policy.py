@@ -51,7 +51,8 @@ class NetworkPolicies(Seen, frozen=True, tag="network-policies"):
 class ServiceSeen(Struct, frozen=True, omit_defaults=True):
     """A Service that a name of the group may mean, with the addresses behind it.
 
-    `hostnames` are addresses by the host name that endpoints give them.
+    `hostnames` are addresses by the host name that endpoints give them. `selector` chooses its
+    pods; empty where others write its endpoints.
     """
 
     name: str
@@ -64,6 +65,7 @@ class ServiceSeen(Struct, frozen=True, omit_defaults=True):
     not_ready: tuple[str, ...] = ()
     hostnames: dict[str, str] = field(default_factory=dict)
     ports: tuple[int, ...] = ()
+    selector: dict[str, str] = field(default_factory=dict)
 
 
 class NameWanted(Struct, frozen=True, omit_defaults=True):
@@ -79,7 +81,7 @@ class Services(Seen, frozen=True, tag="services"):
     """The Services of the group's namespace, as far as names of the group may mean them.
 
     `wanted` are the names that the specs of the group's pods join by. `unasked` says what
-    could not be read of them, and why.
+    could not be read of them, and why. `every` are the names of all Services there.
     """
 
     services: tuple[ServiceSeen, ...]
@@ -87,3 +89,4 @@ class Services(Seen, frozen=True, tag="services"):
     seen_at: str | None = None
     wanted: tuple[NameWanted, ...] = ()
     unasked: tuple[str, ...] = ()
+    every: tuple[str, ...] = ()

@@ -7,7 +7,9 @@ _IRREGULAR = {
     "does": "do",
     "has": "have",
     "holds": "hold",
+    "address": "addresses",
     "leaves": "leave",
+    "leads": "lead",
     "its": "their",
 }
 

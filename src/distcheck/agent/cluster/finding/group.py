@@ -16,6 +16,7 @@ from distcheck.agent.cluster.finding.target import Resolved, resolve
 from distcheck.agent.cluster.intent.beside import read_beside
 from distcheck.agent.cluster.intent.declared import declared_intent
 from distcheck.agent.cluster.kinds import POD
+from distcheck.agent.cluster.names_wanted import names_wanted
 from distcheck.agent.cluster.podspec import as_pod, containers, gpus_of
 from distcheck.agent.cluster.policy_pods import policy_pod
 from distcheck.agent.cluster.troubles.previous import PreviousLog, previous_log
@@ -23,8 +24,9 @@ from distcheck.agent.cluster.troubles.restarts import restarted_behind, restarte
 from distcheck.agent.cluster.troubles.told import Troubles
 from distcheck.agent.cluster.troubles.warnings import Warnings
 from distcheck.checks.evidence import Intent, Pod, Target, Trouble
-from distcheck.checks.evidence.policy import PolicyPod
+from distcheck.checks.evidence.policy import NameWanted, PolicyPod
 
+_MOST_LOST = 64
 _Tied = tuple[Family, tuple[str, ...]]
 
 
@@ -33,6 +35,8 @@ class Group(Struct, frozen=True):
 
     `troubles` are pods that are not there or do not run. `selector` is the label selector
     that the pods share; empty where none ties them. `seen` are the pods as policies see them.
+    `wanted` are the names that specs join by, also of pods that such a name kept out of a group
+    which lacks GPUs.
     """
 
     target: Target
@@ -42,6 +46,7 @@ class Group(Struct, frozen=True):
     troubles: tuple[Trouble, ...] = ()
     selector: str = ""
     seen: tuple[PolicyPod, ...] = ()
+    wanted: tuple[NameWanted, ...] = ()
 
 
 def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | None = None) -> Group:
@@ -66,7 +71,20 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
     beside = read_beside(api, namespace, roster.ordered, look.known())
     intent = declared_intent(roster.ordered, beside, [a.gpus for a in roster.absent])
     seen = tuple(policy_pod(p) for p in roster.ordered)
-    return Group(_said(found, roster), pods, intent, tuple(look.notes), troubles, selector, seen)
+    wanted = names_wanted([*roster.ordered, *_lost(look, roster, intent)], beside.maps)
+    return Group(
+        _said(found, roster), pods, intent, tuple(look.notes), troubles, selector, seen, wanted
+    )
+
+
+def _lost(look: Namespace, roster: Roster, intent: Intent) -> list[Object]:
+    """Pods that are in no group, where this one lacks GPUs; only of a group that no label ties."""
+    gpus = sum(gpus_of(c) for p in roster.ordered for c in containers(p))
+    if any(map(family_of, roster.ordered)) or gpus >= (intent.world_size or 0):
+        return []
+    own = {id(p) for p in roster.ordered}
+    others = (p for p in living(look.pods()) if id(p) not in own and family_of(p) is None)
+    return [p for p in others if any(map(gpus_of, containers(p)))][:_MOST_LOST]
 
 
 def _said(found: Resolved, roster: Roster) -> Target:
