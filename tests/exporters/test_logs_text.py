@@ -136,7 +136,7 @@ def test_a_failure_has_its_first_line_its_host_and_a_remedy(tmp_path: Path) -> N
     page = render_text(found, 120)
     assert "NCCL failed on vllm-worker-0: /dev/shm is too small" in page
     assert f"pod-0.log:{len(job()) + 1}" in page
-    assert "emptyDir of medium Memory" in page
+    assert "emptyDir of medium Memory" in " ".join(page.split())
     assert found.nccl.root_failure is not None
     assert found.nccl.root_failure.host == "vllm-worker-0"
 

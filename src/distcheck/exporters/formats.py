@@ -1,7 +1,7 @@
 """The formats of `-o`: one row each. A renderer is imported when it is asked for."""
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from msgspec import Struct
 
@@ -9,23 +9,34 @@ from distcheck.checks.report import Report
 
 
 class Page(Struct, frozen=True):
-    """What the reader can show: columns, colour, symbols beyond ASCII, several reports in a row."""
+    """What the reader can show: columns, colour, symbols beyond ASCII.
+
+    `strict` and `unknown_fails` are what the exit code makes of a warning and of an unknown
+    verdict: formats that know only good and bad say the same.
+    """
 
     width: int = 80
     colour: bool = False
     unicode: bool = True
-    several: bool = False
+    strict: bool = False
+    unknown_fails: bool = False
 
 
-Renderer = Callable[[Report, Page], str]
+Renderer = Callable[[Sequence[Report], Page], str]
 
 FORMATS: dict[str, str] = {
     "text": "distcheck.exporters.text",
     "json": "distcheck.exporters.json",
+    "junit": "distcheck.exporters.junit",
+    "markdown": "distcheck.exporters.markdown",
+    "github": "distcheck.exporters.github",
+    "nagios": "distcheck.exporters.nagios",
+    "ctrf": "distcheck.exporters.ctrf",
+    "prometheus": "distcheck.exporters.prometheus",
 }
 
 
-def render(name: str, report: Report, page: Page) -> str:
-    """`report` in the format `name`, which must be one of `FORMATS`."""
+def render(name: str, reports: Sequence[Report], page: Page) -> str:
+    """`reports`, in order, in the format `name`, which must be one of `FORMATS`."""
     renderer: Renderer = importlib.import_module(FORMATS[name]).render
-    return renderer(report, page)
+    return renderer(reports, page)

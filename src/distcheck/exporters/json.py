@@ -1,5 +1,7 @@
 """The report as JSON (`distcheck.report/v1`)."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from distcheck.checks.report import Report
@@ -12,6 +14,7 @@ def render_json(report: Report, *, indent: int = 2) -> str:
     return (msgspec.json.format(data, indent=indent) if indent else data).decode() + "\n"
 
 
-def render(report: Report, page: Page) -> str:
+def render(reports: Sequence[Report], _page: Page) -> str:
     """Indented for one report; one line each where several follow each other (JSON Lines)."""
-    return render_json(report, indent=0 if page.several else 2)
+    indent = 0 if len(reports) > 1 else 2
+    return "".join(render_json(report, indent=indent) for report in reports)

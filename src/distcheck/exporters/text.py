@@ -1,6 +1,6 @@
 """The report for people: the verdict first, then what is wrong, then the rest."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
@@ -46,9 +46,11 @@ def render_text(
     return "\n" + "\n\n".join("\n".join(p) for p in parts if p) + "\n\n"
 
 
-def render(report: Report, page: Page) -> str:
-    """The report on `page`."""
-    return render_text(report, page.width, page.colour, unicode=page.unicode)
+def render(reports: Sequence[Report], page: Page) -> str:
+    """The reports on `page`, one after the other."""
+    return "".join(
+        render_text(report, page.width, page.colour, unicode=page.unicode) for report in reports
+    )
 
 
 def _headline(report: Report, sheet: Sheet) -> list[str]:

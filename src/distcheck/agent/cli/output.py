@@ -14,6 +14,8 @@ from distcheck.checks.report import Report
 from distcheck.exporters.formats import FORMATS, Page, render
 from distcheck.exporters.typography import Ink
 
+_PAPER = Page()
+
 
 class Output(Struct, frozen=True):
     """One rendering asked for; `path` None is standard output."""
@@ -39,16 +41,16 @@ def outputs(given: list[str] | None) -> tuple[Output, ...]:
     return wanted
 
 
-def write(reports: Sequence[Report], wanted: Iterable[Output]) -> None:
-    """Render every report to every output.
+def write(reports: Sequence[Report], wanted: Iterable[Output], page: Page = _PAPER) -> None:
+    """Render every report to every output; `page` says what warnings and unknown count for.
 
     Raises:
         Stop: a file that cannot be written (exit code 2).
     """
 
-    def show(name: str, page: Page) -> str:
-        page = structs.replace(page, several=len(reports) > 1)
-        return "".join(render(name, report, page) for report in reports)
+    def show(name: str, paper: Page) -> str:
+        told = structs.replace(paper, strict=page.strict, unknown_fails=page.unknown_fails)
+        return render(name, reports, told)
 
     show_on(wanted, show)
 

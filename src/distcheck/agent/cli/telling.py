@@ -5,9 +5,11 @@ from collections.abc import Sequence
 
 from distcheck.agent.cli import options as opt
 from distcheck.agent.cli.app import REPORT_BUGS
+from distcheck.agent.cli.github_files import tell_github
 from distcheck.agent.cli.output import outputs, write
 from distcheck.agent.cli.verdict_exit import exit_code, tell_kubelet, worst_code
 from distcheck.checks.report import Judged
+from distcheck.exporters.formats import Page
 
 
 class Telling:
@@ -29,7 +31,11 @@ class Telling:
         for why in unreached:
             sys.stderr.write(f"distcheck: {why}\n")
         shown = [o for o in self._outputs if not unreached or o.format != "text"]
-        write([j.report for j in judged], shown)
+        page = Page(strict=self._strict, unknown_fails=self._unknown == "fail")
+        reports = [j.report for j in judged]
+        write(reports, shown, page)
+        if any(o.format == "github" for o in shown):
+            tell_github(reports, page)
         for one in judged:
             tell_kubelet(one.report)
             _own_bugs(one.bugs)

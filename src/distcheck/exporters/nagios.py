@@ -1,0 +1,33 @@
+"""One line with perfdata, as Nagios, Icinga and Checkmk read it.
+
+`SERVICE STATUS - text | label=value`: a pipe ends the text, so that the text may have none
+(Monitoring Plugins Development Guidelines).
+"""
+
+from collections.abc import Sequence
+
+from distcheck.checks.report import Report
+from distcheck.checks.verdict import OUTCOMES, worst
+from distcheck.exporters.formats import Page
+from distcheck.exporters.typography import visible
+
+_STATUS = {"pass": "OK", "warn": "WARNING", "fail": "CRITICAL", "unknown": "UNKNOWN"}
+
+
+def render(reports: Sequence[Report], page: Page) -> str:
+    """One line for all reports: the worst verdict, and what it is about."""
+    verdict = worst([r.verdict for r in reports])
+    if (verdict == "warn" and page.strict) or (verdict == "unknown" and page.unknown_fails):
+        verdict = "fail"
+    said = "; ".join(_told(r) for r in sorted(reports, key=lambda r: r.verdict != verdict))
+    text = visible(said).replace("|", "/")
+    return f"DISTCHECK {_STATUS.get(verdict, 'UNKNOWN')} - {text} | {_perfdata(reports)}\n"
+
+
+def _told(report: Report) -> str:
+    return f"{report.target.namespace}/{report.target.name}: {report.summary}"
+
+
+def _perfdata(reports: Sequence[Report]) -> str:
+    outcomes = [f.outcome for r in reports for f in r.checks]
+    return " ".join(f"{name}={outcomes.count(name)}" for name in OUTCOMES)

@@ -1,0 +1,178 @@
+"""Every format tells the same verdict, and none is broken by what a log or a name holds."""
+
+import json
+import re
+from xml.etree import ElementTree as ET
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from msgspec import structs
+from tests.evidence_builder import healthy, without_look
+
+from distcheck.checks.catalog import catalog
+from distcheck.checks.evidence import Cite
+from distcheck.checks.report import Finding, Report, judge
+from distcheck.checks.verdict import Outcome
+from distcheck.exporters.formats import FORMATS, Page, render
+
+HEALTHY = judge(healthy(), catalog()).report
+HALF = judge(without_look(healthy(), "vllm-worker-0"), catalog()).report
+HOSTILE = "a|b \x1b[31m<script>@team `x` ::error::%0A\r\n]]>&\x00\ud800 #1"
+
+
+def finding(outcome: Outcome, name: str = "NCCL002", *, core: bool = True) -> Finding:
+    """One finding of this outcome."""
+    loud = outcome in ("fail", "warn")
+    return Finding(
+        id=name,
+        title="Ranks talk over RDMA",
+        outcome=outcome,
+        core=core,
+        says=f"it is {outcome}",
+        cause="no-ib-device" if loud else None,
+        subjects=("vllm-head-0",) if loud else (),
+        cites=(Cite("NET/Socket", "vllm-head-0:vllm/0.log:7"),),
+        remedy="Give the pod\n\nits device." if loud else "",
+    )
+
+
+def report(*findings: Finding, verdict: Outcome = "fail") -> Report:
+    """A report with these findings."""
+    return structs.replace(HEALTHY, checks=findings, verdict=verdict, summary="NCCL002: sockets")
+
+
+def shown(name: str, *reports: Report, page: Page = Page()) -> str:  # noqa: B008 - frozen
+    """The reports in a format."""
+    return render(name, reports, page)
+
+
+class TestJUnit:
+    """Suites, cases, and what each counts as."""
+
+    def test_a_failure_has_its_cause_reason_evidence_and_remedy(self) -> None:
+        case = ET.fromstring(shown("junit", report(finding("fail")))).find(".//testcase/failure")
+        assert case is not None
+        assert case.get("type") == "no-ib-device"
+        assert case.get("message") == "it is fail"
+        assert "vllm-head-0:vllm/0.log:7" in (case.text or "")
+        assert "do: Give the pod its device." in (case.text or "")
+
+    def test_an_unknown_is_skipped_with_its_reason(self) -> None:
+        root = ET.fromstring(shown("junit", report(finding("unknown"), verdict="unknown")))
+        skipped = root.find(".//skipped")
+        assert skipped is not None
+        assert skipped.get("message") == "unknown: it is unknown"
+        assert root.get("failures") == "0"
+
+    def test_an_unknown_that_counts_fails_where_the_exit_code_does(self) -> None:
+        told = report(finding("unknown"), finding("unknown", "NCCL006", core=False))
+        root = ET.fromstring(shown("junit", told, page=Page(unknown_fails=True)))
+        assert (root.get("failures"), root.get("skipped")) == ("1", "1")
+
+    def test_a_warning_passes_and_says_so_and_fails_where_it_is_strict(self) -> None:
+        told = report(finding("warn"), verdict="warn")
+        said = ET.fromstring(shown("junit", told)).find(".//system-out")
+        assert said is not None
+        assert (said.text or "").startswith("warning: it is warn")
+        assert ET.fromstring(shown("junit", told, page=Page(strict=True))).get("failures") == "1"
+
+    def test_several_groups_are_suites_of_one_document(self) -> None:
+        root = ET.fromstring(shown("junit", HEALTHY, HALF))
+        assert len(root.findall("testsuite")) == 2
+        assert root.get("tests") == str(2 * len(catalog()))
+
+
+class TestMarkdown:
+    """A comment that people read on a phone."""
+
+    def test_what_fails_is_told_in_full_and_what_passed_is_folded_away(self) -> None:
+        text = shown("markdown", report(finding("fail"), finding("pass", "RAY001")))
+        assert text.index("NCCL002: Ranks talk") < text.index("<summary>Passed: 1</summary>")
+        assert "**What to do:** Give the pod its device." in text
+        assert "| RAY001 | it is pass |" in text
+
+    def test_names_and_logs_mention_nobody_and_make_no_markup(self) -> None:
+        told = structs.replace(finding("fail"), says=HOSTILE)
+        text = shown("markdown", report(told))
+        assert "@team" not in text
+        assert "<script>" not in text
+        assert "\\<script\\>" in text
+
+
+class TestGithub:
+    """Workflow commands."""
+
+    def test_a_failure_is_an_error_and_a_warning_a_warning(self) -> None:
+        text = shown("github", report(finding("fail"), finding("warn", "GPU001")))
+        assert "::error title=NCCL002 Ranks talk over RDMA::it is fail%0AGive the pod" in text
+        assert "::warning title=GPU001 Ranks talk over RDMA::it is warn" in text
+
+    def test_an_undecided_supporting_check_is_no_annotation(self) -> None:
+        text = shown("github", report(finding("unknown", core=False), verdict="pass"))
+        assert "::" not in text
+
+    def test_text_cannot_begin_another_command(self) -> None:
+        told = structs.replace(finding("fail"), says="x\n::stop-commands::y")
+        lines = shown("github", report(told)).splitlines()
+        assert [line for line in lines if line.startswith("::stop")] == []
+
+
+class TestNagios:
+    """One line, a pipe, perfdata."""
+
+    @pytest.mark.parametrize(
+        ("verdict", "status"),
+        [("pass", "OK"), ("warn", "WARNING"), ("fail", "CRITICAL"), ("unknown", "UNKNOWN")],
+    )
+    def test_the_status_is_the_verdict(self, verdict: Outcome, status: str) -> None:
+        line = shown("nagios", report(finding("pass"), verdict=verdict))
+        assert re.fullmatch(
+            rf"DISTCHECK {status} - [^|\n]+ \| pass=1 warn=0 fail=0 unknown=0 skipped=0\n", line
+        )
+
+    def test_the_worst_of_several_groups_is_told_first(self) -> None:
+        bad = report(finding("fail"))
+        assert "- llm/vllm-head: NCCL002: sockets" in shown("nagios", HEALTHY, bad)
+        assert shown("nagios", HEALTHY, bad).startswith("DISTCHECK CRITICAL")
+
+
+class TestCtrf:
+    """The document of ctrf.io."""
+
+    def test_the_summary_counts_what_the_tests_are(self) -> None:
+        told = report(finding("fail"), finding("pass"), finding("unknown"), finding("skipped"))
+        results = json.loads(shown("ctrf", told))["results"]
+        assert [t["status"] for t in results["tests"]] == ["failed", "passed", "skipped", "skipped"]
+        assert results["summary"]["tests"] == 4
+        assert (results["summary"]["failed"], results["summary"]["skipped"]) == (1, 2)
+        assert results["summary"]["start"] > 1_700_000_000_000
+
+
+class TestPrometheus:
+    """Text exposition."""
+
+    def test_one_series_of_each_is_one(self) -> None:
+        text = shown("prometheus", report(finding("fail")))
+        group = 'workload_namespace="llm",workload="vllm-head"'
+        assert f'distcheck_verdict{{{group},verdict="fail"}} 1' in text
+        assert f'distcheck_check_status{{{group},check="NCCL002",status="pass"}} 0' in text
+        assert text.count("# TYPE distcheck_verdict gauge") == 1
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"json", "ctrf"}))
+@given(says=st.text(max_size=80))
+@settings(max_examples=25, deadline=None)
+def test_no_text_of_others_drives_a_terminal_or_breaks_a_line_format(name: str, says: str) -> None:
+    """Control characters are escaped in every format."""
+    told = report(structs.replace(finding("fail"), says=says + HOSTILE, subjects=(says,)))
+    text = shown(name, told)
+    assert not {c for c in text if not c.isprintable()} - {"\n"}
+    if name == "junit":
+        ET.fromstring(text.encode())
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_renders_a_real_report(name: str) -> None:
+    """Of a healthy group, and of one that was half seen."""
+    assert shown(name, HEALTHY, HALF).endswith("\n")
