@@ -168,3 +168,11 @@ def test_what_ray_found_is_cited_beside_the_mount_and_a_difference_is_said() -> 
 def test_a_line_of_ray_without_a_number_tells_nothing() -> None:
     verdict = _judged(_told_by_ray("the object store is using /tmp", Missing("not seen")))
     assert verdict.outcome == "unknown"
+
+
+def test_a_volume_of_a_pod_whose_containers_do_not_run_counts_where_the_spec_mounts_it() -> None:
+    mount = structs.replace(shm_mount(64 * MIB), of_volume=True)
+    evidence = _told_by_ray("", mount)
+    assert _judged(evidence).outcome == "fail"
+    pods = tuple(structs.replace(p, shm=None) for p in evidence.pods)
+    assert _judged(structs.replace(evidence, pods=pods)).outcome == "unknown"

@@ -145,3 +145,14 @@ def test_a_communicator_that_was_closed_holds_no_pool() -> None:
     mounts = ShmMounts.fold(change_looks(healthy(), closed))
     assert isinstance(mounts, ShmMounts)
     assert {p.need.least for p in mounts.pods} == {8 * 33_030_528}
+
+
+def test_a_communicator_over_nvlink_between_nodes_needs_no_pool_for_sure() -> None:
+    def fabric(look: PodLook) -> PodLook:
+        assert isinstance(look.nccl, NcclLog)
+        comms = tuple(structs.replace(c, mnnvl=True) for c in look.nccl.communicators)
+        return structs.replace(look, nccl=structs.replace(look.nccl, communicators=comms))
+
+    mounts = ShmMounts.fold(change_looks(healthy(), fabric))
+    assert isinstance(mounts, ShmMounts)
+    assert {p.need.least for p in mounts.pods} == {0}

@@ -11,15 +11,19 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.probes.node_folder import Node, need_root
+from tests.probes.node_folder import UID, Node, need_root
 
+from distcheck.agent.node import Asked, NodeAgent
 from distcheck.agent.probes import shm, shm_segments
-from distcheck.agent.probes.shm_segments import Known, Segments
+from distcheck.agent.probes.nvml import Nvml
+from distcheck.agent.probes.shm_segments import Known, Mounted, Segments
 from distcheck.agent.shm_levels import ShmLevels
 from distcheck.agent.shm_look import ShmLook
-from distcheck.checks.evidence import Missing
+from distcheck.checks.evidence import Missing, ShmMount
 from distcheck.checks.evidence.shm import ShmLevel
+from distcheck.lab.nvml import LabNvml
 
+GONE = Missing("no GCS here")
 HOLDER = """
 import mmap, os, sys
 from pathlib import Path
@@ -64,7 +68,7 @@ def _holds(root: Path, pid: int, *files: Path) -> None:
 def _look(root: Path, *pids: int, known: Known | None = None) -> Segments:
     inside = root / "container" / "dev" / "shm"
     proc = str(root / "proc")
-    seen = shm_segments.look(proc, 41, _device(inside), lambda: pids or [41], known)
+    seen = shm_segments.look(Mounted(proc, 41, _device(inside)), lambda: pids or [41], known)
     assert seen is not None
     return seen
 
@@ -169,7 +173,7 @@ def test_bytes_are_those_taken_and_not_those_spanned(tmp_path: Path) -> None:
 
 def test_a_folder_that_is_not_that_mount_is_not_listed(tmp_path: Path) -> None:
     _folder(tmp_path)
-    assert shm_segments.look(str(tmp_path / "proc"), 41, "0:302", list) is None
+    assert shm_segments.look(Mounted(str(tmp_path / "proc"), 41, "0:302"), list) is None
 
 
 def test_a_holder_that_still_runs_is_not_asked_again(tmp_path: Path) -> None:
@@ -253,9 +257,8 @@ class _Pod:
         return self._process(*enter, sys.executable, "-c", HOLDER, name, how)
 
     def look(self, *pids: int) -> Segments:
-        found = shm_segments.look(
-            "/proc", self.main.pid, shm.device("/proc", self.main.pid), lambda: pids
-        )
+        place = Mounted("/proc", self.main.pid, shm.device("/proc", self.main.pid))
+        found = shm_segments.look(place, lambda: pids)
         assert found is not None
         return found
 
@@ -285,3 +288,48 @@ def test_real_segments_are_held_until_their_process_is_killed_and_leak_then() ->
         after = pod.look(*pids)
         assert {s.name: s.held for s in after.segments} == {"nccl-4kTz0Q": False, "psm_9d1e": True}
         assert (after.unheld_files, after.unheld_bytes) == (1, 65536)
+
+
+VOLUMES = "/var/lib/kubelet/pods/{uid}/volumes/kubernetes.io~empty-dir/{name}"
+
+
+def _crashed(root: Path, *names: str, leaks: int = 2) -> Node:
+    """A pod without a process, whose volumes the node still has mounted."""
+    node = Node(root).start()
+    node.log("0.log", "")
+    (root / "proc" / "1" / "fd").mkdir(parents=True)
+    lines = ""
+    for name in names:
+        point = VOLUMES.format(uid=UID, name=name)
+        folder = root / "host" / point.lstrip("/")
+        folder.mkdir(parents=True)
+        for number in range(leaks):
+            (folder / f"nccl-{number:06}").write_bytes(b"x" * 4096)
+        lines += f"90 1 {_device(folder)} / {point} rw - tmpfs tmpfs rw,size=1024k\n"
+    (root / "proc" / "1" / "mountinfo").write_text(lines)
+    (root / "proc" / "1" / "root").symlink_to(root / "host")
+    return node
+
+
+def _asked(node: Node) -> ShmMount | Missing:
+    agent = NodeAgent(node.settings, Nvml(LabNvml(node.root / "nvml.json")), lambda _: GONE)
+    (look,) = agent.look(Asked(("llm/vllm-head-0",))).pods
+    return look.shm
+
+
+def test_what_ranks_left_is_seen_though_no_container_of_their_pod_runs(tmp_path: Path) -> None:
+    """In a crash loop there is seldom a process: the volume lives as long as the pod."""
+    seen = _asked(_crashed(tmp_path, "dshm", "cache"))
+    assert isinstance(seen, ShmMount)
+    assert seen.of_volume
+    assert (seen.size_bytes, seen.unheld_files, seen.unheld_bytes) == (1 << 20, 2, 8192)
+    assert seen.cited.startswith("vllm-head-0: /var/lib/kubelet/pods/")
+
+
+@pytest.mark.parametrize("names", [(), ("dshm", "shm2"), ("models", "cache")])
+def test_of_several_volumes_none_is_guessed_to_be_dev_shm(
+    names: tuple[str, ...], tmp_path: Path
+) -> None:
+    seen = _asked(_crashed(tmp_path, *names))
+    assert isinstance(seen, Missing)
+    assert "no process of vllm-head-0 is to be seen" in seen.reason

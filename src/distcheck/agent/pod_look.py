@@ -107,7 +107,9 @@ class PodLooker:
         if main is None:
             why = f"no process of {folder.name} is to be seen in {self._proc}"
             why = self._pod.hidden or why
-            return lambda: _with_logs(PodLook.unseen(folder.key, why), logs())
+            volume = self._start("shm", lambda: self._volume(why))
+            unseen = PodLook.unseen(folder.key, why)
+            return lambda: structs.replace(_with_logs(unseen, logs()), shm=volume())
         parts = self._parts(main, targets)
         open_ones = self._start("sockets", lambda: sockets.look(self._proc, main.pid))
 
@@ -229,6 +231,15 @@ class PodLooker:
         self._refuse_a_guess()
         here, folder = self._here, self._pod.folder
         seen = here.shm.look(main.pid, lambda: here.proc.pids_of(folder.uid), here.now)
+        return structs.replace(seen, cited=f"{folder.name}: {seen.cited}")
+
+    def _volume(self, why: str) -> ShmMount | Missing:
+        """Of a pod that crashes: what its ranks left outlives their containers."""
+        here, folder = self._here, self._pod.folder
+        try:
+            seen = here.shm.volume(folder.uid, lambda: here.proc.pids_of(folder.uid), here.now)
+        except (ProbeError, OSError):
+            return Missing(why)
         return structs.replace(seen, cited=f"{folder.name}: {seen.cited}")
 
     def _rdma(self, main: Task) -> RdmaAccess:

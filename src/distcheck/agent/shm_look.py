@@ -9,13 +9,15 @@ from distcheck.agent.probes import cgroup_memory, shm, shm_segments
 from distcheck.agent.probes.cgroup_memory import CgroupMemory
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.shm import Space
-from distcheck.agent.probes.shm_segments import Known, Segments
+from distcheck.agent.probes.shm_segments import Known, Mounted, Segments
 from distcheck.agent.rights import why_refused
 from distcheck.agent.shm_levels import ShmLevels
 from distcheck.checks.evidence import Missing, ShmMount
 from distcheck.checks.evidence.shm import ShmLevel
 
 T = TypeVar("T")
+_POINT = "/dev/shm"
+_INIT = 1
 
 
 class ShmLook(Struct, frozen=True):
@@ -30,7 +32,12 @@ class ShmLook(Struct, frozen=True):
     space: Space = shm.statvfs
 
     def look(
-        self, pid: int, pids: Callable[[], Sequence[int]], seen_at: str, known: Known | None = None
+        self,
+        pid: int,
+        pids: Callable[[], Sequence[int]],
+        seen_at: str,
+        known: Known | None = None,
+        point: str = _POINT,
     ) -> ShmMount:
         """That of the container of `pid`; `pids` gives all processes of its pod.
 
@@ -42,7 +49,8 @@ class ShmLook(Struct, frozen=True):
             ProbeError: no tmpfs is mounted there, or its size is not to be seen.
             OSError: the process is gone.
         """
-        seen, device = shm.look(self.proc, pid, seen_at, self.space), shm.device(self.proc, pid)
+        seen = shm.look(self.proc, pid, seen_at, self.space, point)
+        device = shm.device(self.proc, pid, point)
         memory = _told(lambda: cgroup_memory.look(self.proc, self.sys, pid), "memory limits")
         mount = structs.replace(
             seen,
@@ -50,10 +58,21 @@ class ShmLook(Struct, frozen=True):
             earlier=self.levels.of(device),
             **_of_memory(memory),
         )
-        files = _told(
-            lambda: shm_segments.look(self.proc, pid, device, pids, known), "files in /dev/shm"
-        )
+        place = Mounted(self.proc, pid, device, point)
+        files = _told(lambda: shm_segments.look(place, pids, known), "files in /dev/shm")
         return _with_files(mount, files)
+
+    def volume(self, uid: str, pids: Callable[[], Sequence[int]], seen_at: str) -> ShmMount:
+        """That of a pod of which no container runs, from the node's own mounts.
+
+        Raises:
+            ProbeError: the node has no volume that is surely it.
+            OSError: the node's own mounts cannot be read.
+        """
+        point = shm.volume_of(self.proc, uid)
+        seen = self.look(_INIT, pids, seen_at, point=point)
+        gone = Missing("no container runs, whose limit it would be")
+        return structs.replace(seen, memory_limit=gone, memory_used=None, of_volume=True)
 
     def watch(
         self, pid: int, pids: Callable[[], Sequence[int]], now: str, known: Known
@@ -95,7 +114,7 @@ def _of_many(seen: Segments) -> Segments:
 def _is_nodes(proc: str, device: str) -> bool:
     """Whether process 1 has it too: of the node, as seen from its own `/proc`."""
     try:
-        return shm.device(proc, 1) == device
+        return shm.device(proc, _INIT) == device
     except (ProbeError, OSError):
         return False
 

@@ -8,6 +8,7 @@ its segments mapped and not open, Python's SharedMemory both.
 import os
 import re
 import stat
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -18,19 +19,27 @@ from msgspec import Struct, structs
 from distcheck.agent.patient import Patient
 from distcheck.checks.evidence.shm import SegmentKind, ShmSegment
 
-_POINT = "dev/shm"
 MOST = 256
 _MOST_FILES = 65_536
 _MOST_PROCESSES = 2_048
 _MOST_HANDLES = 16_384
 _MOST_MAPS = 64 << 20
 _LONGEST = 64
-_PATIENCE = 0.5
-"""Seconds for what one process tells."""
+_PATIENCE, _ALL = 0.5, 2.0
+"""Seconds for what one process tells, and after which no other one is asked."""
 _FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NONBLOCK | os.O_CLOEXEC
 _MAP = re.compile(rb"\S{3,40} \S{4} [0-9a-f]{1,16} ([0-9a-f]{1,4}):([0-9a-f]{1,5}) ([0-9]{1,20})\b")
 _DEAD = ("Z", "X", "x")
 Inode = tuple[int, int]
+
+
+class Mounted(Struct, frozen=True):
+    """What process `pid` of `proc` has at `point`, if that is on `device` (`0:302`)."""
+
+    proc: str
+    pid: int
+    device: str
+    point: str = "/dev/shm"
 
 
 class Segments(Struct, frozen=True):
@@ -55,9 +64,9 @@ Known = dict[Inode, int]
 
 
 def look(
-    proc: str, pid: int, device: str, pids: Callable[[], Sequence[int]], known: Known | None = None
+    mount: Mounted, pids: Callable[[], Sequence[int]], known: Known | None = None
 ) -> Segments | None:
-    """The files in the `/dev/shm` that process `pid` has, if it is on `device` (`0:302`).
+    """The files in a `/dev/shm`.
 
     `pids` gives the processes of the pod, in all of its containers; it is asked after the
     files are listed, as whoever made a file was there by then. None where the folder is not
@@ -67,7 +76,8 @@ def look(
     Raises:
         OSError: the folder may not be read, or the process is gone.
     """
-    path = Path(proc) / str(pid) / "root" / _POINT
+    proc, device = mount.proc, mount.device
+    path = Path(proc) / str(mount.pid) / "root" / mount.point.lstrip("/")
     handle = os.open(path, _FOLDER)
     try:
         made = os.fstat(handle).st_dev
@@ -178,7 +188,13 @@ def _asked(proc: str, running: Sequence[int], wanted: dict[Inode, str], known: K
     patient = Patient[tuple[set[Inode], str]](_PATIENCE)
     asked = dict.fromkeys(running[:_MOST_PROCESSES], 0)
     silent = ["there are more processes than are asked"] * (len(running) > len(asked))
-    for pid, told in patient.read(asked, lambda p: _of_process(Path(proc) / str(p), wanted)):
+    end = time.monotonic() + _ALL
+
+    def ask(pid: int) -> tuple[set[Inode], str]:
+        late = time.monotonic() > end
+        return (set(), "no time") if late else _of_process(Path(proc) / str(pid), wanted)
+
+    for pid, told in patient.read(asked, ask):
         found, why = told if told is not None else (set[Inode](), "hangs")
         known.update(dict.fromkeys(found, pid))
         if why:

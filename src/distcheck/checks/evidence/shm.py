@@ -42,7 +42,8 @@ class ShmMount(Seen, frozen=True, tag="shm"):
     `memory_limit` is that of the container's cgroup, or its pod's where that is less, which this
     tmpfs counts against; None where neither has one. `earlier` are levels that the agent saw
     before, the oldest first. `of_node`: it is the node's own `/dev/shm`, which all its
-    processes share; `mps`: the MPS daemon's, mounted over what the pod has.
+    processes share; `mps`: the MPS daemon's, mounted over what the pod has. `of_volume`: no
+    container runs, and it is the volume as the node has it mounted for the pod.
     """
 
     size_bytes: int
@@ -61,3 +62,4 @@ class ShmMount(Seen, frozen=True, tag="shm"):
     folders: int = 0
     of_node: bool = False
     mps: bool = False
+    of_volume: bool = False

@@ -73,8 +73,14 @@ class ShmMounts(Fact, frozen=True, kw_only=True):
 
 
 def _mount(evidence: Evidence, pod: Pod) -> ShmMount | Missing:
-    """As it was seen, or, where nobody could see it, as Ray found it."""
+    """As it was seen, or, where nobody could see it, as Ray found it.
+
+    A volume of a pod whose containers do not run is theirs where the spec says so.
+    """
     seen, told = evidence.look(pod).shm, ray_shm(evidence, pod)
+    declared = pod.shm is not None and pod.shm.elsewhere is None
+    if isinstance(seen, ShmMount) and seen.of_volume and not declared:
+        seen = Missing("no container runs that would show what is mounted at /dev/shm")
     return told.mount if isinstance(seen, Missing) and told is not None else seen
 
 
@@ -121,7 +127,7 @@ def _communicators(evidence: Evidence, log: NcclLog | None) -> int | None:
     """
     wide = len({p.node for p in evidence.pods if p.gpus}) > 1
     if log is not None and log.communicators:
-        leaving = (c for c in log.communicators if c.nodes != 1 and c.nranks > 1)
+        leaving = (c for c in log.communicators if c.nodes != 1 and c.nranks > 1 and not c.mnnvl)
         held = Counter(
             p for c in leaving for p in {(r.host, r.pid) for r in c.ranks if not r.closed}
         )
