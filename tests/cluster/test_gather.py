@@ -123,8 +123,16 @@ def test_a_meeting_point_of_ranks_in_one_pod_is_not_probed(tmp_path: Path) -> No
 def test_each_agent_is_asked_for_its_own_pods_only(tmp_path: Path) -> None:
     with cluster(tmp_path, two_nodes(), HEALTHY) as (api, _, doors):
         gather(api, find_group(api, "llm", "vllm-head-0"))
-    asked = [parse_qs(urlsplit(path).query)["pod"] for node, path in doors.paths if node == "gpu-b"]
-    assert asked == [["llm/vllm-worker-0"]] * 2
+    asked = [
+        (url.path, parse_qs(url.query)["pod"])
+        for node, path in doors.paths
+        if node == "gpu-b" and (url := urlsplit(path))
+    ]
+    assert asked == [
+        ("/v1/evidence", ["llm/vllm-worker-0"]),
+        ("/v1/listen", ["llm/vllm-worker-0|127.77.0.3"]),
+        ("/v1/evidence", ["llm/vllm-worker-0"]),
+    ]
 
 
 def test_no_port_is_probed_where_that_is_off(tmp_path: Path) -> None:

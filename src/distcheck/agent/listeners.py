@@ -9,10 +9,8 @@ from pathlib import Path
 from distcheck.agent.listening import ListenAt, Listens
 from distcheck.agent.probes.port_listener import (
     SECONDS,
-    Listen,
     PortListener,
     ephemeral_range,
-    listen,
 )
 from distcheck.agent.rights import ENTERING, why_refused
 
@@ -22,10 +20,10 @@ CONNECTIONS, MINUTE = 1024, 60.0
 
 
 class Listeners:
-    """At most 64 at once, 4 of one pod; `start` has the kernel accept connections."""
+    """At most 64 at once, 4 of one pod."""
 
-    def __init__(self, start: Listen = listen) -> None:
-        self._start = start
+    def __init__(self, kind: type[PortListener] = PortListener) -> None:
+        self._kind = kind
         self._open: list[tuple[str, PortListener]] = []
         self._lock = threading.Lock()
 
@@ -38,7 +36,7 @@ class Listeners:
                 return Listens(at.pod, at.address, why="too many listeners are open already")
             try:
                 ephemeral = ephemeral_range(namespace)
-                one = PortListener(namespace, at.address, sources, self._start)
+                one = self._kind(namespace, at.address, sources)
             except OSError as error:
                 refused = why_refused(error, "ports as pods reach them", ENTERING)
                 return Listens(at.pod, at.address, why=refused or str(error))

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from functools import partial
 from time import monotonic
 
 from msgspec import Struct, structs
@@ -10,17 +11,21 @@ from distcheck.agent import clock
 from distcheck.agent.cluster.answer import decode_look, merge_second
 from distcheck.agent.cluster.api import Api, Object
 from distcheck.agent.cluster.errors import ClusterError
-from distcheck.agent.cluster.ports import Peer, used_ports
+from distcheck.agent.cluster.listening import Listening, gathered, have_met, listen_at, told
+from distcheck.agent.cluster.ports import Peer, chosen, used_ports
 from distcheck.agent.cluster.question import door_path
 from distcheck.agent.cluster.ray_again import ray_again
 from distcheck.agent.cluster.reach import fetch
 from distcheck.agent.cluster.second_look import pause, unsettled
 from distcheck.agent.cluster.without_agents.fallback import Looks, Outside, look_without_agents
+from distcheck.agent.listening import NCCL, UNUSED
 from distcheck.checks.evidence import NodeLook, Pod, RayCluster
 
 Nodes = Mapping[str, Sequence[Pod]]
 Agents = Mapping[str, Object] | str
 """Agent pods by node, or why there are none."""
+_LISTENING = 5.0
+"""Seconds in which an agent has to say that it listens."""
 
 
 class Ways(Struct, frozen=True):
@@ -49,6 +54,13 @@ class Round(Struct, frozen=True):
     ways: Ways
     peers: tuple[Peer, ...] = ()
     gcs: str = ""
+    listening: Listening = Listening()
+
+    def question(self, node: str, own: Sequence[Pod], group: Sequence[Pod]) -> str:
+        """The path that is asked of one node's agent."""
+        knows = node in self.listening.nodes
+        peers = [p for p in self.peers if knows or p.service not in (NCCL, UNUSED)]
+        return door_path(own, chosen(peers, own, group))
 
 
 def both_rounds(first: Round, nodes: Nodes, agents: Agents, end: float) -> Looks:
@@ -68,19 +80,43 @@ def both_rounds(first: Round, nodes: Nodes, agents: Agents, end: float) -> Looks
         looks |= ray_again(_outside(first), pods, looks)
     peers = used_ports(pods, (*looks.values(), *without.nodes.values())) if first.ways.ports else ()
     second = structs.replace(first, deadline=end, peers=peers)
-    if peers and looks:
-        first.progress(f"probing {len(peers)} ports between the pods")
     doubtful = unsettled(looks)
     if doubtful:
         first.progress("looking again at ranks that differ in NCCL's RAS")
         pause(end)
-    probed = _ask(second, nodes, {n: there[n] for n in (looks if peers else doubtful)})
+    answering = {n: there[n] for n in looks}
+    begun = monotonic()
+    listening = _listening(second, nodes, answering, [*looks.values(), *without.nodes.values()])
+    second = structs.replace(second, listening=listening, peers=(*peers, *listening.peers))
+    if second.peers and looks:
+        first.progress(f"probing {len(second.peers)} ports between the pods")
+    probed = _ask(second, nodes, {n: there[n] for n in (looks if second.peers else doubtful)})
     rest = _bare(second, nodes, silent)
     for node, later in probed.items():
         again = later()
         failed = NodeLook.unseen(node, clock.now(), again) if isinstance(again, str) else again
+        failed = told(failed, listening, monotonic() - begun, pods)
         looks[node] = merge_second(looks[node], failed)
     return Looks(looks | without.nodes | rest.nodes, (*without.notes, *rest.notes))
+
+
+def _listening(
+    one: Round, nodes: Nodes, agents: Mapping[str, Object], looks: Sequence[NodeLook]
+) -> Listening:
+    """Listeners in all pods; none where nobody could try them, or the ranks have met."""
+    pods = [p for every in nodes.values() for p in every]
+    if not one.ways.ports or len(pods) < 2 or not agents or have_met(pods, looks):
+        return Listening()
+    soon = structs.replace(one, deadline=min(one.deadline, monotonic() + _LISTENING))
+    asked = {
+        n: one.pool.submit(listen_at, partial(_fetched, soon), agent, nodes[n], pods)
+        for n, agent in agents.items()
+    }
+    return gathered({n: later.result() for n, later in asked.items()})
+
+
+def _fetched(one: Round, agent: Object, path: str) -> bytes:
+    return fetch(one.api, agent, path, timeout=one.deadline - monotonic())
 
 
 def _why_bare(agents: Agents, node: str, ways: Ways) -> str:
@@ -105,14 +141,15 @@ def _ask(
     one: Round, nodes: Nodes, agents: Mapping[str, Object]
 ) -> dict[str, Callable[[], NodeLook | str]]:
     """Ask agents; each function returned waits for the look, or for why there is none."""
-    return {n: one.pool.submit(_look, one, n, nodes[n], a).result for n, a in agents.items()}
+    group = [p for every in nodes.values() for p in every]
+    asked = {n: one.question(n, nodes[n], group) for n in agents}
+    return {n: one.pool.submit(_look, one, n, asked[n], a).result for n, a in agents.items()}
 
 
-def _look(one: Round, node: str, pods: Sequence[Pod], agent: Object) -> NodeLook | str:
+def _look(one: Round, node: str, path: str, agent: Object) -> NodeLook | str:
     name = agent["metadata"]["name"]
     try:
-        body = fetch(one.api, agent, door_path(pods, one.peers), timeout=one.deadline - monotonic())
-        look = decode_look(body, node)
+        look = decode_look(_fetched(one, agent, path), node)
     except ClusterError as error:
         one.progress(f"{node}: {name} did not answer")
         return f"agent {name} on node {node}: {error}"

@@ -12,7 +12,7 @@ import struct
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
@@ -27,7 +27,6 @@ _BACKLOG = 64
 _RANGE = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _TWO = re.compile(r"\s*([0-9]{1,5})\s+([0-9]{1,5})\s*\Z")
 _AT_ONCE = struct.pack("ii", 1, 0)
-Listen = Callable[[socket.socket], object]
 
 
 def ephemeral_range(namespace: Path) -> tuple[int, int] | None:
@@ -45,11 +44,6 @@ def ephemeral_range(namespace: Path) -> tuple[int, int] | None:
     return None
 
 
-def listen(one: socket.socket) -> None:
-    """Have the kernel accept connections."""
-    one.listen(_BACKLOG)
-
-
 class PortListener:
     """Answers each expected address once, and is gone after that or after `SECONDS`.
 
@@ -65,7 +59,6 @@ class PortListener:
         namespace: Path,
         address: str,
         sources: Iterable[str],
-        start: Listen = listen,
         seconds: float = SECONDS,
     ) -> None:
         self.nonce = secrets.token_hex(16)
@@ -76,7 +69,7 @@ class PortListener:
             with entered(namespace):
                 self._listening = stack.enter_context(_bound(address))
                 self._held = stack.enter_context(_bound(address))
-                start(self._listening)
+                self._begin(address)
             self._sockets = stack.pop_all()
         self.port: int = self._listening.getsockname()[1]
         self.unused: int = self._held.getsockname()[1]
@@ -92,6 +85,9 @@ class PortListener:
         """End it now."""
         self._end = 0.0
         self._thread.join()
+
+    def _begin(self, _address: str) -> None:
+        self._listening.listen(_BACKLOG)
 
     def _serve(self) -> None:
         with self._sockets, selectors.DefaultSelector() as ready:

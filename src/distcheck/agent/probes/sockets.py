@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from msgspec import structs
+
 from distcheck.checks.evidence import Connection
 
 _ESTABLISHED, _LISTENS = "01", "0A"
@@ -18,13 +20,16 @@ _EVERYWHERE = frozenset(("127.0.0.1", "::1"))
 def look(proc: str, pid: int) -> tuple[Connection, ...]:
     """Connections of the namespace of process `pid`, from `net/tcp` and `net/tcp6`.
 
-    Both files are world-readable. Connections to itself are left out.
+    Both files are world-readable. Connections to itself are left out. One whose own port is
+    listened on was accepted there: the kernel gives no such port to a socket that calls.
 
     Raises:
         OSError: the process is gone.
     """
     folder = Path(proc) / str(pid) / "net"
-    found = {c for name in ("tcp", "tcp6") for c in _established(folder / name)}
+    taking = {port for _, port in listeners(proc, pid)}
+    every = (c for name in ("tcp", "tcp6") for c in _established(folder / name))
+    found = {structs.replace(c, accepted=c.local_port in taking) for c in every}
     ordered = sorted(found, key=lambda c: (c.local, c.local_port, c.remote, c.remote_port))
     return tuple(ordered[:_MAX_KEPT])
 

@@ -76,13 +76,17 @@ class PortProbes(Seen, frozen=True, tag="port-probes"):
     unlistened: dict[str, str] = field(default_factory=dict)
 
 
-class Connection(Struct, frozen=True):
-    """An established TCP connection of a pod's network namespace: no probe was needed."""
+class Connection(Struct, frozen=True, omit_defaults=True):
+    """An established TCP connection of a pod's network namespace: no probe was needed.
+
+    `accepted`: the pod listens on its own port of it, so that the other side opened it.
+    """
 
     local: str
     local_port: int
     remote: str
     remote_port: int
+    accepted: bool = False
 
 
 class ModelConfig(Seen, frozen=True, tag="model-config"):

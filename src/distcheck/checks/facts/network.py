@@ -1,6 +1,6 @@
 """Which ports between the group's pods were reached, by pair and direction."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from msgspec import Struct
 
@@ -15,9 +15,15 @@ from distcheck.checks.evidence import (
 from distcheck.checks.facts.bootstrap_ring import Bootstrap, bootstrap_of
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.meeting_points import Listening, listening, meeting_points
-from distcheck.checks.facts.network_paths import Path, Tried
+from distcheck.checks.facts.nccl_range import accepted, ephemeral, in_range, why_no_range
+from distcheck.checks.facts.network_paths import RANGE, UNUSED, Path, Tried
 from distcheck.checks.facts.pairs import pairs
 from distcheck.checks.facts.small_group import gpus_wanted, only_pod
+
+_TITLES = {
+    RANGE: "an agent's listener in NCCL's range",
+    UNUSED: "a port of NCCL's range that nobody listens on",
+}
 
 
 class PortMatrix(Fact, frozen=True, kw_only=True):
@@ -41,9 +47,10 @@ class PortMatrix(Fact, frozen=True, kw_only=True):
         if len(evidence.pods) < 2:
             return _few(evidence)
         seen = _known(evidence)
-        found = ((a, b, _path(seen, a, b)) for a, b in pairs(evidence.pods, seen.looks))
+        found = [(a, b, _path(seen, a, b)) for a, b in pairs(evidence.pods, seen.looks)]
         paths = tuple(path for a, b, path in found if path.seen or _is_used(seen, a, b))
-        gaps = (*(p.gap for p in paths if p.gap), *_no_meeting_point(evidence, seen))
+        ranged = all(path.in_range for a, b, path in found if seen.leader in (a.key, b.key))
+        gaps = (*(p.gap for p in paths if p.gap), *_no_meeting_point(evidence, seen, ranged=ranged))
         if not any(p.tried or p.connected for p in paths):
             return Missing("; ".join(dict.fromkeys(p.reason for p in paths)))
         return cls(paths=paths, gaps=gaps)
@@ -60,9 +67,12 @@ def _few(evidence: Evidence) -> PortMatrix | Missing:
     return Missing(f"{name} is the only pod that is known of a group of {wanted} GPUs")
 
 
-def _no_meeting_point(evidence: Evidence, known: "_Known") -> Iterator[str]:
-    """Open ports of no known use do not show that the ranks can meet; that they met does."""
-    if known.bootstrap.whole:
+def _no_meeting_point(evidence: Evidence, known: "_Known", *, ranged: bool) -> Iterator[str]:
+    """Open ports of no known use do not show that the ranks can meet; that they met does.
+
+    So does NCCL's `ranged` port between the leader and every other pod.
+    """
+    if known.bootstrap.whole or ranged:
         return
     ips = {p.ip for p in evidence.pods}
     if not any(point.ip in ips for points in known.points.values() for point in points):
@@ -99,18 +109,39 @@ def _is_used(known: _Known, source: Pod, target: Pod) -> bool:
 
 
 def _path(known: _Known, source: Pod, target: Pod) -> Path:
-    tried = tuple(_tried(known.looks[source.key], source, target))
+    tried = tuple(_tried(known.looks, source, target))
     held = dict(_connections(known, source, target))
-    seen = {(t.probe.address, t.probe.port) for t in tried} | {(p.ip, p.port) for p in held}
+    mesh = any(t.probe.service == UNUSED and t.probe.outcome == "open" for t in tried)
+    seen = {(p.ip, p.port) for p in held}
+    seen |= {(t.probe.address, t.probe.port) for t in tried if not mesh}
     points = [p for p in known.points[source.key] if p.ip == target.ip]
     joined = {p: cite for p in points if (cite := _registered(known, source, p)) is not None}
     unproven = [p for p in points if (p.ip, p.port) not in seen and p not in joined]
     names = tuple(f"{p.service} ({p.ip}:{p.port})" for p in unproven)
     made = known.bootstrap.opened.get((source.key, target.key))
-    shown = (*held.values(), *([made] if made else ()))
+    known_ports = {
+        p.port for ip in (source.ip, target.ip) for p in known.listening.get(ip or "", ())
+    }
+    ranged = in_range(known.looks, known_ports, source, target)
+    found = (*(t.cite for t in tried if _reached_range(t)), *([made] if made else ()), *ranged)
+    called = accepted(known.looks, source, target)
+    shown = (*held.values(), *([made] if made else ()), *called)
     if shown or any(t.probe.outcome == "open" for t in tried):
         shown += tuple(joined.values())  # one port alone does not show that others are open
-    return Path(source.name, target.name, tried, shown, names, _why_not(known, source, target))
+    return Path(
+        source.name,
+        target.name,
+        tried,
+        shown,
+        names,
+        _why_not(known, source, target),
+        found,
+        None if known.bootstrap.whole else why_no_range(known.looks, source, target),
+    )
+
+
+def _reached_range(one: Tried) -> bool:
+    return one.probe.service == RANGE and one.probe.outcome == "open"
 
 
 def _registered(known: _Known, source: Pod, point: Listening) -> Cite | None:
@@ -124,17 +155,20 @@ def _registered(known: _Known, source: Pod, point: Listening) -> Cite | None:
     return None
 
 
-def _tried(look: PodLook, source: Pod, target: Pod) -> Iterator[Tried]:
-    seen = look.ports
+def _tried(looks: Mapping[str, PodLook], source: Pod, target: Pod) -> Iterator[Tried]:
+    seen = looks[source.key].ports
+    numbers = ephemeral(looks[target.key])
     if isinstance(seen, Missing):
         return
     where = seen.where or f"network namespace of {source.name}"
     for probe in seen.probes:
         if probe.address == target.ip or probe.peer == target.key:
             detail = f" ({probe.detail})" if probe.detail else ""
-            at = f"{probe.service} at {probe.address}:{probe.port}"
-            what = f"{source.name} to {target.name}: {at} is {probe.outcome}{detail}"
-            yield Tried(probe, Cite(what, f"connection from the {where}", seen.seen_at))
+            at = f"{_TITLES.get(probe.service, probe.service)} at {probe.address}:{probe.port}"
+            ended = probe.outcome.replace("_", " ")
+            what = f"{source.name} to {target.name}: {at} is {ended}{detail}"
+            cite = Cite(what, f"connection from the {where}", seen.seen_at)
+            yield Tried(probe, cite, numbers)
 
 
 def _why_not(known: _Known, source: Pod, target: Pod) -> str:
