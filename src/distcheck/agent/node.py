@@ -21,6 +21,7 @@ from distcheck.agent.pod_look import Here, Looks, NodePod, PodLooker
 from distcheck.agent.probes import podlogs
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.agent.probes.podlogs import PodFolder
+from distcheck.agent.probes.port_listener import PortListener
 from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc, Task
@@ -65,6 +66,7 @@ class NodeAgent:
         gcs: GcsLook,
         ask: Ask = netlink.ask,
         space: Space = statvfs,
+        listener: type[PortListener] = PortListener,
     ) -> None:
         self._settings, self._nvml, self._gcs = settings, nvml, gcs
         self._proc = Proc(settings.host_proc)
@@ -78,7 +80,7 @@ class NodeAgent:
         self._rdma, self._links = self.watch.rdma, Earlier[RdmaDevices]()
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
-        self.listeners, self._allowance = Listeners(), Allowance()
+        self._listeners, self._allowance = Listeners(listener), Allowance()
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
@@ -125,7 +127,7 @@ class NodeAgent:
         if pod is None or not pod.tasks:
             return Listens(at.pod, at.address, why=f"no process of {at.pod} is seen on {node}")
         namespace = Path(self._settings.host_proc) / str(pod.tasks[0].pid) / "ns" / "net"
-        return self.listeners.open(namespace, at, sources)
+        return self._listeners.open(namespace, at, sources)
 
     def _take_turn(self, is_gone: Callable[[], bool]) -> None:
         if not self._waiting.acquire(blocking=False):

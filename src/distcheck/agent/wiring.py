@@ -13,6 +13,7 @@ from distcheck.agent.metrics import serve_metrics
 from distcheck.agent.netlink import Ask
 from distcheck.agent.node import NodeAgent
 from distcheck.agent.probes.nvml import Nvml
+from distcheck.agent.probes.port_listener import PortListener
 from distcheck.agent.probes.shm import Space, statvfs
 from distcheck.agent.ray_token import gcs_look
 from distcheck.agent.settings import Settings, split_address
@@ -28,13 +29,15 @@ def make_agent(
     library: object | None = None,
     ask: Ask = netlink.ask,
     space: Space = statvfs,
+    listener: type[PortListener] = PortListener,
 ) -> NodeAgent:
     """An agent over the node's own parts.
 
     `library` stands in for the GPU driver's, `ask` for the kernel's netlink, `space` for its
-    statvfs.
+    statvfs, `listener` for what is between the pods and it.
     """
-    return NodeAgent(settings, Nvml(library), gcs_look(settings.ray_token_file), ask, space)
+    gcs = gcs_look(settings.ray_token_file)
+    return NodeAgent(settings, Nvml(library), gcs, ask, space, listener)
 
 
 def run_agent(
@@ -42,6 +45,7 @@ def run_agent(
     library: object | None = None,
     ask: Ask = netlink.ask,
     space: Space = statvfs,
+    listener: type[PortListener] = PortListener,
 ) -> int:
     """Follow logs and answer until SIGTERM or SIGINT, then end within two seconds.
 
@@ -51,7 +55,7 @@ def run_agent(
     """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
     try:
-        _serve(make_agent(settings, library, ask, space), settings)
+        _serve(make_agent(settings, library, ask, space, listener), settings)
     finally:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
     return 0

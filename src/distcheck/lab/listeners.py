@@ -28,6 +28,15 @@ class Listener:
         self._socket.close()
 
 
+def fill(client: socket.socket, address: tuple[str, int]) -> bool:
+    """Take a place in a listener's queue; False where there is none left."""
+    client.setblocking(False)
+    client.connect_ex(address)
+    with selectors.DefaultSelector() as selector:
+        selector.register(client, selectors.EVENT_WRITE)
+        return bool(selector.select(0.15))
+
+
 class Dropper:
     """Drops every SYN, as a firewall does: its queue of connections is full and stays so.
 
@@ -45,13 +54,8 @@ class Dropper:
             pass
 
     def _fill(self, ip: str) -> bool:
-        client = socket.socket()
-        self._held.append(client)
-        client.setblocking(False)
-        client.connect_ex((ip, self.port))
-        with selectors.DefaultSelector() as selector:
-            selector.register(client, selectors.EVENT_WRITE)
-            return bool(selector.select(0.15))
+        self._held.append(socket.socket())
+        return fill(self._held[-1], (ip, self.port))
 
     def close(self) -> None:
         """Stop dropping: the port is closed."""

@@ -10,6 +10,7 @@ from distcheck.agent.wiring import run_agent
 from distcheck.lab.engine_answers import serve_answers
 from distcheck.lab.kernel import LabNetlink
 from distcheck.lab.machine import end_with
+from distcheck.lab.nccl_range import WAYS
 from distcheck.lab.nvml import LabNvml
 from distcheck.lab.shm_files import LabSpace
 
@@ -17,12 +18,13 @@ from distcheck.lab.shm_files import LabSpace
 def main(argv: list[str]) -> int:
     """`--root FOLDER --node NAME --listen HOST:PORT --metrics HOST:PORT --parent PID`.
 
-    Until SIGTERM, or until the lab that started it is gone.
+    Until SIGTERM, or until the lab that started it is gone. `--range` is one of `WAYS`.
     """
     parser = argparse.ArgumentParser(prog="python -m distcheck.lab.node")
     for name in ("root", "node", "listen", "metrics"):
         parser.add_argument(f"--{name}", required=True)
     parser.add_argument("--parent", type=int, default=os.getppid())
+    parser.add_argument("--range", choices=WAYS, default="open")
     given = parser.parse_args(argv)
     end_with(given.parent)
     root = Path(given.root)
@@ -36,7 +38,9 @@ def main(argv: list[str]) -> int:
         metrics=given.metrics,
         port_probes=True,
     )
-    return run_agent(settings, LabNvml(root / "nvml.json"), LabNetlink(root), space=LabSpace(root))
+    library, netlink = LabNvml(root / "nvml.json"), LabNetlink(root)
+    listener = WAYS[given.range]
+    return run_agent(settings, library, netlink, space=LabSpace(root), listener=listener)
 
 
 if __name__ == "__main__":

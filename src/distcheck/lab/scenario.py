@@ -9,6 +9,7 @@ from distcheck.lab.symptoms import Symptom
 
 NodeName = Literal["gpu-a", "gpu-b"]
 Service = Literal["rendezvous"]
+RangeWay = Literal["open", "dropped", "no-full-size"]
 Fails = Literal[
     "",
     "no-route",
@@ -95,13 +96,14 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     its stages. An engine that is `asleep` has given its weights and its cache back.
 
     `ray_nodes` have joined Ray; `agents` are the nodes with an agent; SYNs to `dropped` services
-    are dropped. The NICs of `without_gdr` nodes do not reach GPU memory, and `nccl_settings` are
-    variables that NCCL finds set in every container. A `tenant` is a node where a process of no pod
-    holds `tenant_gib` on the first GPU. `visible` is the containers' CUDA_VISIBLE_DEVICES; the rank
-    on the head's GPU 5 holds `fuller_gib` more than its share, and with `contexts` each rank left a
-    context on its node's first GPU; with `mig` the pod has one slice of a GPU. `engine_answers` is
-    whether the engine's port answers. `forbidden` are what the caller may do with no pod of the
-    group, such as `pods/exec`.
+    are dropped, and `nccl_range` is what happens to what goes to a random port of a node's pod. The
+    NICs of `without_gdr` nodes do not reach GPU memory, and `nccl_settings` are variables that NCCL
+    finds set in every container. A `tenant` is a node where a process of no pod holds `tenant_gib`
+    on the first GPU. `visible` is the containers' CUDA_VISIBLE_DEVICES; the rank on the head's GPU
+    5 holds `fuller_gib` more than its share, and with `contexts` each rank left a context on its
+    node's first GPU; with `mig` the pod has one slice of a GPU. `engine_answers` is whether the
+    engine's port answers. `forbidden` are what the caller may do with no pod of the group, such as
+    `pods/exec`.
 
     `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
     week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
@@ -129,6 +131,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     ray_nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     agents: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     dropped: tuple[Service, ...] = ()
+    nccl_range: dict[NodeName, RangeWay] = field(default_factory=dict)
     without_gdr: tuple[NodeName, ...] = ()
     nccl_settings: dict[str, str] = field(default_factory=dict)
     nccl_debug: Literal["INFO", "unset"] = "INFO"

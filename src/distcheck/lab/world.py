@@ -92,6 +92,7 @@ class World:
             *("--listen", f"127.0.0.1:{ports[0]}"),
             *("--metrics", f"127.0.0.1:{ports[1]}"),
             *("--parent", str(os.getpid())),
+            *("--range", self.scenario.world.nccl_range.get(member.node, "open")),
         ]
         log = self._stack.enter_context((member.folder / "agent.log").open("wb"))
         agent = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own module

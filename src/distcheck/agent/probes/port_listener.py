@@ -123,13 +123,16 @@ class PortListener:
         if self._awaited[address] > 0:
             self._awaited[address] -= 1
             one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PADDING)
-            one.send(line(self.nonce, address))
-            one.send(bytes(PADDING))
+            self._send(one, line(self.nonce, address))
+            self._send(one, bytes(PADDING))
         elif self._strangers > 0:
             self._strangers -= 1
-            one.send(line(STRANGER, address))
+            self._send(one, line(STRANGER, address))
         else:
             one.shutdown(socket.SHUT_RDWR)
+
+    def _send(self, one: socket.socket, data: bytes) -> None:
+        one.send(data)
 
 
 def _bound(address: str) -> socket.socket:

@@ -78,7 +78,7 @@ def _peer(nccl: Failures, first: Failure) -> str:
         return ""
     address, port, pod = named
     if pod is not None:
-        hint = " (NET001 tries ports that are known; NCCL's own are any of the ephemeral range)"
+        hint = " (one of the ephemeral range, from which NCCL picks; NET001 tries one of them)"
         return f"; {address} port {port} is {pod}{hint if first.id == 'bootstrap-connect' else ''}"
     if first.id != "bootstrap-connect" or not nccl.owners:
         return ""

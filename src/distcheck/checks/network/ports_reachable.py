@@ -126,7 +126,9 @@ def _beside(path: Path, alike: list[tuple[Path, Tried]], paths: tuple[Path, ...]
     back = next((p for p in paths if (p.source, p.target) == (path.target, path.source)), None)
     shut = any(p == back for p, _ in alike)
     ranged = any(one.in_range for _, one in alike)
-    if back is not None and not shut and (back.in_range if ranged else back.proof):
+    if shut:
+        return f"{told}; the same the other way"
+    if back is not None and (back.in_range if ranged else back.proof):
         return f"{told}; the other way is open"
     return told
 
