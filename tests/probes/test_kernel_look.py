@@ -9,13 +9,18 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
+from msgspec import structs
+from tests.evidence_builder import change_looks, healthy
 from tests.probes.node_folder import need_root
 
 from distcheck.agent.kernel_look import FlowsBefore, Kernel, KernelLooker
 from distcheck.agent.open_files import open_files
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Task
+from distcheck.checks.evidence import Evidence, Missing, PodLook, Process, Processes
 from distcheck.checks.evidence.flows import TcpFlows
+from distcheck.checks.facts import rank_tcp
+from distcheck.checks.nccl.rdma_between_nodes import rdma_between_nodes
 
 NEAR, FAR = "10.213.78.2", "10.213.78.3"
 NEAR6, FAR6 = "fd77:214::2", "fd77:214::3"
@@ -218,3 +223,35 @@ def test_a_look_is_compared_with_one_that_is_seconds_old_and_not_hours() -> None
         "look 3",
         "look 4",
     ]
+
+
+def _as_a_rank(pods: Pods) -> Evidence:
+    """A group of two pods whose ranks are the two processes, with what the kernel tells of them."""
+    group = healthy()
+    real = {"llm/vllm-head-0": (pods.near, NEAR), "llm/vllm-worker-0": (pods.far, FAR)}
+
+    def change(look: PodLook) -> PodLook:
+        kernel = looker(real[look.pod][0], Kernel("/proc", "/sys"))
+        rank = Process(real[look.pod][0], "VLLM::Worker_TP0")
+        return structs.replace(
+            look,
+            nccl=Missing("NCCL logs nothing"),
+            processes=Processes((rank,)),
+            flows=kernel.flows(),
+            open_devices=kernel.open_devices(),
+        )
+
+    nodes = tuple(structs.replace(n, gpus=Missing("no GPU")) for n in group.nodes)
+    placed = tuple(structs.replace(p, ip=real[p.key][1]) for p in group.pods)
+    return change_looks(structs.replace(group, nodes=nodes, pods=placed), change)
+
+
+def test_real_bulk_between_two_namespaces_fails_and_real_setting_up_does_not(
+    pods: Pods, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """24 MiB stand for gigabytes: the bound is lowered, not what is counted."""
+    assert rdma_between_nodes.judge_evidence(_as_a_rank(pods)).outcome == "unknown"
+    monkeypatch.setattr(rank_tcp, "DATA", 16 << 20)
+    verdict = rdma_between_nodes.judge_evidence(_as_a_rank(pods))
+    assert (verdict.outcome, verdict.cause) == ("fail", "sockets-without-log")
+    assert "MB between vllm-head-0 and vllm-worker-0" in verdict.says
