@@ -8,7 +8,7 @@ from distcheck.checks.evidence.flows import TcpFlows
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.rank_links import Link, links_of
 from distcheck.checks.facts.rank_network import RankNetwork, rank_networks
-from distcheck.checks.facts.rank_tcp import DATA, WORKING
+from distcheck.checks.facts.rank_tcp import DATA, WORKING, Moved
 from distcheck.checks.facts.small_group import gpus_wanted
 from distcheck.checks.facts.sockets_why import Why, sockets_why
 
@@ -58,7 +58,11 @@ class KernelTraffic(Fact, frozen=True, kw_only=True):
     @property
     def bulk(self) -> tuple[Link, ...]:
         """Pairs of pods whose ranks moved more over TCP than setting up takes."""
-        return tuple(b for b in self.between if b.tcp.is_bulk)
+        return tuple(b for b in self.between if self.told(b).is_bulk)
+
+    def told(self, one: Link) -> Moved:
+        """What is told of its TCP: as proof of sockets only what is surely ranks'."""
+        return one.sure if self.shown == "socket" else one.tcp
 
 
 def _crosses(evidence: Evidence) -> bool:

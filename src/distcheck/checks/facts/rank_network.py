@@ -8,13 +8,14 @@ from msgspec import Struct
 from distcheck.checks.evidence import Evidence, Missing, Pod, Processes
 from distcheck.checks.evidence.flows import TcpFlow, TcpFlows
 from distcheck.checks.evidence.open_devices import OpenDevices
-from distcheck.checks.evidence.rdma import QueuePair, QueuePairs, RdmaDevices, RdmaPort
+from distcheck.checks.evidence.rdma import QueuePair, QueuePairs, RdmaDevices
 from distcheck.checks.facts.age import seconds
+from distcheck.checks.facts.hca_growth import sent_over
 from distcheck.checks.facts.sharding_process import RANK_TITLES, gpu_processes
 
 Ends = tuple[str, int, str, int]
 _CONNECTIONLESS = ("UD", "DRIVER", "SRD", "DCI", "DCT")
-_WORD, _LATELY = 4, 900
+_LATELY = 900
 
 
 class RankNetwork(Struct, frozen=True, dict=True):
@@ -110,13 +111,9 @@ class RankNetwork(Struct, frozen=True, dict=True):
         None where that was not seen, or where others have queue pairs on them.
         """
         used = {p.device for p in self._ready()}
-        if not isinstance(self.queue_pairs, QueuePairs) or used & set(self.queue_pairs.shared):
+        if isinstance(self.queue_pairs, Missing) or used & set(self.queue_pairs.shared):
             return None
-        if isinstance(self.hcas, Missing) or self.hcas.before_at in (None, self.hcas.seen_at):
-            return None
-        last = {(p.device, p.port): _sent(p) for p in self.hcas.before}
-        now = [p for p in self.hcas.ports if p.device in used]
-        return sum(max(0, _sent(p) - last.get((p.device, p.port), _sent(p))) for p in now)
+        return None if isinstance(self.hcas, Missing) else sent_over(self.hcas, used)
 
     def _ready(self) -> Iterator[QueuePair]:
         if isinstance(self.queue_pairs, QueuePairs):
@@ -161,9 +158,3 @@ def _ranks(evidence: Evidence, pod: Pod) -> set[int]:
     titled = {pid for pid, title in named if title.startswith(RANK_TITLES)}
     holders = {p.pid for p in on_gpus}
     return titled & holders or titled or holders
-
-
-def _sent(port: RdmaPort) -> int:
-    """Bytes: InfiniBand and RoCE count words of four, EFA bytes."""
-    words = port.counters.get("port_xmit_data")
-    return port.counters.get("tx_bytes", 0) if words is None else _WORD * words
