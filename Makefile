@@ -1,11 +1,12 @@
 # Every target makes its own environment: a fresh clone needs only Python 3.11, git and make.
 PYTHON ?= python3
 VENV := .venv
+RAY_OLD := .venv-ray-old
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 SCENARIO ?= replicated
 
-.PHONY: demo test check format lint types contracts docs docs-check bench lock dist clean
+.PHONY: demo test check format lint types contracts docs docs-check bench lock dist clean ray-old
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(SCENARIO)
@@ -41,12 +42,15 @@ bench: $(VENV)/.dev
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml $(LOCKING) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra lab $(LOCKING) -o requirements-dev.lock
+	echo ray==2.40.0 | $(BIN)/uv pip compile - $(LOCKING) -o requirements-ray-old.lock
 
 dist: $(VENV)/.dev
 	$(BIN)/python -m build --outdir dist
 
+ray-old: $(RAY_OLD)/.done
+
 clean:
-	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(RAY_OLD) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 LOCKING := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate --quiet
@@ -63,3 +67,9 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 	$(PIP) install --require-hashes -r requirements-dev.lock
 	$(PIP) install --no-deps -e .
 	@touch $@ $(VENV)/.run
+
+# An older Ray beside the one in $(VENV), for tests of real clusters: 230 MB, so only where asked.
+$(RAY_OLD)/.done: requirements-ray-old.lock
+	$(PYTHON) -m venv $(RAY_OLD)
+	$(RAY_OLD)/bin/pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
