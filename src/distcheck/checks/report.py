@@ -151,8 +151,8 @@ def group_verdict(findings: Iterable[Finding]) -> Outcome:
 
 
 _CAUSE_ORDER = (
-    *("GROUP001", "RAY", "NET", "SHM", "RDMA", "GPU", "SHARD", "GROUP002"),
-    *("NCCL004", "GROUP003", "NCCL"),
+    *("GROUP001", "RAY", "NET001", "NET002", "NET003", "SHM", "RDMA", "GPU", "SHARD", "GROUP002"),
+    *("NCCL004", "GROUP003", "NCCL", "NET004"),
 )
 """How ids begin, roots first: NCCL004 has a failure's own line, NCCL001 what came of it."""
 

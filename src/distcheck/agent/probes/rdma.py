@@ -52,7 +52,7 @@ class RdmaSysfs:
         verbs = {device: name for name, device in self._verbs()}
         top = self._root / "class" / "infiniband"
         ports = tuple(p for d in _names(top, _MAX_DEVICES) for p in self._ports(top / d, verbs))
-        return RdmaDevices(ports, str(top), seen_at, self._peermem())
+        return RdmaDevices(ports, "/sys/class/infiniband", seen_at, self._peermem())
 
     def device_of(self, verbs: str) -> str:
         """The device of `uverbs0`; empty where the kernel names none."""

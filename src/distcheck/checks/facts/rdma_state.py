@@ -135,11 +135,11 @@ class PodRdma(Struct, frozen=True):
         return tuple(f"{self.pod}: {reason}" for reason in gone)
 
     def port_cites(self, ports: Iterable[RdmaPort]) -> tuple[Cite, ...]:
-        """What these ports of its node were seen to be, at most eight of them."""
+        """What these ports of its node were seen to be, at most three of them."""
         source, when = self._devices_source
         return tuple(
             Cite(f"{p.name} on {self.node} is {described(p)}", source, when)
-            for p, _ in zip(ports, range(8), strict=False)
+            for p, _ in zip(ports, range(3), strict=False)
         )
 
 

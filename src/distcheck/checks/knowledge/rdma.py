@@ -51,3 +51,30 @@ def routable(port: RdmaPort) -> bool | None:
     if port.link_layer != "Ethernet" or not port.gids:
         return None
     return any("v2" in kind for kind in port.gids.values())
+
+
+REMEDIES = {
+    "no_rdma_device": (
+        "Give the container its RDMA device: a resource such as rdma/hca_shared_devices_a or"
+        " vpc.amazonaws.com/efa in its limits, and a second network where the cluster uses one."
+    ),
+    "memlock": (
+        "Add IPC_LOCK to the container's capabilities (securityContext.capabilities.add). For a"
+        " user other than root that has no effect: let the container runtime's service have"
+        " LimitMEMLOCK=infinity."
+    ),
+    "link_down": (
+        "Look at the link on its node with `ibstat` or `ibv_devinfo -v`: cable, switch port, and"
+        " for InfiniBand the subnet manager (a port that waits for it is INIT)."
+    ),
+    "hca_filter": "Let NCCL_IB_HCA name devices that `ibv_devices` lists in the container.",
+    "gid_type": (
+        "Take NCCL_IB_GID_INDEX out of the environment, so that NCCL chooses; give the interface"
+        " an IP address where a port has no GID of RoCE v2."
+    ),
+    "no_peermem": (
+        "Load nvidia-peermem on the named nodes (`modprobe nvidia-peermem`), or use the open GPU"
+        " kernel modules, which offer DMA-BUF."
+    ),
+}
+"""What to do, by cause of RDMA001."""

@@ -83,7 +83,8 @@ def _socket(nccl: Transports, rdma: RdmaStates | Missing) -> Verdict:
     shown, state = _nodes_state(rdma, why.cause, hosts)
     because = f" because {shown}" if shown else why.says
     cites = (*channel_cites(nccl.sockets), *why.cites, *state)
-    return failed(f"{who} over TCP sockets{because}", why.cause, cites, hosts, why.remedy)
+    remedy = "Do what RDMA001 says." if shown else why.remedy
+    return failed(f"{who} over TCP sockets{because}", why.cause, cites, hosts, remedy)
 
 
 def _nodes_state(

@@ -53,7 +53,9 @@ def _each_layer(net: Interconnect) -> Verdict:
     cause = f"{net.crossing}_across_slow"
     if net.sockets:
         says = f"{what} over TCP sockets (NCCL002): one node would answer sooner than two"
-        return warned(says, cause, net.cites, remedy=_instead(net, None))
+        instead = _instead(net, None)
+        mend = f"Mend what NCCL002 names first. {instead}" if instead else None
+        return warned(says, cause, net.cites, remedy=mend)
     if isinstance(net.fabric, Missing):
         return unknown(f"{what}, and {net.fabric.reason}", net.cites)
     if carries(net.fabric) in ("pp", "pp_only"):

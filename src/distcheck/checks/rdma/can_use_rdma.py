@@ -11,6 +11,7 @@ from distcheck.checks.facts.rdma_use import RdmaUse
 from distcheck.checks.facts.small_group import SmallGroup
 from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.knowledge.names import alike, names
+from distcheck.checks.knowledge.rdma import REMEDIES
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 
@@ -55,7 +56,9 @@ def _first_fault(rdma: RdmaStates, use: RdmaUse) -> Verdict | None:
     """What keeps ranks from RDMA; where NCCL's log shows that they use it, links alone count."""
     found = None if use.works else locked_out(rdma) or filtered(rdma)
     fault = found or cut_off(rdma)
-    return None if fault is None else failed(fault.says, fault.cause, fault.cites, fault.pods)
+    if fault is None:
+        return None
+    return failed(fault.says, fault.cause, fault.cites, fault.pods, REMEDIES[fault.cause])
 
 
 def _aside(rdma: RdmaStates, use: RdmaUse, small: SmallGroup) -> Verdict | None:
@@ -89,9 +92,9 @@ def _no_device(rdma: RdmaStates, use: RdmaUse) -> Verdict | None:
         cites.extend(there[0].port_cites(ports[:2]))
     pods = [p.pod for p in bare]
     if wanted or (use.sockets and there):
-        return failed(says, "no_rdma_device", cites, pods)
+        return failed(says, "no_rdma_device", cites, pods, REMEDIES["no_rdma_device"])
     if there:
-        return warned(says, "no_rdma_device", cites, pods)
+        return warned(says, "no_rdma_device", cites, pods, REMEDIES["no_rdma_device"])
     return _no_hardware(rdma, bare)
 
 
@@ -112,10 +115,11 @@ def _warnings(rdma: RdmaStates, use: RdmaUse) -> Iterator[Verdict]:
     """What holds, and should be looked at; the worst first."""
     gids = () if use.works else wrong_gids(rdma)
     for fault in (*odd_ones(rdma), *fallen(rdma), *gids):
-        yield warned(fault.says, fault.cause, fault.cites, fault.pods)
+        yield warned(fault.says, fault.cause, fault.cites, fault.pods, REMEDIES[fault.cause])
     fault = without_peermem(rdma) if use.no_gdr else None
     if fault is not None:
-        yield warned(fault.says, fault.cause, (*use.cites, *fault.cites), fault.pods)
+        cites = (*use.cites, *fault.cites)
+        yield warned(fault.says, fault.cause, cites, fault.pods, REMEDIES[fault.cause])
 
 
 def _usable(rdma: RdmaStates) -> Verdict:
