@@ -185,6 +185,13 @@ def test_a_name_server_that_is_behind_the_specs_is_told() -> None:
     assert "the name server is behind" in verdict.says
 
 
+def test_a_resolver_that_searches_no_domain_of_the_cluster_is_told() -> None:
+    verdict = judged(looked("no_such_name", asked=(NAME,)), services(HEADLESS))
+    assert said(verdict) == ("fail", "name_unresolved")
+    assert "searches no domain of the cluster" in verdict.says
+    assert "ClusterFirstWithHostNet" in (verdict.remedy or "")
+
+
 def test_an_error_of_a_name_server_decides_nothing() -> None:
     verdict = judged(looked("error", detail="SERVFAIL for a"))
     assert (verdict.outcome, "SERVFAIL" in verdict.says) == ("unknown", True)

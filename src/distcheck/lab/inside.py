@@ -17,7 +17,7 @@ from distcheck.lab.layout import Member
 _SECONDS = 30
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _OWN = ("proc", "tmp")
-_OF_MACHINE = "dev"
+_OF_MACHINE = ("dev", "etc")
 _NO_WALLS = 126
 _OUTCOME = tuple[int, bytes, bytes]
 
@@ -66,7 +66,7 @@ def _run(command: list[str], pod: str) -> _OUTCOME:
 
 def main(root: Path, container: Path, proc: Path, argv: Sequence[str]) -> None:
     """In the namespace: put the root together, enter it, become the command."""
-    own = {e.name: e for e in container.iterdir() if e.name != _OF_MACHINE}
+    own = {e.name: e for e in container.iterdir() if e.name not in _OF_MACHINE}
     for entry in Path("/").iterdir():
         if entry.name not in own and entry.name not in _OWN:
             _show(entry, root / entry.name)

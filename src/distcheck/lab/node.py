@@ -16,13 +16,14 @@ from distcheck.lab.shm_files import LabSpace
 
 
 def main(argv: list[str]) -> int:
-    """`--root FOLDER --node NAME --listen HOST:PORT --metrics HOST:PORT --parent PID`.
+    """`--root FOLDER --node NAME --listen HOST:PORT --metrics HOST:PORT --dns-port N --parent PID`.
 
     Until SIGTERM, or until the lab that started it is gone. `--range` is one of `WAYS`.
     """
     parser = argparse.ArgumentParser(prog="python -m distcheck.lab.node")
     for name in ("root", "node", "listen", "metrics"):
         parser.add_argument(f"--{name}", required=True)
+    parser.add_argument("--dns-port", type=int, default=53)
     parser.add_argument("--parent", type=int, default=os.getppid())
     parser.add_argument("--range", choices=WAYS, default="open")
     given = parser.parse_args(argv)
@@ -37,6 +38,7 @@ def main(argv: list[str]) -> int:
         listen=given.listen,
         metrics=given.metrics,
         port_probes=True,
+        dns_port=given.dns_port,
     )
     library, netlink = LabNvml(root / "nvml.json"), LabNetlink(root)
     listener = WAYS[given.range]

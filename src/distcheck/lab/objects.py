@@ -1,6 +1,7 @@
 """The Kubernetes objects of the lab, as an API server would show them."""
 
 from distcheck.lab.layout import AGENT_NAMESPACE, GPUS, NAMESPACE, NODES, Layout, Member
+from distcheck.lab.lookups import endpoint_slices, policies
 from distcheck.lab.pods import Object, condition, pod_spec, stamp, status
 from distcheck.lab.workloads import (
     labels_of,
@@ -24,7 +25,8 @@ def objects_of(layout: Layout) -> list[Object]:
     here = {m.node for m in layout.members}
     agents = [_agent_pod(layout, node) for node in layout.world.agents if node in here]
     nodes = [_node(layout, node) for node in NODES]
-    return [*_namespaces(layout), *nodes, *members, *agents, *_events(layout)]
+    network = [*endpoint_slices(layout), *policies(layout)]
+    return [*_namespaces(layout), *nodes, *members, *network, *agents, *_events(layout)]
 
 
 def _namespaces(layout: Layout) -> list[Object]:

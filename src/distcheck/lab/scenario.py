@@ -86,6 +86,16 @@ class Rdma(Struct, frozen=True, forbid_unknown_fields=True):
     down: tuple[NodeName, ...] = ()
 
 
+class Names(Struct, frozen=True, forbid_unknown_fields=True):
+    """By which name workers `join`, and how their name server is.
+
+    It `answers`, it is `silent`, or it is the `nodes` own one, which knows no name of the cluster.
+    """
+
+    join: str = "vllm-head-0.vllm-head"
+    server: Literal["answers", "silent", "nodes"] = "answers"
+
+
 class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole world of a scenario; the defaults are a healthy TP=16 group on Ray.
 
@@ -107,7 +117,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
 
     `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
     week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
-    With `nccl_debug` unset NCCL logs nothing.
+    With `nccl_debug` unset NCCL logs nothing. `policy` is a NetworkPolicy for all pods.
     """
 
     model: ModelName = "llama-3.1-70b"
@@ -142,6 +152,8 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     fuller_gib: float = 0.0
     contexts: bool = False
     forbidden: tuple[str, ...] = ()
+    names: Names = Names()
+    policy: Literal["", "no-dns", "only-gcs"] = ""
 
     @property
     def gpus_per_pod(self) -> int:

@@ -19,7 +19,7 @@ def declared(layout: Layout, member: Member) -> tuple[list[str], list[str]]:
     if not world.ray:
         return ["vllm"], [*serve[1:], *(_headless(wanted) if joins else [])]
     if not member.leader:
-        return ["ray"], ["start", f"--address={_HEAD}:{port}", "--num-gpus=8", "--block"]
+        return ["ray"], ["start", f"--address={world.names.join}:{port}", "--num-gpus=8", "--block"]
     if _as_declared(layout):
         script = f"ray start --head --port={port} --num-gpus=8 && exec {' '.join(serve)}"
         return ["/bin/bash", "-c"], [script]
@@ -35,7 +35,7 @@ def engine_argv(scene: Scene, engine: Engine, *, headless: bool = False) -> list
 
 def ray_start_argv(layout: Layout) -> list[str]:
     """The `ray start` that stays in the foreground of a worker."""
-    where = f"--address={_HEAD}:{layout.gcs_port}"
+    where = f"--address={layout.world.names.join}:{layout.gcs_port}"
     return ["/usr/bin/python3", "/usr/local/bin/ray", "start", where, "--num-gpus=8", "--block"]
 
 

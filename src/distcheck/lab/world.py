@@ -24,6 +24,7 @@ from distcheck.lab.layout import (
     now,
 )
 from distcheck.lab.listeners import Dropper, Listener
+from distcheck.lab.lookups import make_server
 from distcheck.lab.machine import end, free_port, free_subnet, listens
 from distcheck.lab.ray import LabRay, make_ray
 from distcheck.lab.scenario import Scenario
@@ -67,6 +68,8 @@ class World:
     def _start(self) -> Layout:
         subnet = self._ray.address.rpartition(".")[0] if self._ray else free_subnet()
         members = make_members(self.scenario.world, self.root, subnet)
+        self._dns = make_server(self.scenario.world, members)
+        self._stack.callback(self._dns.close)
         for member in members:
             (member.folder / "proc").mkdir(parents=True)
             (member.folder / "pod-logs").mkdir()
@@ -91,6 +94,7 @@ class World:
             *("--node", member.node),
             *("--listen", f"127.0.0.1:{ports[0]}"),
             *("--metrics", f"127.0.0.1:{ports[1]}"),
+            *("--dns-port", str(self._dns.port)),
             *("--parent", str(os.getpid())),
             *("--range", self.scenario.world.nccl_range.get(member.node, "open")),
         ]

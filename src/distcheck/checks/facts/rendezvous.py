@@ -18,7 +18,8 @@ class Meeting(Struct, frozen=True):
     """One name by which one pod joins: how its look-up ended, and what the specs make of it.
 
     `pod` is its name. `looked` is None where nobody looked it up; `specs` is None where no
-    Service was listed. `joined` shows that this pod has met the leader.
+    Service was listed. `joined` shows that this pod has met the leader. `apart`: the pod is in
+    no group.
     """
 
     pod: str

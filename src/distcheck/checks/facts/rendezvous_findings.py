@@ -13,6 +13,10 @@ _DNS = (
     "Let {pod} reach its name servers: UDP and TCP port 53. A NetworkPolicy for egress that does"
     " not name them drops its questions without an answer."
 )
+_POLICY = (
+    "Set `dnsPolicy: ClusterFirst`, or `ClusterFirstWithHostNet` for a pod on its node's network:"
+    " with `Default`, or on the node's network, it asks the node's own name servers."
+)
 _PUBLISH = (
     "Set `publishNotReadyAddresses: true` in Service {service}: workers have to find the leader"
     " before it is ready, as it is ready only after they have joined."
@@ -108,6 +112,9 @@ def _unresolved(one: Meeting, found: Rendezvous, says: str) -> Finding:
     if found.waits and not one.apart:
         return Finding(one, f"{says}; {found.waits}")
     specs = one.specs
+    if one.looked and one.looked.asked and not any(".svc." in a for a in one.looked.asked):
+        why = f"{says}: its resolv.conf searches no domain of the cluster"
+        return Finding(one, why, "name_unresolved", remedy=_POLICY)
     if specs is None or specs.service is None:
         return Finding(one, says + _no_service(specs), "name_unresolved", remedy=_join(one, found))
     name = specs.service.name
