@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from distcheck.agent import netlink
+from distcheck.agent import netlink, rights
 from distcheck.agent.netlink import attributes, dump_request, messages
 from distcheck.agent.probes import flows, queue_pairs
 from distcheck.agent.probes.probe import ProbeError
@@ -64,9 +64,27 @@ def test_a_connection_to_itself_is_left_out(ip: str) -> None:
     assert look(told(kernel.connection(own, 1))) == []
 
 
-def test_a_refusal_is_said_in_the_kernels_words() -> None:
-    with pytest.raises(ProbeError, match="No such file"):
+def test_a_kernel_that_cannot_tell_is_named_by_what_it_lacks() -> None:
+    with pytest.raises(ProbeError, match="has no module tcp_diag"):
         look({2: kernel.refusal(errno.ENOENT)})
+    with pytest.raises(ProbeError, match="Cannot allocate memory"):
+        look({2: kernel.refusal(errno.ENOMEM)})
+
+
+def test_a_kernel_without_ipv6_tells_of_the_rest() -> None:
+    rows = told(kernel.connection(NEAR, 1)) | {10: kernel.refusal(errno.ENOENT)}
+    assert len(look(rows)) == 1
+
+
+def test_a_namespace_that_may_not_be_entered_names_the_missing_right(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def shut(*_: object) -> list[bytes]:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(rights, "granted", lambda: frozenset(rights.READING))
+    with pytest.raises(ProbeError, match="SYS_ADMIN is not granted to the agent: the bytes"):
+        flows.look(HERE, {}, NOW, shut)
 
 
 def test_an_answer_without_an_end_is_no_answer() -> None:

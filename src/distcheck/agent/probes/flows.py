@@ -4,6 +4,7 @@ Asked as `ss -ti` does: a dump of inet_diag (sock_diag(7)) from inside the pod's
 namespace. It needs no right but that of entering; only addresses and counts are told.
 """
 
+import errno
 import ipaddress
 import socket
 import struct
@@ -25,6 +26,7 @@ _INODE = struct.Struct("=68xI")
 _INFO, _ESTABLISHED = 2, 1
 _BYTES = struct.Struct("=120xQQ")
 """tcpi_bytes_acked and tcpi_bytes_received of tcp_info, there since Linux 4.1."""
+_WHAT = "the bytes that the pod's connections carried"
 _MOST_ROWS, _MOST_KEPT = 65_536, 1024
 
 
@@ -37,10 +39,9 @@ def look(namespace: Path, owners: Mapping[int, int], now: str, ask: Ask = netlin
         ProbeError: the namespace may not be entered, or the kernel does not tell.
     """
     try:
-        found = [f for v in (socket.AF_INET, socket.AF_INET6) for f in _dumped(namespace, v, ask)]
+        found = [*_dumped(namespace, socket.AF_INET, ask), *_of_ipv6(namespace, ask)]
     except OSError as error:
-        what = "the bytes that the pod's connections carried"
-        raise ProbeError(why_refused(error, what, ENTERING) or f"{what}: {error}") from error
+        raise ProbeError(why_refused(error, _WHAT, ENTERING) or _why(error)) from error
     flows = [
         _owned(flow, owners.get(inode, 0)) for inode, flow in found if flow.local != flow.remote
     ]
@@ -48,6 +49,22 @@ def look(namespace: Path, owners: Mapping[int, int], now: str, ask: Ask = netlin
     source = "inet_diag in the pod's network namespace"
     dropped = max(0, len(flows) - _MOST_KEPT)
     return TcpFlows(tuple(flows[:_MOST_KEPT]), source, now, dropped=dropped)
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.ENOENT and error.filename is None:
+        return f"{_WHAT} cannot be seen: the kernel has no module tcp_diag"
+    return f"{_WHAT} cannot be seen: {error}"
+
+
+def _of_ipv6(namespace: Path, ask: Ask) -> list[tuple[int, TcpFlow]]:
+    """None where the kernel has no IPv6."""
+    try:
+        return list(_dumped(namespace, socket.AF_INET6, ask))
+    except OSError as error:
+        if error.errno != errno.ENOENT:
+            raise
+        return []
 
 
 def _dumped(namespace: Path, family: int, ask: Ask) -> Iterator[tuple[int, TcpFlow]]:
