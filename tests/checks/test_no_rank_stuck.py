@@ -242,6 +242,17 @@ def test_communicators_of_other_jobs_are_not_judged() -> None:
     assert no_rank_stuck.judge_evidence(asked(answer)).outcome == "pass"
 
 
+def test_a_dead_process_that_two_answers_name_is_one() -> None:
+    """Pods of two nodes were asked, and text does not tell that they are one job."""
+    lost = RasRank(12, missing=True, silent=True)
+    one = RasCommunicator("0xc1", 16, (lost,), 1, "RUNNING", "INCOMPLETE")
+    gone = RasProcess("10.0.0.3", 204, "0 (NVML 4)", True)
+    answer = structs.replace(status(one), format="text", gpus=16, lost=(gone,))
+    twice = change_looks(healthy(), lambda look: structs.replace(look, ras=answer))
+    found = no_rank_stuck.judge_evidence(twice)
+    assert found.says == "1 rank dead for NCCL's RAS: vllm-worker-0 on gpu-1, GPU 4"
+
+
 def test_text_of_a_healthy_group_passes_by_its_table() -> None:
     """It names no rank; its summary counts the GPUs."""
     group = RasCommunicator("#0", 16, status="RUNNING", errors="OK")
@@ -398,6 +409,17 @@ def test_ranks_that_met_and_stop_in_nccl_are_told_apart() -> None:
     found = no_rank_stuck.judge_evidence(change_looks(lines(*range(16)), nccl))
     assert ended(found) == ("fail", "init_stuck")
     assert found.says == "all 16 ranks began NCCL's start 10 min ago and none has completed it"
+
+
+def test_ranks_that_failed_do_not_wait_in_silence() -> None:
+    """NCCL004 has the line that says why."""
+    failure = Failure("bootstrap-connect", True, "connect failed", "log:1", 1, "vllm-head-0")
+
+    def nccl(look: PodLook) -> PodLook:
+        return structs.replace(look, nccl=NcclLog(lines=8, failures=(failure,)))
+
+    found = no_rank_stuck.judge_evidence(change_looks(lines(*range(16)), nccl))
+    assert found.outcome == "unknown"
 
 
 def test_a_collective_that_timed_out_is_a_sign() -> None:

@@ -151,10 +151,12 @@ def group_verdict(findings: Iterable[Finding]) -> Outcome:
 
 
 _CAUSE_ORDER = (
-    *("GROUP001", "RAY", "NET001", "NET002", "NET003", "SHM", "RDMA", "GPU", "SHARD", "GROUP002"),
-    *("NCCL004", "GROUP003", "NCCL", "NET004"),
+    *("GROUP001", "RAY", "NET001", "NET002", "NET003", "SHM", "RDMA", "GPU", "NCCL006"),
+    *("SHARD", "GROUP002", "NCCL004", "GROUP003", "NCCL", "NET004"),
 )
-"""How ids begin, roots first: NCCL004 has a failure's own line, NCCL001 what came of it."""
+"""How ids begin, roots first: NCCL004 has a failure's own line, NCCL001 what came of it.
+
+A rank that is gone (NCCL006) leaves its GPU unused (SHARD004)."""
 
 
 def by_cause(findings: Iterable[Finding]) -> list[Finding]:

@@ -8,6 +8,7 @@ from msgspec import Struct
 
 from distcheck.lab.layout import Layout, Member, Rank
 from distcheck.lab.nccl_text import comms_of
+from distcheck.lab.ras_job import RAS_PORT, job_of
 
 _HEADER = (
     "  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  "
@@ -51,8 +52,16 @@ class Side(Struct, frozen=True):
 
 def tcp_table(layout: Layout, member: Member) -> str:
     """The rows of one pod: each connection is in the tables of both of its pods."""
-    rows = (row_of(n, one.here, one.there) for n, one in enumerate(sides(layout, member)))
+    rows = [row_of(n, one.here, one.there) for n, one in enumerate(sides(layout, member))]
+    rows += [row_of(len(rows) + n, here) for n, here in enumerate(_listening(layout, member))]
     return _HEADER + "".join(rows)
+
+
+def _listening(layout: Layout, member: Member) -> Iterator[End]:
+    if member == layout.head and layout.running_on(member):
+        yield member.ip, layout.rendezvous_port
+    if job_of(layout, member) is not None:
+        yield member.ip, RAS_PORT
 
 
 def sides(layout: Layout, member: Member) -> list[Side]:

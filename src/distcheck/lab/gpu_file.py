@@ -19,7 +19,7 @@ _CONTEXT = GIB // 2
 
 def write_gpus(layout: Layout, member: Member) -> None:
     """`nvml.json`: every GPU, and the node's numbers of the processes on it."""
-    busy = {r.gpu: r for r in layout.ranks_on(member) if layout.engine(r).runs}
+    busy = {r.gpu: r for r in layout.running_on(member)}
     gpus = [_gpu(layout, member, index, busy.get(index)) for index in range(GPUS)]
     if layout.world.contexts:
         _add_contexts(layout, member, gpus[0])

@@ -131,7 +131,13 @@ class Layout(Struct, frozen=True):
 
     def ranks_on(self, member: Member) -> list[Rank]:
         """The ranks of one pod."""
-        return [r for r in self.ranks() if r.member.pod == member.pod]
+        idle = self.world.idle == member.node
+        return [] if idle else [r for r in self.ranks() if r.member.pod == member.pod]
+
+    def running_on(self, member: Member) -> list[Rank]:
+        """Those of them whose processes are there now."""
+        there = (r for r in self.ranks_on(member) if r.rank not in self.world.gone)
+        return [r for r in there if self.engine(r).runs]
 
     def _rank(self, number: int, engine: Engine, rank: int) -> Rank:
         node, local = divmod(rank, self.world.gpus_per_pod)

@@ -81,6 +81,8 @@ def rank_lines(layout: Layout, rank: Rank, comms: Sequence[Comm]) -> Iterator[st
             yield from write.other_version(comm) if versions else write.no_answer(comm)
             return
         yield from write.start(comm)
+        if engine.progress == "first-word":
+            return
         if engine.progress == "init":
             locked = layout.world.rdma.memlock != "unlimited"
             yield from write.no_memory(comm) if locked else write.no_space()

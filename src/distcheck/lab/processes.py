@@ -48,9 +48,13 @@ def _processes(layout: Layout, member: Member) -> Iterator[Proc]:
         yield from _of_ray(layout, member)
     yield from _of_engines(layout, member)
     parent = RAYLET if layout.world.ray else API
-    for rank in layout.ranks_on(member):
-        if layout.engine(rank).runs and not rank.alone:
-            yield Proc(rank.pid, parent, [worker_title(layout, rank)], 25)
+    if layout.world.idle == member.node:
+        yield Proc(API, 0, ["/bin/sh", "-c", "until test -e /start; do sleep 5; done"], 1)
+    for rank in layout.running_on(member):
+        if not rank.alone:
+            placed = layout.world.ray or layout.engine(rank).met
+            title = worker_title(layout, rank) if placed else "VLLM::Worker"
+            yield Proc(rank.pid, parent, [title], 25)
 
 
 def _of_ray(layout: Layout, member: Member) -> Iterator[Proc]:
@@ -71,7 +75,7 @@ def _of_engines(layout: Layout, member: Member) -> Iterator[Proc]:
             yield Proc(API, 0, argv, 10)
         if first and engine.dp > 1:
             yield Proc(COORDINATOR, API, ["VLLM::DPCoordinator"], 16)
-        for copy in copies:
+        for copy in () if engine.dead else copies:
             pid = core_pid(layout, engine, member, copy)
             yield Proc(pid, API, [core_title(engine, copy)], 18)
 

@@ -30,23 +30,30 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
     """One running server: its degrees, and the nodes its ranks run on.
 
     `progress` is how far it came: `waiting` for a placement group, at the `rendezvous`
-    of its ranks, in NCCL's `bootstrap`, in its `init`, `loading` its weights, or `serving`.
-    `fails` is what ended it there: its processes are gone, and the container is not.
+    of its ranks, in NCCL's `bootstrap`, in its `init`, at its `first-word` after which nothing
+    comes, `loading` its weights, or `serving`. `fails` is what ended it there: its processes are
+    gone, and the container is not. One that is `dead` served, and has left its API process.
     """
 
     tp: int = 16
     pp: int = 1
     dp: int = 1
     nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
-    progress: Literal["waiting", "rendezvous", "bootstrap", "init", "loading", "serving"] = (
-        "serving"
-    )
+    progress: Literal[
+        "waiting", "rendezvous", "bootstrap", "init", "first-word", "loading", "serving"
+    ] = "serving"
     fails: Fails = ""
+    dead: bool = False
 
     @property
     def runs(self) -> bool:
         """Whether its ranks are processes on GPUs."""
-        return self.progress != "waiting" and not self.fails
+        return self.progress != "waiting" and not self.fails and not self.dead
+
+    @property
+    def met(self) -> bool:
+        """Whether its ranks found each other and have their communicators."""
+        return self.progress in ("loading", "serving")
 
     @property
     def ranks(self) -> int:
@@ -96,6 +103,13 @@ class Names(Struct, frozen=True, forbid_unknown_fields=True):
     server: Literal["answers", "silent", "nodes"] = "answers"
 
 
+class Ras(Struct, frozen=True, forbid_unknown_fields=True):
+    """NCCL's RAS, as that `release` answers; ranks `behind` call nothing any more."""
+
+    release: Literal["off", "2.25.1", "2.27.3", "2.28.9", "2.30.7"] = "2.27.3"
+    behind: tuple[int, ...] = ()
+
+
 class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole world of a scenario; the defaults are a healthy TP=16 group on Ray.
 
@@ -114,6 +128,9 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     node's first GPU; with `mig` the pod has one slice of a GPU. `engine_answers` is whether the
     engine's port answers. `forbidden` are what the caller may do with no pod of the group, such as
     `pods/exec`.
+
+    Processes of `gone` ranks have ended, and the pod of an `idle` node never starts any. `ras` is
+    what NCCL itself tells.
 
     `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
     week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
@@ -154,6 +171,9 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     forbidden: tuple[str, ...] = ()
     names: Names = Names()
     policy: Literal["", "no-dns", "only-gcs"] = ""
+    gone: tuple[int, ...] = ()
+    idle: NodeName | None = None
+    ras: Ras = Ras()
 
     @property
     def gpus_per_pod(self) -> int:

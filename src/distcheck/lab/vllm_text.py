@@ -106,9 +106,19 @@ def _core_lines(layout: Layout, engine: Engine, member: Member, copy: int) -> It
     yield from (core.line(86, "kv_cache_utils.py:864", room) for _ in range(size))
     done = "init engine (profile, create kv cache, warmup model) took 31.92 seconds"
     yield core.line(110, "core.py:218", done)
+    if engine.dead:
+        yield from _ends(core)
     if layout.world.asleep:
         slept = "It took 3.412907 seconds to fall asleep."
         yield core.line(220, "executor_base.py:189", slept)
+
+
+def _ends(core: "_Writer") -> Iterator[Line]:
+    """A worker is killed after some minutes of service; the API process goes on."""
+    died = "Worker proc VllmWorker-3 died unexpectedly, shutting down executor."
+    yield core.error(240, "multiproc_executor.py:156", died)
+    issue = "EngineCore encountered an issue. See stack trace (above) for the root cause."
+    yield core.error(241, "async_llm.py:480", issue)
 
 
 def _waiting(core: "_Writer", size: int) -> Iterator[Line]:

@@ -26,6 +26,8 @@ from distcheck.lab.layout import (
 from distcheck.lab.listeners import Dropper, Listener
 from distcheck.lab.lookups import make_server
 from distcheck.lab.machine import end, free_port, free_subnet, listens
+from distcheck.lab.ras_job import RAS_PORT, job_of
+from distcheck.lab.ras_server import RasServer
 from distcheck.lab.ray import LabRay, make_ray
 from distcheck.lab.scenario import Scenario
 
@@ -80,6 +82,7 @@ class World:
         layout = Layout(self.scenario.world, members, gcs, meeting, _past())
         for member in members:
             folders.write_node(layout, member)
+            self._start_ras(layout, member)
         self._start_api(layout)
         self._wait_for_agents()
         return layout
@@ -125,6 +128,12 @@ class World:
             for port in ports:
                 if not listens(port, ip):
                     self._stack.callback(Listener(ip, port).close)
+
+    def _start_ras(self, layout: Layout, member: Member) -> None:
+        """A thread of NCCL's RAS at the pod's own address, where its job is asked for."""
+        job = job_of(layout, member)
+        if job is not None:
+            self._stack.callback(RasServer(member.ip, lambda: job, RAS_PORT).close)
 
     def _start_api(self, layout: Layout) -> None:
         self.api = ApiServer(

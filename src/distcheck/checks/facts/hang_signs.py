@@ -80,7 +80,7 @@ def _dead_engines(evidence: Evidence) -> Iterator[Sign]:
             continue
         ready = " and Ready" if pod.ready else ""
         says = f"{pod.name} is Running{ready}, but only its API process is left: no engine, no rank"
-        what = f"{server.title} (pid {server.pid}) runs, and no process of {pod.name} is on a GPU"
+        what = f"the API server (pid {server.pid}) runs, and no process of {pod.name} is on a GPU"
         cite = Cite(what, f"/proc/{server.pid}/cmdline and NVML", _seen_at(evidence, pod))
         yield Sign("engine_dead", says, (cite, *_ends(evidence, pod)), (pod.name,))
 
@@ -155,11 +155,16 @@ def _written(evidence: Evidence) -> dict[str, str]:
 
 
 def _is_further(evidence: Evidence) -> bool:
-    """Whether ranks are past their meeting, or a release may be that does not say so."""
-    logs = [evidence.look(p).vllm for p in evidence.pods]
-    if any(isinstance(x, VllmLog) and _OLD.match(x.version or "") for x in logs):
+    """Whether ranks are past their meeting, a release may be that does not say so, or they failed.
+
+    Ranks that failed do not wait in silence: other checks tell of what the log says.
+    """
+    logs = [x for p in evidence.pods if isinstance(x := evidence.look(p).vllm, VllmLog)]
+    if any(_OLD.match(x.version or "") or any(f.fatal for f in x.failures) for x in logs):
         return True
-    cached = any(isinstance(x, VllmLog) and x.kv_cache is not None for x in logs)
+    if any(f.fatal for f in present(evidence, group_of(evidence).log.failures)):
+        return True
+    cached = any(x.kv_cache is not None for x in logs)
     complete = any(
         r.state == "complete" for c in group_of(evidence).log.communicators for r in c.ranks
     )

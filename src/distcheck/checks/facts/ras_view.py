@@ -1,5 +1,6 @@
 """What NCCL's RAS says of the group: each communicator as it is now, and as it was before."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Self
 
@@ -12,6 +13,7 @@ from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.ras_seats import Seats
 from distcheck.checks.knowledge.names import alike
 
+_NVML = re.compile(r"\(NVML ([\d,]{1,64})\)")
 APART = 2
 """Seconds between two looks, from which standing still says something."""
 
@@ -99,7 +101,8 @@ def _cite(name: str, status: RasStatus) -> Cite:
 
 
 def _all_lost(seats: Seats, answers: Iterable[RasStatus]) -> Iterator[tuple[RasProcess, str]]:
-    return (_lost(seats, one) for status in answers for one in status.lost)
+    every = dict.fromkeys(one for status in answers for one in status.lost)
+    return (_lost(seats, one) for one in every)
 
 
 def _communicators(name: str, status: RasStatus, seats: Seats) -> Iterator[Communicator]:
@@ -140,5 +143,6 @@ def _processes(found: Iterable[Communicator], answers: list[RasStatus]) -> int:
 
 def _lost(seats: Seats, one: RasProcess) -> tuple[RasProcess, str]:
     where = seats.where(RasRank(0, one.host, one.pid))
-    gpu = f", GPU {one.gpus}" if one.gpus else ""
-    return one, f"{where}{gpu}" if "GPU" not in where else where
+    nvml = _NVML.search(one.gpus)
+    gpu = nvml[1] if nvml else one.gpus
+    return one, f"{where}, GPU {gpu}" if gpu and "GPU" not in where else where

@@ -86,7 +86,7 @@ def _pods(ranks: Iterable[Named]) -> list[str]:
 
 
 def _of(one: Communicator) -> str:
-    return f"of communicator {one.now.hash} ({one.now.size} ranks)"
+    return f" (communicator {one.now.hash} of {one.now.size})"
 
 
 def _dead(ras: RasView) -> Verdict | None:
@@ -95,7 +95,7 @@ def _dead(ras: RasView) -> Verdict | None:
         dead = [r for r in one.ranks if r.rank.dead]
         if dead:
             says = f"{_named(dead)} {several(len(dead), 'is')} dead for NCCL's RAS"
-            return _fail("rank_dead", f"{says}, {_of(one)}", [one.cite], _pods(dead))
+            return _fail("rank_dead", f"{says}{_of(one)}", [one.cite], _pods(dead))
     lost = [where for process, where in ras.lost if process.dead]
     short = any(c.missing for c in ras.communicators)
     if lost and short:
@@ -110,7 +110,7 @@ def _broken(ras: RasView) -> Verdict | None:
         if ranks or "ERROR" in one.now.errors or one.now.status == "ABORT":
             first = ranks[0].rank if ranks else None
             why = (first.error or first.init or "aborted") if first else "an error"
-            says = f"NCCL reports {why!r} {_of(one)}" + (f": {_named(ranks)}" if ranks else "")
+            says = f"NCCL reports {why!r}{_of(one)}" + (f": {_named(ranks)}" if ranks else "")
             return _fail("comm_error", says, [one.cite], _pods(ranks))
     return None
 
@@ -124,9 +124,9 @@ def _silent(ras: RasView) -> Verdict | None:
         again = [r for r in silent if r.rank.rank in motion.gone_before(one)]
         says = f"{_named(again or silent)} {several(len(again or silent), 'does')} not answer"
         if again:
-            says = f"{says}, now and {one.seconds} s before, {_of(one)}"
+            says = f"{says}, now and {one.seconds} s before{_of(one)}"
             return _fail("rank_missing", says, [one.cite], _pods(again))
-        says = f"{says} NCCL's RAS in one look, {_of(one)}"
+        says = f"{says} NCCL's RAS in one look{_of(one)}"
         return warned(says, "rank_missing", [one.cite], _pods(silent), _REMEDIES["rank_missing"])
     return None
 
@@ -139,7 +139,7 @@ def _left(ras: RasView) -> Verdict | None:
         ]
         if again:
             says = f"{_named(again)} left what the others still hold"
-            says = f"{says}, now and {one.seconds} s before, {_of(one)}"
+            says = f"{says}, now and {one.seconds} s before{_of(one)}"
             return _fail("rank_missing", says, [one.cite], _pods(again))
     return None
 
@@ -149,7 +149,7 @@ def _init(ras: RasView) -> Verdict | None:
         if motion.is_starting(one) and motion.started_before(one) and one.seconds >= _SLOW:
             ranks = motion.starting(one)
             who = _named(ranks) if ranks else "its ranks"
-            says = f"{who} have not set it up in {one.seconds} s, {_of(one)}"
+            says = f"{who} have not set it up in {one.seconds} s{_of(one)}"
             return _fail("init_stuck", says, [one.cite], _pods(ranks))
     return None
 
@@ -161,8 +161,8 @@ def _stuck(ras: RasView, signs: HangSigns) -> Verdict | None:
         if not ranks and not motion.stands(one):
             continue
         who = f"{_named(ranks)} {several(len(ranks), 'is')} behind" if ranks else "ranks differ"
-        at = motion.gap(one, ranks[0]) if ranks else "and nothing moves"
-        says = f"{who}: {at}, and no call in {one.seconds} s, {_of(one)}"
+        at = motion.gap(one, ranks[0]) if ranks else "by RAS's text"
+        says = f"{who}: {at}, no call in {one.seconds} s{_of(one)}"
         if signs.started or one.seconds >= _SLOW:
             return _fail("rank_stuck", says, [one.cite], _pods(ranks))
         why = f"{says}; the engine is still starting"
@@ -174,12 +174,12 @@ def _undecided(ras: RasView) -> Verdict | None:
     """One look at ranks that differ proves nothing: collectives outrun the question."""
     for one in ras.communicators:
         if motion.is_starting(one):
-            return unknown(f"ranks still set up NCCL, {_of(one)}", [one.cite])
+            return unknown(f"ranks still set up NCCL{_of(one)}", [one.cite])
         if one.missing:
             lacks = f"{counted(one.missing, 'rank')} not in RAS's answer"
-            return unknown(f"{lacks} {_of(one)}: not seen twice", [one.cite])
+            return unknown(f"{lacks}{_of(one)}: not seen twice", [one.cite])
         if (motion.is_uneven(one) or one.now.errors == "MISMATCH") and one.again is None:
-            return unknown(f"ranks differ in one look {_of(one)}: ask again", [one.cite])
+            return unknown(f"ranks differ in one look{_of(one)}: ask again", [one.cite])
     if ras.wanted is None:
         return unknown("how many ranks there should be is not known", ras.cites)
     if ras.processes < ras.wanted:
