@@ -2,9 +2,14 @@
 
 import base64
 import json
-from collections.abc import Callable
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import pytest
 from hypothesis import given
@@ -13,7 +18,8 @@ from msgspec import structs
 
 from distcheck.agent.cluster import ray_again as again
 from distcheck.agent.cluster.api import Api
-from distcheck.agent.cluster.without_agents import ray_ways
+from distcheck.agent.cluster.without_agents import ray_exec, ray_ways, through
+from distcheck.agent.cluster.without_agents.exec_in import Ended
 from distcheck.agent.cluster.without_agents.fallback import Outside
 from distcheck.agent.cluster.without_agents.ray_ways import RayQuestion, ask_ray
 from distcheck.agent.logs.ray_status import read_status
@@ -362,3 +368,143 @@ def test_where_an_agent_was_told_or_no_ray_runs_nobody_asks_again(
     answer: RayCluster | Missing,
 ) -> None:
     assert again.ray_again(outside(), [POD], looks(answer)) == {}
+
+
+# Each way on its own
+
+
+class Here:
+    """Stands in for a port-forward: the port is one of this machine."""
+
+    def __init__(self, port: int, error: str = "") -> None:
+        self.port, self.error = port, error
+
+    def __call__(self, *_: object) -> "Here":
+        return self
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+
+class Dashboard(BaseHTTPRequestHandler):
+    answers: ClassVar[dict[str, object]] = {}
+
+    def do_GET(self) -> None:
+        answer = self.answers.get(self.path.partition("?")[0])
+        body = json.dumps(answer).encode()
+        self.send_response(200 if answer is not None else 401)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@contextmanager
+def dashboard(**answers: object) -> Iterator[int]:
+    Dashboard.answers = {f"/api/{name.replace('__', '/')}": a for name, a in answers.items()}
+    server = HTTPServer(("127.0.0.1", 0), Dashboard)
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+def rows(*found: dict[str, object]) -> dict[str, object]:
+    return {"result": True, "data": {"result": {"result": list(found), "total": len(found)}}}
+
+
+def test_a_dashboard_is_asked_in_the_heads_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    node = {"node_id": HEAD, "node_ip": "10.0.0.2", "state": "ALIVE", "is_head_node": True}
+    node["resources_total"] = {"GPU": 8.0}
+    with dashboard(version={"ray_version": "2.60.0"}, v0__nodes=rows(node)) as port:
+        monkeypatch.setattr(through, "Tunnel", Here(port))
+        seen = through.ask_dashboard(API, POD, GCS, SOON)
+    assert isinstance(seen, RayCluster)
+    assert [(n.ip, n.state, n.gpus) for n in seen.nodes] == [("10.0.0.2", "ALIVE", 8.0)]
+    assert (seen.way, seen.source) == ("rest", "Ray's dashboard in vllm-head-0")
+    assert isinstance(seen.actors, Missing)
+    assert seen.weak
+
+
+def test_a_dashboard_that_wants_a_token_or_is_not_there_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with dashboard() as port:
+        monkeypatch.setattr(through, "Tunnel", Here(port))
+        assert "401" in str(through.ask_dashboard(API, POD, GCS, SOON))
+    monkeypatch.setattr(through, "Tunnel", Here(port, "connection refused in the pod"))
+    assert "refused in the pod" in str(through.ask_dashboard(API, POD, GCS, SOON))
+
+
+def test_a_gcs_that_the_kubelet_is_refused_at_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    monkeypatch.setattr(through, "Tunnel", Here(port, "dial tcp4 127.0.0.1:6379: refused"))
+    seen = through.ask_gcs(API, POD, GCS, time.monotonic() + 5)
+    assert isinstance(seen, Missing)
+    assert seen.cause == ray.GCS_REFUSED
+
+
+def run(monkeypatch: pytest.MonkeyPatch, output: bytes, why: str = "") -> list[list[str]]:
+    """What an exec prints; the commands that were run."""
+    commands: list[list[str]] = []
+
+    def exec_in(_api: object, _pod: Pod, argv: list[str], take: Any, _deadline: float) -> Ended:
+        commands.append(argv)
+        take(output)
+        return Ended(why)
+
+    monkeypatch.setattr(ray_exec, "exec_in", exec_in)
+    return commands
+
+
+def test_the_image_tells_by_one_line_of_what_it_prints(monkeypatch: pytest.MonkeyPatch) -> None:
+    line = b"a warning\ndistcheck-ray " + json.dumps(accessor()).encode() + b"\nand more\n"
+    commands = run(monkeypatch, line)
+    seen = ray_exec.by_image(API, POD, GCS, time.monotonic() + 30, "/opt/venv/bin/python3")
+    assert isinstance(seen, RayCluster)
+    assert (seen.way, seen.source, len(seen.nodes)) == ("exec", "exec in vllm-head-0", 2)
+    assert commands[0][0] == "/opt/venv/bin/python3"
+    assert commands[0][-2:] == [GCS, "10"]
+    assert len(" ".join(commands[0])) < 4096
+
+
+@pytest.mark.parametrize(
+    ("output", "why", "says"),
+    [
+        (b"", "", "it printed no answer"),
+        (b"\ndistcheck-ray []\n", "", "another form"),
+        (b"", "exit status 1: No module named 'ray'", "No module named 'ray'"),
+    ],
+)
+def test_an_image_that_does_not_tell_says_why(
+    monkeypatch: pytest.MonkeyPatch, output: bytes, why: str, says: str
+) -> None:
+    run(monkeypatch, output, why)
+    seen = ray_exec.by_image(API, POD, GCS, time.monotonic() + 30)
+    assert isinstance(seen, Missing)
+    assert seen.reason.startswith("exec in vllm-head-0: ")
+    assert says in seen.reason
+
+
+def test_nothing_is_run_without_time_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands = run(monkeypatch, b"")
+    assert isinstance(ray_exec.by_image(API, POD, GCS, time.monotonic() + 0.5), Missing)
+    assert commands == []
+
+
+def test_ray_status_says_what_it_does_not_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    run(monkeypatch, STATUS.encode())
+    soon = time.monotonic() + 30
+    seen = ray_exec.by_status(API, POD, GCS, soon, known={HEAD: "10.0.0.2"})
+    assert isinstance(seen, RayCluster)
+    assert (seen.way, [n.ip for n in seen.nodes]) == ("status", ["10.0.0.2"])
+    assert "never of nodes that are DEAD" in seen.weak[0]
+    assert isinstance(seen.placement_groups, Missing)
