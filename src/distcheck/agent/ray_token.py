@@ -13,6 +13,7 @@ from distcheck.checks.evidence import Missing, RayCluster
 from distcheck.checks.evidence.ray import NEEDS_TOKEN
 
 _LONGEST = 1 << 16
+_HINT = "DISTCHECK_RAY_TOKEN_FILE of the agent names its file"
 
 
 def read_token(path: Path) -> str:
@@ -37,12 +38,12 @@ def gcs_look(file: str) -> gcs.Look:
 
     An empty name asks without a token.
     """
-    return partial(_asked, Path(file)) if file else gcs.look
+    return partial(_asked, Path(file) if file else None)
 
 
-def _asked(file: Path, address: str) -> RayCluster | Missing:
+def _asked(file: Path | None, address: str) -> RayCluster | Missing:
     try:
-        token, why = read_token(file), ""
+        token, why = (None, _HINT) if file is None else (read_token(file), "")
     except ValueError as error:
         token, why = None, str(error)
     seen = gcs.look(address, token=token)

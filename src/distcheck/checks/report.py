@@ -32,6 +32,11 @@ class ReportTarget(Struct, frozen=True):
     pods: tuple[ReportPod, ...]
     chosen: str = ""
 
+    @property
+    def full_name(self) -> str:
+        """`namespace/name`; the name alone of what is in no namespace, as a GCS by its address."""
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
 
 class ReportIntent(Struct, frozen=True):
     """What was asked for, and where each value came from; see `Intent` for each field."""

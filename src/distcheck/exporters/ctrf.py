@@ -40,7 +40,7 @@ def _test(report: Report, finding: Finding, page: Page) -> dict[str, Any]:
         "status": status,
         "duration": 0,
         "rawStatus": finding.outcome,
-        "suite": f"{report.target.namespace}/{report.target.name}",
+        "suite": report.target.full_name,
         "message": message,
         "tags": [finding.id, "core" if finding.core else "supporting"],
     }

@@ -26,7 +26,7 @@ def _lines(report: Report, page: Page) -> Iterator[str]:
         if level is not None:
             yield _command(level, f"{finding.id} {finding.title}", _told(finding))
     target = report.target
-    yield visible(f"distcheck {target.namespace}/{target.name}: {report.verdict}: {report.summary}")
+    yield visible(f"distcheck {target.full_name}: {report.verdict}: {report.summary}")
 
 
 def _level(finding: Finding, page: Page) -> str | None:

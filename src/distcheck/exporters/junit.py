@@ -40,7 +40,7 @@ def _tally(findings: Sequence[Finding], page: Page) -> dict[str, str]:
 
 
 def _suite(report: Report, page: Page) -> ET.Element:
-    group = f"{report.target.namespace}/{report.target.name}"
+    group = report.target.full_name
     suite = ET.Element("testsuite", {"name": visible(f"distcheck {group}")})
     suite.attrib.update(_tally(report.checks, page))
     suite.set("timestamp", visible(report.observed_at))

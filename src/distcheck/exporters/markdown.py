@@ -20,7 +20,7 @@ def render(reports: Sequence[Report], _page: Page) -> str:
 
 def _section(report: Report) -> str:
     target = report.target
-    name = plain(f"{target.namespace}/{target.name}")
+    name = plain(target.full_name)
     lines = [
         f"### {_SIGNS[report.verdict]} distcheck: {name} {_verdict(report)}",
         "",

@@ -25,7 +25,7 @@ def render(reports: Sequence[Report], page: Page) -> str:
 
 
 def _told(report: Report) -> str:
-    return f"{report.target.namespace}/{report.target.name}: {report.summary}"
+    return f"{report.target.full_name}: {report.summary}"
 
 
 def _perfdata(reports: Sequence[Report]) -> str:

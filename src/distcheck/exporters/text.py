@@ -71,6 +71,8 @@ def _about(report: Report, sheet: Sheet) -> list[str]:
 
 def _group(report: Report) -> str:
     target, pods = report.target, report.target.pods
+    if not target.namespace:
+        return f"{target.kind} {target.name}"
     nodes = list(dict.fromkeys(p.node for p in pods if p.node))
     where = f" on {listed(nodes[:8])}" if nodes else ""
     more = f" and {len(nodes) - 8} more nodes" if len(nodes) > 8 else ""

@@ -12,7 +12,16 @@ from distcheck.agent.probes import gcs
 from distcheck.agent.ray_token import read_token
 from distcheck.checks.catalog import catalog
 from distcheck.checks.check import Check
-from distcheck.checks.evidence import Evidence, Intent, Missing, NodeLook, Pod, Target
+from distcheck.checks.evidence import (
+    Evidence,
+    Intent,
+    Missing,
+    NodeLook,
+    Pod,
+    RayCluster,
+    Target,
+)
+from distcheck.checks.evidence.ray import NEEDS_TOKEN
 from distcheck.checks.report import Judged, judge
 
 _CHECKS = ("RAY001", "RAY002", "RAY003")
@@ -45,7 +54,7 @@ def ray_report(
     gcs.parse_address(address)
     wanted = read_expectation(expect)
     token = None if token_file is None else read_token(token_file)
-    look = gcs.look(address, timeout=timeout, token=token)
+    look = _with_hint(gcs.look(address, timeout=timeout, token=token))
     observed_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     nothing = Missing("only Ray's GCS was asked")
     node = NodeLook(node=address, observed_at=observed_at, agent="", gpus=nothing, ray=look)
@@ -58,6 +67,12 @@ def ray_report(
         nodes=(node,),
     )
     return judge(evidence, _checks(wanted))
+
+
+def _with_hint(seen: RayCluster | Missing) -> RayCluster | Missing:
+    if isinstance(seen, Missing) and seen.cause == NEEDS_TOKEN:
+        return structs.replace(seen, reason=f"{seen.reason}: --token-file gives it")
+    return seen
 
 
 def _checks(wanted: Expectation) -> list[Check]:

@@ -17,7 +17,7 @@ from distcheck.agent.probes.ray_proto import decode
 from distcheck.agent.ray_rows import BrokenRowsError, of_rest
 from distcheck.agent.redact import one_line
 from distcheck.checks.evidence import Missing, Pod, RayCluster
-from distcheck.checks.evidence.ray import GCS_BROKEN, GCS_REFUSED
+from distcheck.checks.evidence.ray import GCS_BROKEN, GCS_REFUSED, NEEDS_TOKEN
 from distcheck.checks.evidence.serving import EngineHttp
 
 _GCS_SECONDS = 8.0
@@ -60,8 +60,9 @@ def ask_gcs(
     except OSError as error:
         return Missing(f"{where} was not asked: {error}")
     if isinstance(seen, Missing):
+        hint = ": --ray-token-file gives it" if seen.cause == NEEDS_TOKEN else ""
         why = said or seen.reason.removeprefix(f"Ray's GCS at {here}: ")
-        return Missing(f"{where} (port-forward): {why}", _cause(said) or seen.cause)
+        return Missing(f"{where} (port-forward): {why}{hint}", _cause(said) or seen.cause)
     return structs.replace(seen, address=address, source=f"port-forward to {head.name}")
 
 
