@@ -3,6 +3,8 @@
 from collections.abc import Callable, Iterable
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from msgspec import structs
 from tests.evidence_builder import AT, PER_NODE, change_looks, healthy, name_of
 
@@ -381,3 +383,33 @@ def test_ranks_that_show_no_connection_at_all_were_not_seen_whole() -> None:
     verdict = judged(blind)
     assert verdict.outcome == "unknown"
     assert "no TCP connection between ranks was seen" in verdict.says
+
+
+PARTS = ("flows", "queue_pairs", "open_devices", "processes", "nccl")
+hidden = st.frozensets(st.tuples(st.sampled_from(list(IPS)[:2]), st.sampled_from(PARTS)))
+
+
+def without(evidence: Evidence, parts: Iterable[tuple[str, str]], gpus: Iterable[int]) -> Evidence:
+    """The same, but nobody saw these parts of pods, nor the GPUs of these nodes."""
+    gone = Missing("not seen, for the test")
+
+    def change(look: PodLook) -> PodLook:
+        own = {part: gone for pod, part in parts if look.pod == f"llm/{pod}"}
+        return structs.replace(look, **own)
+
+    seen = change_looks(evidence, change)
+    nodes = (structs.replace(n, gpus=gone) if at in gpus else n for at, n in enumerate(seen.nodes))
+    return structs.replace(seen, nodes=tuple(nodes))
+
+
+@given(hidden, st.frozensets(st.integers(0, 1)))
+@settings(max_examples=80, deadline=None)
+def test_no_gap_makes_rdma_a_failure_or_sockets_a_pass(
+    parts: frozenset[tuple[str, str]], gpus: frozenset[int]
+) -> None:
+    assert judged(without(RDMA, parts, gpus)).outcome in ("pass", "unknown")
+    assert judged(without(SOCKETS, parts, gpus)).outcome in ("fail", "unknown")
+
+
+RDMA = with_counters(with_tcp(with_rdma(quiet()), 40 * KB, 39 * KB), 1 << 26)
+SOCKETS = with_counters(bare(with_tcp(quiet(), 23 * GB, 22 * GB)), 1 << 26)

@@ -1,5 +1,6 @@
 """Whether ranks on different nodes talk over RDMA or TCP, as the kernels of their nodes show it."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 
@@ -103,11 +104,16 @@ def _all_linked(pods: Sequence[RankNetwork], between: Sequence[Link]) -> bool:
     """Whether RDMA connections between ranks join all pods, and no rank lacks an HCA."""
     if any(not isinstance(p.opened, Missing) and not p.holds_hca for p in pods):
         return False
-    joined, more = {pods[0].pod.name}, True
-    while more:
-        edges = [{b.one, b.other} for b in between if b.queue_pairs]
-        reached = set[str]().union(*(e for e in edges if e & joined)) | joined
-        more, joined = reached > joined, reached
+    near: defaultdict[str, list[str]] = defaultdict(list)
+    for link in between:
+        if link.queue_pairs:
+            near[link.one].append(link.other)
+            near[link.other].append(link.one)
+    joined, waiting = {pods[0].pod.name}, [pods[0].pod.name]
+    while waiting:
+        found = set(near[waiting.pop()]) - joined
+        joined |= found
+        waiting += found
     return joined >= {p.pod.name for p in pods}
 
 
