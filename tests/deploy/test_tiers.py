@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Evidence, Missing, PodLook, Processes, ShmMount
 from distcheck.checks.evidence.node import Connection
+from distcheck.checks.evidence.rdma import RdmaAccess
 from tests.deploy.manifests import TIERS, capabilities, of_tier
 from tests.evidence_builder import change_looks, healthy
 from tests.probes.kubelet import kubelet, reply
@@ -119,11 +120,13 @@ def _no_files(look: PodLook) -> PodLook:
     """Ray's workers print into files of their containers, and nowhere else."""
     assert isinstance(look.processes, Processes)
     assert isinstance(look.shm, ShmMount)
+    assert isinstance(look.rdma, RdmaAccess)
     bare = tuple(replace(p, visible={}) for p in look.processes.processes)
     return replace(
         _no_probes(look),
         processes=replace(look.processes, environ={}, environ_pid=None, processes=bare),
         shm=replace(look.shm, used_bytes=None),
+        rdma=replace(look.rdma, verbs=GONE, devices=()),
         **dict.fromkeys(("nccl", "model", "draft", "engine_folder"), GONE),
     )
 

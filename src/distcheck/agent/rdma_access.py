@@ -27,13 +27,12 @@ DeviceOf = Callable[[str], str]
 def look(proc: str, pid: int, device_of: DeviceOf, seen_at: str) -> RdmaAccess:
     """What process `pid` and its container have; `device_of` names the HCA of `uverbs0`.
 
-    Raises:
-        ProbeError: the container's files cannot be seen.
-        OSError: the process is gone.
+    What needs a right that the agent lacks is Missing, and the rest is seen.
     """
     container, folder = Container(proc, pid), Path(proc) / str(pid)
     verbs = _files(container)
-    devices = (device_of(name) for name in verbs if name.startswith("uverbs"))
+    names = () if isinstance(verbs, Missing) else verbs
+    devices = (device_of(name) for name in names if name.startswith("uverbs"))
     return RdmaAccess(
         verbs=verbs,
         source=f"{_FOLDER} and limits of pid {pid}",
@@ -46,13 +45,23 @@ def look(proc: str, pid: int, device_of: DeviceOf, seen_at: str) -> RdmaAccess:
     )
 
 
-def _files(container: Container) -> tuple[str, ...]:
+def _files(container: Container) -> tuple[str, ...] | Missing:
+    """None where the folder is not there."""
     try:
         found, _ = container.named(_FOLDER, _FILE.match)
-    except (FileNotFoundError, NotADirectoryError):
-        return ()
-    ordered = sorted(found, key=lambda name: (len(name), name))
-    return tuple(ordered[:_MOST_FILES])
+    except (FileNotFoundError, NotADirectoryError) as error:
+        return _none_or_gone(container, error)
+    except (OSError, ProbeError) as error:
+        return Missing(f"/dev/infiniband of the container: {error}")
+    return tuple(sorted(found, key=lambda name: (len(name), name))[:_MOST_FILES])
+
+
+def _none_or_gone(container: Container, error: OSError) -> tuple[str, ...] | Missing:
+    try:
+        container.names("/")
+    except OSError:
+        return Missing(f"the container's files are gone: {error.strerror}")
+    return ()
 
 
 def _memlock(limits: str) -> int | Missing | None:

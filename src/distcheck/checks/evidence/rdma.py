@@ -74,7 +74,7 @@ class RdmaAccess(Seen, frozen=True, tag="rdma-access"):
     None where it is unlimited; with `ipc_lock` it has the capability that no limit holds for.
     """
 
-    verbs: tuple[str, ...]
+    verbs: tuple[str, ...] | Missing
     source: str
     seen_at: str | None = None
     devices: tuple[str, ...] = ()

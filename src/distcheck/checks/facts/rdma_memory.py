@@ -40,7 +40,11 @@ def without_peermem(rdma: RdmaStates) -> Fault | None:
 
 def _limit(pod: PodRdma) -> int | None:
     """The limit, where it is seen to be too low."""
-    if not isinstance(pod.access, RdmaAccess) or pod.bare or pod.access.ipc_lock is not False:
+    if (
+        not isinstance(pod.access, RdmaAccess)
+        or not pod.has_device
+        or pod.access.ipc_lock is not False
+    ):
         return None
     limit = _finite(pod.access)
     return limit if limit is not None and limit < MEMLOCK_ENOUGH else None

@@ -56,12 +56,17 @@ class PodRdma(Struct, frozen=True):
     @property
     def bare(self) -> bool:
         """Whether its container was seen to have no RDMA device file."""
-        return isinstance(self.access, RdmaAccess) and not self._has_verbs
+        files = self._files
+        return isinstance(files, tuple) and not any(f.startswith("uverbs") for f in files)
 
     @property
-    def _has_verbs(self) -> bool:
-        seen = self.access.verbs if isinstance(self.access, RdmaAccess) else ()
-        return any(name.startswith("uverbs") for name in seen)
+    def _files(self) -> tuple[str, ...] | Missing:
+        return self.access.verbs if isinstance(self.access, RdmaAccess) else self.access
+
+    @property
+    def has_device(self) -> bool:
+        """Whether its container was seen to have one."""
+        return isinstance(self._files, tuple) and not self.bare
 
     @property
     def node_ports(self) -> tuple[RdmaPort, ...]:
@@ -103,9 +108,10 @@ class PodRdma(Struct, frozen=True):
     @property
     def access_cite(self) -> Cite:
         """What the container was seen to have."""
-        if isinstance(self.access, Missing):
-            return Cite(f"{self.pod}: {self.access.reason}", self.node)
-        files = few(self.access.verbs) or "no file"
+        seen = self._files
+        if isinstance(seen, Missing) or isinstance(self.access, Missing):
+            return Cite(f"{self.pod}: its /dev/infiniband was not seen", self.node)
+        files = few(seen) or "no file"
         what = f"{self.pod} has {files} in /dev/infiniband"
         return Cite(what, self.access.source, self.access.seen_at)
 
@@ -123,8 +129,10 @@ class PodRdma(Struct, frozen=True):
     @property
     def unseen(self) -> tuple[str, ...]:
         """What was not seen, and is needed to say that it can use RDMA."""
-        if isinstance(self.access, Missing):
-            return (f"{self.pod}: {self.access.reason}",)
+        files = self._files
+        if isinstance(self.access, Missing) or isinstance(files, Missing):
+            reason = files.reason if isinstance(files, Missing) else ""
+            return (f"{self.pod}: {reason}",)
         if isinstance(self.devices, Missing):
             return (f"{self.node}: {self.devices.reason}",)
         limit, lock = self.access.memlock_bytes, self.access.ipc_lock
@@ -204,10 +212,14 @@ def _devices(node: NodeLook | None, name: str | None) -> RdmaDevices | Missing:
 
 
 def _settings(evidence: Evidence, pod: Pod) -> Iterable[Setting]:
-    """Later ones count: what specs say, what a process has, what NCCL says that it read."""
+    """Later ones count: what specs say, what a process has, what NCCL says that it read.
+
+    The leader's stand for a pod whose processes' environment could not be read.
+    """
     intent, seen = evidence.intent, evidence.look(pod).processes
+    unread = not isinstance(seen, Processes) or seen.environ_pid is None
     for name in _SETTINGS:
-        if name in intent.nccl and pod.role == "leader":
+        if name in intent.nccl and (pod.role == "leader" or unread):
             where = intent.sources.get(f"nccl.{name}", f"spec of {pod.name}")
             yield Setting(name, intent.nccl[name], where)
         if isinstance(seen, Processes) and name in seen.environ:

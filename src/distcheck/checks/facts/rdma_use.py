@@ -1,9 +1,10 @@
-"""What NCCL's logs show of RDMA between nodes, for judgements that rest on the nodes' own state."""
+"""What logs and kernels show of RDMA between nodes, beside what the nodes have for it."""
 
 from typing import Self
 
 from distcheck.checks.evidence import Cite, Evidence
 from distcheck.checks.facts.fact import Fact, folded
+from distcheck.checks.facts.kernel_traffic import KernelTraffic
 from distcheck.checks.facts.nccl_cites import channel_cites, world_cites
 from distcheck.checks.facts.nccl_transports import Transports
 from distcheck.checks.knowledge import networks
@@ -27,8 +28,8 @@ class RdmaUse(Fact, frozen=True, kw_only=True):
     def fold(cls, evidence: Evidence) -> Self:
         """From the channels between nodes."""
         seen = folded(Transports, evidence)
-        if not isinstance(seen, Transports):
-            return cls()
+        if not isinstance(seen, Transports) or (not seen.channels and not seen.one_node):
+            return cls._of_kernels(evidence)
         if seen.one_node and (world := world_cites(seen.log)):
             return cls(aside=seen.one_node, cites=world)
         cites, verdict = channel_cites(seen.channels), seen.verdict
@@ -41,3 +42,10 @@ class RdmaUse(Fact, frozen=True, kw_only=True):
         return cls(
             works=rdma, no_gdr=verdict == "rdma-no-gdr", sockets=bool(seen.sockets), cites=cites
         )
+
+    @classmethod
+    def _of_kernels(cls, evidence: Evidence) -> Self:
+        """Where no log tells: queue pairs, and what TCP carried."""
+        kernel = folded(KernelTraffic, evidence)
+        shown = kernel.shown if isinstance(kernel, KernelTraffic) else ""
+        return cls(works=shown == "rdma", sockets=shown == "socket")

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from msgspec import Struct
 
-from distcheck.checks.evidence import Cite, Evidence, Processes
+from distcheck.checks.evidence import Cite, Evidence, Missing, Processes
 from distcheck.checks.evidence.rdma import RdmaAccess
 from distcheck.checks.knowledge.transport_remedies import SOCKETS
 
@@ -71,5 +71,7 @@ def _without_verbs(evidence: Evidence) -> Iterator[Cite]:
     """Pods whose container has no uverbs file at all."""
     for pod in evidence.pods:
         seen = evidence.look(pod).rdma
-        if isinstance(seen, RdmaAccess) and not any(v.startswith("uverbs") for v in seen.verbs):
+        if not isinstance(seen, RdmaAccess) or isinstance(seen.verbs, Missing):
+            continue
+        if not any(v.startswith("uverbs") for v in seen.verbs):
             yield Cite(f"no uverbs file is in {pod.name}", seen.source, seen.seen_at)

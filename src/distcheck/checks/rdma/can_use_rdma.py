@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from distcheck.checks.check import check
-from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices, RdmaPort
+from distcheck.checks.evidence.rdma import RdmaDevices, RdmaPort
 from distcheck.checks.facts.rdma_links import cut_off, fallen, filtered, odd_ones, wrong_gids
 from distcheck.checks.facts.rdma_memory import locked, locked_out, without_peermem
 from distcheck.checks.facts.rdma_state import PodRdma, RdmaStates, lacking
@@ -80,7 +80,7 @@ def _no_device(rdma: RdmaStates, use: RdmaUse) -> Verdict | None:
     bare = [p for p in rdma.pods if p.bare and not p.refuses]
     if not bare or use.works:
         return None
-    wanted = any(p.asks for p in rdma.pods) or any(_has_one(p) for p in rdma.pods)
+    wanted = any(p.asks for p in rdma.pods) or any(p.has_device for p in rdma.pods)
     there = [p for p in bare if any(x.state == "ACTIVE" for x in p.node_ports)]
     says = (
         f"{names(p.pod for p in bare)} {several(len(bare), 'has')} no RDMA device: {lacking(bare)}"
@@ -96,10 +96,6 @@ def _no_device(rdma: RdmaStates, use: RdmaUse) -> Verdict | None:
     if there:
         return warned(says, "no_rdma_device", cites, pods, REMEDIES["no_rdma_device"])
     return _no_hardware(rdma, bare)
-
-
-def _has_one(pod: PodRdma) -> bool:
-    return isinstance(pod.access, RdmaAccess) and not pod.bare
 
 
 def _no_hardware(rdma: RdmaStates, bare: list[PodRdma]) -> Verdict | None:
