@@ -16,6 +16,7 @@ _RESULTS = {
     "nccl-versions": _USAGE,
     "wrong-interface": _REMOTE,
     "no-route": _REMOTE,
+    "peer-died": _REMOTE,
 }
 
 
@@ -33,7 +34,8 @@ def unreached(fails: str, root_ip: str) -> tuple[str, str]:
     """(address, words of the kernel) of a rank that does not reach rank 0."""
     if fails == "wrong-interface":
         return "172.17.0.1", "Connection refused"
-    return root_ip, "No route to host" if fails == "no-route" else "Connection timed out"
+    words = {"no-route": "No route to host", "peer-died": "Connection refused"}
+    return root_ip, words.get(fails, "Connection timed out")
 
 
 def other_versions() -> str:
@@ -47,7 +49,8 @@ def worker_error(layout: Layout, rank: Rank) -> str | None:
     if engine.fails == "gpu-taken":
         here = first and rank.member.node == layout.world.tenant
         return _taken(layout) if here else None
-    if engine.fails == "out-of-memory":
+    alone = engine.fails == "peer-died" and rank.rank == 0
+    if engine.fails == "out-of-memory" or alone:
         return _out_of_memory(rank)
     result = _RESULTS.get(engine.fails)
     if result is not None:

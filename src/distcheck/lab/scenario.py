@@ -19,6 +19,7 @@ Fails = Literal[
     "gpu-taken",
     "out-of-memory",
     "kv-too-small",
+    "peer-died",
 ]
 """How an engine fails; `lab/failures.py` has the words."""
 ModelName = Literal["llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b-fp8", "deepseek-v3"]

@@ -121,8 +121,8 @@ def _cause(one: Tried) -> str:
 
 def _beside(path: Path, alike: list[tuple[Path, Tried]], paths: tuple[Path, ...]) -> str:
     """What is open beside it: single ports of the same way, and the other way."""
-    names = [t.probe.service for t in path.tried if t in path.reached and not t.in_range]
-    told = f"; {_and(names)} {several(len(names), 'is')} open" if names else ""
+    names = list(dict.fromkeys(t.probe.service for t in path.reached if not t.in_range))
+    told = f"; {' and '.join(names[:2])} {several(len(names), 'is')} open" if names else ""
     back = next((p for p in paths if (p.source, p.target) == (path.target, path.source)), None)
     shut = any(p == back for p, _ in alike)
     ranged = any(one.in_range for _, one in alike)
