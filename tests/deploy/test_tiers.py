@@ -143,6 +143,7 @@ def serving() -> Evidence:
         Connection(worker, 50001, head, 6379),
         Connection(worker, 50002, head, 41000),
         Connection(worker, 40001, head, 50003),
+        Connection(worker, 50004, head, 45000),
     )
     there = tuple(Connection(c.remote, c.remote_port, c.local, c.local_port) for c in held)
     by_pod = dict(zip((p.key for p in healthy().pods), (there, held), strict=True))
