@@ -17,7 +17,9 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from distcheck.agent.cluster import ray_again as again
-from distcheck.agent.cluster.api import Api
+from distcheck.agent.cluster.api import Api, connect
+from distcheck.agent.cluster.finding.group import find_group
+from distcheck.agent.cluster.gather import Ways, gather
 from distcheck.agent.cluster.without_agents import ray_exec, ray_ways, through
 from distcheck.agent.cluster.without_agents.exec_in import Ended
 from distcheck.agent.cluster.without_agents.fallback import Outside
@@ -27,10 +29,20 @@ from distcheck.agent.probes.ray_proto import decode, tables
 from distcheck.agent.probes.ray_proto import gcs_pb2 as pb
 from distcheck.agent.ray_rows import BrokenRowsError, of_accessor, of_rest
 from distcheck.checks.catalog import catalog
-from distcheck.checks.evidence import Missing, NodeLook, Pod, PodLook, RayCluster, ray
-from distcheck.checks.evidence.ray import LocalGcs, LocalRaylet, RayLocal, RayNode
+from distcheck.checks.evidence import (
+    Missing,
+    NodeLook,
+    Pod,
+    PodLook,
+    RayCluster,
+    encode_evidence,
+    ray,
+)
+from distcheck.checks.evidence.ray import LocalGcs, LocalRaylet, RayletAnswers, RayLocal, RayNode
 from distcheck.checks.report import judge
 from distcheck.lab.ray import ReplayedRay
+from distcheck.lab.scenarios import load
+from distcheck.lab.world import World
 from tests.evidence_builder import healthy
 
 CORPUS = Path(__file__).parents[2] / "../shared/corpus/ray"
@@ -305,6 +317,20 @@ def test_a_gcs_that_is_gone_is_not_asked_for_elsewhere(monkeypatch: pytest.Monke
     assert seen.cause == ray.GCS_REFUSED
 
 
+def test_one_cause_is_told_once_and_a_gcs_that_is_gone_counts_more(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    before = (Missing("the agent: needs a token", ray.NEEDS_TOKEN),)
+    Tried(monkeypatch, grpc=Missing("port-forward: needs a token", ray.NEEDS_TOKEN))
+    seen = ask_ray(API, RayQuestion(POD, GCS, before=before), SOON)
+    says = "the agent: needs a token; no exec; no status; no rest"
+    assert seen == Missing(says, ray.NEEDS_TOKEN)
+    Tried(monkeypatch, grpc=Missing("refused", ray.GCS_REFUSED))
+    silent = (Missing("the agent: silent", ray.GCS_SILENT),)
+    gone = ask_ray(API, RayQuestion(POD, GCS, before=silent), SOON)
+    assert gone == Missing("the agent: silent; refused", ray.GCS_REFUSED)
+
+
 def test_no_way_is_begun_after_the_deadline(monkeypatch: pytest.MonkeyPatch) -> None:
     tried = Tried(monkeypatch)
     seen = ask_ray(API, RayQuestion(POD, GCS), 0.0)
@@ -351,16 +377,15 @@ def test_a_ray_that_an_agent_may_not_ask_is_asked_in_its_own_pod(
 
     def answered(_api: Api, question: RayQuestion, _deadline: float) -> RayCluster:
         questions.append(question)
-        return RayCluster(GCS, way="exec", tried=("port-forward: needs a token",))
+        return RayCluster(GCS, way="exec")
 
     monkeypatch.setattr(again, "ask_ray", answered)
     seen = again.ray_again(outside(), [POD], looks(Missing("it needs a token", ray.NEEDS_TOKEN)))
     (question,) = questions
     assert (question.address, question.head, question.python) == (GCS, POD, "/opt/venv/bin/python3")
     assert question.known == {HEAD: "10.0.0.2"}
-    answer = seen["gpu-a"].ray
-    assert isinstance(answer, RayCluster)
-    assert answer.tried == ("it needs a token", "port-forward: needs a token")
+    assert question.before == (Missing("it needs a token", ray.NEEDS_TOKEN),)
+    assert seen["gpu-a"].ray == RayCluster(GCS, way="exec")
 
 
 @pytest.mark.parametrize("answer", [RayCluster(GCS), Missing("no raylet and no GCS runs")])
@@ -508,3 +533,30 @@ def test_ray_status_says_what_it_does_not_show(monkeypatch: pytest.MonkeyPatch) 
     assert (seen.way, [n.ip for n in seen.nodes]) == ("status", ["10.0.0.2"])
     assert "never of nodes that are DEAD" in seen.weak[0]
     assert isinstance(seen.placement_groups, Missing)
+
+
+# All of it
+
+
+def test_a_group_whose_ray_wants_a_token_is_seen_with_the_callers() -> None:
+    ray_ = ReplayedRay([("127.88.7.2", 8), ("127.88.7.3", 8)], token="s3cret")
+    ray_.start()
+    try:
+        with World(load("healthy-tp16"), ray_) as lab:
+            api = connect(str(lab.kubeconfig))
+            group = find_group(api, "llm", "vllm-head-0")
+            closed = gather(api, group, ways=Ways(exec=False)).nodes[0].ray
+            evidence = gather(api, group, ways=Ways(ray_token="s3cret"))
+    finally:
+        ray_.stop()
+    assert isinstance(closed, Missing)
+    assert closed.cause == ray.NEEDS_TOKEN
+    assert "nothing was run in vllm-head-0 (--no-exec)" in closed.reason
+    seen = evidence.nodes[0].ray
+    assert isinstance(seen, RayCluster)
+    assert (seen.way, seen.source) == ("grpc", "port-forward to vllm-head-0")
+    assert "needs a token" in seen.tried[0]
+    rows = [evidence.look(pod).raylets for pod in evidence.pods]
+    answers = [a.outcome for row in rows if isinstance(row, RayletAnswers) for a in row.answers]
+    assert answers == ["serving", "serving", "open", "open"] * 2
+    assert b"s3cret" not in encode_evidence(evidence)

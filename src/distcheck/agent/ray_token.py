@@ -13,7 +13,7 @@ from distcheck.checks.evidence import Missing, RayCluster
 from distcheck.checks.evidence.ray import NEEDS_TOKEN
 
 _LONGEST = 1 << 16
-_HINT = "DISTCHECK_RAY_TOKEN_FILE of the agent names its file"
+_HINT = "give it by --ray-token-file, or DISTCHECK_RAY_TOKEN_FILE of the agent"
 
 
 def read_token(path: Path) -> str:

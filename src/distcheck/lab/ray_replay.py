@@ -19,18 +19,26 @@ Nodes = Sequence[tuple[str, int]]
 class ReplayedRay:
     """A server on the head's GCS port; `dead` nodes had joined and died.
 
-    The ports in the rows are free ones: raylets answer there, and for the others the lab does.
+    The ports in the rows are free ones: raylets and their object stores answer there.
+    With `token` it tells nothing to others than those who have it.
     """
 
     def __init__(
-        self, nodes: Nodes, *, port: int = 0, dead: Nodes = (), recording: str = _RECORDING
+        self,
+        nodes: Nodes,
+        *,
+        port: int = 0,
+        dead: Nodes = (),
+        recording: str = _RECORDING,
+        token: str | None = None,
     ) -> None:
         self._head = nodes[0][0]
         self.gcs_port = port or free_port(self._head)
         self.address = f"{self._head}:{self.gcs_port}"
         self._ports = {ip: (free_port(ip), free_port(ip)) for ip, _ in (*nodes, *dead)}
-        self._raylets = [f"{ip}:{self._ports[ip][0]}" for ip, _ in nodes]
+        self._raylets = [f"{ip}:{port}" for ip, _ in nodes for port in self._ports[ip]]
         self.replies = _rewritten(recording, nodes, dead, self._ports)
+        self._token = token
         self._server: Any = None
 
     def start(self) -> None:
@@ -42,7 +50,9 @@ class ReplayedRay:
         os.environ.setdefault("GRPC_VERBOSITY", "NONE")
         from distcheck.lab.ray_server import ReplayServer  # noqa: PLC0415 - loads grpc
 
-        self._server = ReplayServer(self.replies, self.address, raylets=self._raylets)
+        self._server = ReplayServer(
+            self.replies, self.address, token=self._token, raylets=self._raylets
+        )
 
     def stop(self) -> None:
         """Stop answering: the port is closed."""

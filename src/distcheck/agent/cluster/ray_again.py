@@ -24,7 +24,7 @@ def ray_again(
     outside: Outside, pods: Sequence[Pod], looks: Mapping[str, NodeLook]
 ) -> dict[str, NodeLook]:
     """The looks that say more now: none where an agent was told, or found no GCS to ask."""
-    refused = [n for n in looks.values() if isinstance(n.ray, Missing) and n.ray.cause]
+    refused = [n.ray for n in looks.values() if isinstance(n.ray, Missing) and n.ray.cause]
     if not refused or any(isinstance(n.ray, RayCluster) for n in looks.values()):
         return {}
     seen = {p.pod: p for n in looks.values() for p in n.pods}
@@ -34,16 +34,9 @@ def ray_again(
         return {}
     outside.progress(f"asking Ray in {head.name}")
     question = _question(outside, head, address, seen)
+    question = structs.replace(question, before=tuple(dict.fromkeys(refused)))
     found = ask_ray(outside.api, question, outside.deadline)
-    why = dict.fromkeys(n.ray.reason for n in refused if isinstance(n.ray, Missing))
-    look = looks[head.node]
-    return {head.node: structs.replace(look, ray=_told(found, tuple(why)))}
-
-
-def _told(found: RayCluster | Missing, before: tuple[str, ...]) -> RayCluster | Missing:
-    if isinstance(found, RayCluster):
-        return structs.replace(found, tried=(*before, *found.tried))
-    return Missing("; ".join((*before, found.reason)), found.cause)
+    return {head.node: structs.replace(looks[head.node], ray=found)}
 
 
 def _question(

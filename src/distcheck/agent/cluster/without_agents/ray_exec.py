@@ -5,6 +5,7 @@ certificates. The container has them; what it prints holds none.
 """
 
 import json
+import re
 import time
 from collections.abc import Mapping
 
@@ -23,6 +24,7 @@ from distcheck.checks.evidence import Missing, Pod, RayCluster
 PYTHON = "python3"
 _SECONDS = 10
 _LARGEST = 32 << 20
+_EXITED = re.compile(r"\A.{0,80}exit status [0-9]{1,3}: ")
 _MARK = b"\ndistcheck-ray "
 _WEAK = ("when nodes joined and died was not told (exec)",)
 _INSIDE = """
@@ -135,4 +137,5 @@ def _run(
         ended = exec_in(api, pod, argv, take, min(deadline, time.monotonic() + seconds + 1))
     except ClusterError as error:
         return Missing(f"{where}: {error}")
-    return Missing(f"{where}: {ended.why}") if ended.why else b"\n" + bytes(data)
+    why = _EXITED.sub("", ended.why)
+    return Missing(f"{where}: {why}") if why else b"\n" + bytes(data)

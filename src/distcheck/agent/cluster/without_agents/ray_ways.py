@@ -20,7 +20,8 @@ class RayQuestion(Struct, frozen=True):
     """Which GCS to ask, in whose pod, and what is known of it.
 
     `token` goes to a head that asks for one. `forbidden` says who forbade exec; empty where
-    nobody did. `python` is the interpreter of its Ray, `known` the IP of each raylet by its id.
+    nobody did. `python` is the interpreter of its Ray, `known` the IP of each raylet by its id,
+    and `before` why others could not ask it.
     """
 
     head: Pod
@@ -29,6 +30,7 @@ class RayQuestion(Struct, frozen=True):
     forbidden: str = ""
     python: str = PYTHON
     known: Mapping[str, str] = field(default_factory=dict)
+    before: tuple[Missing, ...] = ()
 
 
 def ask_ray(api: Api, asked: RayQuestion, deadline: float) -> RayCluster | Missing:
@@ -37,18 +39,29 @@ def ask_ray(api: Api, asked: RayQuestion, deadline: float) -> RayCluster | Missi
     Where nothing listens on the GCS's port in its own pod, no other way is tried: they all lead
     there, and the dashboard goes on to answer from its memory.
     """
-    tried: list[Missing] = []
+    tried = list(asked.before)
     for way in _ways(api, asked, deadline):
         if time.monotonic() + _LEAST > deadline:
             tried.append(Missing("no time is left"))
             break
         seen = way()
         if isinstance(seen, RayCluster):
-            return structs.replace(seen, tried=tuple(t.reason for t in tried))
+            return structs.replace(seen, tried=_reasons(tried))
         tried.append(seen)
         if seen.cause in _NOTHING_THERE:
             break
-    return Missing("; ".join(t.reason for t in tried), tried[0].cause)
+    return Missing("; ".join(_reasons(tried)), _cause(tried))
+
+
+def _cause(tried: Iterable[Missing]) -> str:
+    """That the GCS is gone, where its own pod shows it; else the first that is known."""
+    causes = [t.cause for t in tried if t.cause]
+    return next((c for c in causes[1:] if c in _NOTHING_THERE), next(iter(causes), ""))
+
+
+def _reasons(tried: Iterable[Missing]) -> tuple[str, ...]:
+    """Each reason once: of those with one cause the first."""
+    return tuple({t.cause or t.reason: t.reason for t in reversed([*tried])}.values())[::-1]
 
 
 def _ways(api: Api, asked: RayQuestion, deadline: float) -> Iterable[Ask]:

@@ -60,7 +60,7 @@ def ask_gcs(
     except OSError as error:
         return Missing(f"{where} was not asked: {error}")
     if isinstance(seen, Missing):
-        hint = ": --ray-token-file gives it" if seen.cause == NEEDS_TOKEN else ""
+        hint = "; give it by --ray-token-file" if seen.cause == NEEDS_TOKEN else ""
         why = said or seen.reason.removeprefix(f"Ray's GCS at {here}: ")
         return Missing(f"{where} (port-forward): {why}{hint}", _cause(said) or seen.cause)
     return structs.replace(seen, address=address, source=f"port-forward to {head.name}")
