@@ -28,7 +28,13 @@ from distcheck.checks.evidence import (
 )
 from distcheck.checks.evidence.gpu_health import GpuHealth, GpuPair, GpuState, NvLinks
 from distcheck.checks.evidence.nccl import Channels, Communicator, NcclProcess, SeenRank
-from distcheck.checks.evidence.policy import NetworkPolicies, PolicyPod
+from distcheck.checks.evidence.policy import (
+    NameWanted,
+    NetworkPolicies,
+    PolicyPod,
+    Services,
+    ServiceSeen,
+)
 from distcheck.checks.evidence.ras import RasCommunicator, RasRank, RasStatus
 from distcheck.checks.evidence.ray import Bundle, PlacementGroup, RayActor, RayletProbe, RayNode
 from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices, RdmaPort
@@ -82,6 +88,7 @@ def healthy(nodes: int = 2) -> Evidence:
         pods=pods,
         nodes=tuple(_node(n, nodes) for n in range(nodes)),
         policies=NetworkPolicies({}, POLICIES, tuple(map(_policy_pod, range(nodes))), seen_at=AT),
+        services=_services(nodes),
     )
 
 
@@ -132,6 +139,24 @@ def names(node: int) -> NameLookups | Missing:
     )
     where = f"{name_of(node)}: network namespace of pid 101"
     return NameLookups((one,), where, AT, ("10.96.0.10",), search)
+
+
+def _services(nodes: int) -> Services:
+    head = ServiceSeen(
+        "vllm-head",
+        "llm",
+        headless=True,
+        publish_not_ready=True,
+        addresses=(_ip(0),),
+        hostnames={name_of(0): _ip(0)},
+        ports=(6379,),
+        selector={"app": "vllm", "role": "head"},
+    )
+    wanted = tuple(
+        NameWanted(f"llm/{name_of(n)}", RENDEZVOUS, "ray start --address", 6379)
+        for n in range(1, nodes)
+    )
+    return Services((head,), "GET /api/v1/namespaces/llm/services", AT, wanted)
 
 
 def _policy_pod(node: int) -> PolicyPod:

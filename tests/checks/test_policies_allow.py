@@ -37,8 +37,9 @@ INSIDE: Spec = {
 
 def unseen(evidence: Evidence) -> Evidence:
     """Without anything that was tried, connected or completed between the pods."""
+    bare = structs.replace(evidence, services=GONE)
     return change_looks(
-        evidence,
+        bare,
         lambda look: structs.replace(look, ports=GONE, nccl=NcclLog(), connections=(), names=GONE),
     )
 

@@ -60,8 +60,7 @@ def looked(
 
 def services(*seen: ServiceSeen, name: str = NAME, port: int | None = 6379) -> Services:
     wanted = (NameWanted(WORKER, name, "ray start --address", port),)
-    every = tuple(s.name for s in seen)
-    return Services(seen, "GET services", AT, wanted, every=every)
+    return Services(seen, "GET services", AT, wanted)
 
 
 def judged(
@@ -248,6 +247,12 @@ def test_a_pod_outside_the_group_that_joins_nobody_is_told() -> None:
 def test_a_worker_of_which_no_name_is_known_leaves_it_undecided() -> None:
     verdict = judged(GONE, GONE)
     assert (verdict.outcome, "switched off" in verdict.says) == ("unknown", True)
+
+
+def test_the_leaders_own_variable_needs_no_look_up_where_the_workers_have_met_it() -> None:
+    both = tuple(NameWanted(pod, NAME, "LWS_LEADER_ADDRESS") for pod in (HEAD, WORKER))
+    verdict = judged(GONE, structs.replace(services(HEADLESS), wanted=both), met=True)
+    assert verdict.outcome == "pass"
 
 
 def test_one_pod_joins_nobody() -> None:

@@ -113,7 +113,7 @@ Change = Callable[[PodLook], PodLook]
 
 
 def _no_probes(look: PodLook) -> PodLook:
-    return replace(look, ports=GONE, engine_http=GONE)
+    return replace(look, ports=GONE, engine_http=GONE, names=GONE)
 
 
 def _no_files(look: PodLook) -> PodLook:

@@ -81,7 +81,7 @@ class Services(Seen, frozen=True, tag="services"):
     """The Services of the group's namespace, as far as names of the group may mean them.
 
     `wanted` are the names that the specs of the group's pods join by. `unasked` says what
-    could not be read of them, and why. `every` are the names of all Services there.
+    could not be read of them, and why.
     """
 
     services: tuple[ServiceSeen, ...]
@@ -89,4 +89,3 @@ class Services(Seen, frozen=True, tag="services"):
     seen_at: str | None = None
     wanted: tuple[NameWanted, ...] = ()
     unasked: tuple[str, ...] = ()
-    every: tuple[str, ...] = ()

@@ -93,7 +93,7 @@ def _ips(evidence: Evidence, leader: Pod) -> frozenset[str]:
 
 
 def _of_pod(evidence: Evidence, pod: Pod, leader: Pod) -> Iterator[Meeting]:
-    """What it was seen to name; where nothing was, what its spec names."""
+    """What it was seen to name; where nothing was, what its spec names to join a leader by."""
     look, joined = evidence.look(pod), _joined(evidence, pod, leader)
     declared = [w for w in wanted(evidence) if w.pod == pod.key]
     ports = {w.name: w.port for w in declared}
@@ -102,7 +102,8 @@ def _of_pod(evidence: Evidence, pod: Pod, leader: Pod) -> Iterator[Meeting]:
         specs = _specs(evidence, pod.namespace, one.name)
         port = ports.get(one.name)
         yield Meeting(pod.name, one.name, one.used_for, port, one, specs, cites, joined)
-    if not looked_up(look):
+    joins = pod.key != leader.key or len(evidence.pods) == 1
+    if not looked_up(look) and joins:
         yield from (_declared(evidence, pod.name, pod.namespace, w, joined) for w in declared)
 
 

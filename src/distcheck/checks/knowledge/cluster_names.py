@@ -83,7 +83,7 @@ def by_specs(name: str, namespace: str, seen: Services) -> ByName:
 def _read(one: Meaning, seen: Services) -> ByName:
     service = next((s for s in seen.services if s.name == one.service), None)
     if service is None:
-        return ByName("unknown" if one.service in seen.every else "no_service", meaning=one)
+        return ByName("unknown" if seen.unasked else "no_service", meaning=one)
     if service.external_name or (seen.unasked and not (service.cluster_ips and not one.host)):
         return ByName("unknown", service=service, meaning=one)
     return _of_host(service, one) if one.host else _of_service(service, one)
