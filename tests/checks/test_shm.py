@@ -4,8 +4,9 @@ import pytest
 from msgspec import structs
 from tests.evidence_builder import change_looks, healthy, shm_mount, starting, without_look
 
-from distcheck.checks.evidence import Evidence, Missing, NcclLog, PodLook, ShmMount
+from distcheck.checks.evidence import EngineHttp, Evidence, Missing, NcclLog, PodLook, ShmMount
 from distcheck.checks.evidence.ray_log import RayLog, RaySaid
+from distcheck.checks.evidence.serving import ServedModel
 from distcheck.checks.knowledge.shm import MIB, pool_bytes, shm_need
 from distcheck.checks.shm.large_enough import large_enough
 from distcheck.checks.verdict import Verdict
@@ -105,7 +106,7 @@ def test_ranks_that_are_up_have_proven_their_room_whatever_the_arithmetic_says()
     small = shm_mount(240 * MIB, used=20 * MIB)
     verdict = _judged(change_looks(healthy(), lambda look: structs.replace(look, shm=small)))
     assert verdict.outcome == "pass"
-    assert "every communicator is up, and 220 MiB are free" in verdict.says
+    assert "the ranks are up, and 220 MiB are free" in verdict.says
 
 
 def test_ranks_that_are_up_without_room_for_the_ring_only_warn() -> None:
@@ -176,3 +177,18 @@ def test_a_volume_of_a_pod_whose_containers_do_not_run_counts_where_the_spec_mou
     assert _judged(evidence).outcome == "fail"
     pods = tuple(structs.replace(p, shm=None) for p in evidence.pods)
     assert _judged(structs.replace(evidence, pods=pods)).outcome == "unknown"
+
+
+def _without_nccl_lines(look: PodLook) -> PodLook:
+    answers = EngineHttp(101, "10.0.0.2:8000", models=(ServedModel("m"),))
+    head = look.pod.endswith("head-0")
+    mount = shm_mount(1024 * MIB, used=500 * MIB)
+    http = answers if head else look.engine_http
+    return structs.replace(look, nccl=NcclLog(), shm=mount, engine_http=http)
+
+
+def test_an_engine_that_answers_has_proven_its_room_without_a_line_of_nccl() -> None:
+    """Most groups run without NCCL_DEBUG=INFO: no allowance for what is not there may warn."""
+    verdict = _judged(change_looks(healthy(), _without_nccl_lines))
+    assert verdict.outcome == "pass"
+    assert "the ranks are up, and 524 MiB are free" in verdict.says

@@ -39,7 +39,7 @@ def _with_leaks(size: int, count: int, used: int | None = None, held: int = 0) -
 def test_a_clean_tmpfs_passes_with_its_level() -> None:
     verdict = _judged(shm_mount(1024 * MIB))
     assert verdict.outcome == "pass"
-    assert verdict.says.startswith("252 MiB of 1024 MiB of /dev/shm of vllm-head-0 are used")
+    assert verdict.says == "no leaked segment; 252 MiB of 1024 MiB are used in vllm-head-0"
 
 
 def test_leaks_that_leave_no_room_for_ranks_that_start_fail_and_are_named() -> None:

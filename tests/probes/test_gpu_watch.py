@@ -1,5 +1,6 @@
 """What the agent's metrics show: its own look now and then, and never a question's."""
 
+import os
 import shutil
 import time
 from pathlib import Path
@@ -123,3 +124,21 @@ def test_links_of_rdma_are_shown_with_their_rate_and_none_without_a_state(node: 
     assert 'distcheck_rdma_link_up{device="mlx5_1",port="1"} 0.0' in shown
     assert 'distcheck_rdma_link_up{device="mlx5_2"' not in shown
     assert 'distcheck_rdma_link_rate_bits{device="mlx5_2",port="1"} 4e+11' in shown
+
+
+def test_what_dead_ranks_left_in_dev_shm_is_a_series(node: Node) -> None:
+    inside = node.root / "container" / "dev" / "shm"
+    inside.mkdir(parents=True)
+    (inside / "nccl-a1b2c3").write_bytes(b"x" * 4096)
+    made = inside.stat().st_dev
+    device = f"{os.major(made)}:{os.minor(made)}"
+    for pid in ("43", "53", "63"):
+        (node.root / "proc" / pid / "fd").mkdir()
+        (node.root / "proc" / pid / "maps").write_text("")
+        line = f"23 22 {device} / /dev/shm rw - tmpfs tmpfs rw,size=65536k\n"
+        (node.root / "proc" / pid / "mountinfo").write_text(line)
+    agent = _agent(node)
+    agent.watch.look(time.time())
+    leaked = SHM.replace("size_bytes", "leaked_bytes") % "vllm-head-0"
+    assert f"{leaked} 4096.0" in _page(agent)
+    assert len(agent.watch.shm.levels.of(device)) == 2

@@ -5,12 +5,21 @@ from collections.abc import Iterable
 
 from msgspec import Struct, structs
 
-from distcheck.checks.evidence import Cite, Evidence, Missing, NcclLog, Pod, ShmMount, VllmLog
+from distcheck.checks.evidence import (
+    Cite,
+    Evidence,
+    Missing,
+    NcclLog,
+    Pod,
+    ShmMount,
+    VllmLog,
+)
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.facts.nccl_group import group_of, hosts_of
+from distcheck.checks.facts.nccl_group import group_of
 from distcheck.checks.facts.sharding_process import gpu_processes
 from distcheck.checks.facts.shm_copies import copies_of
 from distcheck.checks.facts.shm_of_ray import RayShm, ray_shm
+from distcheck.checks.facts.shm_up import is_up, serves
 from distcheck.checks.knowledge.shm import MIB, ShmNeed, ring_bytes, shm_need
 
 _CHUNK = "VLLM_MQ_MAX_CHUNK_BYTES_MB"
@@ -20,8 +29,9 @@ class PodShm(Struct, frozen=True):
     """One pod's mount and need. `basis` says what the number of ranks rests on.
 
     `up`: its log shows every communicator of its ranks complete, and no failure over room
-    there since. Then they have what NCCL allocates up front, wherever it is. `ray` is what Ray
-    found there at its start; with `by_ray` nobody else saw the mount.
+    there since, or the group's engine answers. Then they have what NCCL allocates up front,
+    wherever it is. `ray` is what Ray found there at its start; with `by_ray` nobody else saw
+    the mount.
     """
 
     pod: str
@@ -91,7 +101,8 @@ def _pod(evidence: Evidence, pod: Pod, mount: ShmMount, log: NcclLog | None) -> 
         mount=mount,
         need=need_of(evidence, pod, ranks, log),
         basis=basis,
-        up=log is not None and _is_up(pod, log, ranks),
+        up=(serves(evidence) and not mount.of_volume)
+        or (log is not None and is_up(pod, log, ranks)),
         ray=ray_shm(evidence, pod),
         by_ray=isinstance(evidence.look(pod).shm, Missing),
     )
@@ -134,16 +145,6 @@ def _communicators(evidence: Evidence, log: NcclLog | None) -> int | None:
         if held or log.start_seen:
             return max(held.values(), default=0)
     return None if wide else 0
-
-
-def _is_up(pod: Pod, log: NcclLog, ranks: int) -> bool:
-    """Whether each of its ranks has completed a communicator, and none has one it has not."""
-    hosts = hosts_of(pod)
-    live = [r for c in log.communicators for r in c.ranks if r.host in hosts and not r.closed]
-    complete = {r.pid for r in live if r.state == "complete"}
-    failed = any(f.id == "shm-no-space" and f.pid in complete for f in log.failures)
-    waiting = any(r.state != "complete" for r in live) or any(p.again for p in log.processes)
-    return bool(live) and not waiting and not failed and len(complete) >= ranks
 
 
 def _ring(evidence: Evidence, pod: Pod) -> int:

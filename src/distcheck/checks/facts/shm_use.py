@@ -74,10 +74,10 @@ class ShmUse(Fact, frozen=True, kw_only=True):
 
 def _use(pod: PodShm) -> PodUse | Missing:
     mount = pod.mount
-    if mount.used_bytes is None:
-        return Missing("how much of /dev/shm is used was not seen")
     if isinstance(mount.segments, Missing):
         return mount.segments
+    if mount.used_bytes is None:
+        return Missing("how much of /dev/shm is used was not seen")
     ours = [s for s in mount.segments if s.kind != "other"]
     loose = [s for s in ours if s.held is False]
     known = mount.unheld_bytes is not None

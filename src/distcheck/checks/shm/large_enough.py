@@ -76,5 +76,5 @@ def _enough(pods: tuple[PodShm, ...]) -> str:
     if least.mount.size_bytes >= least.need.enough:
         says = f"{sizes([least])}; enough for {least.need.enough_says}"
     else:
-        says = f"{sizes([least])}; every communicator is up, and {size(least.free or 0)} are free"
+        says = f"{sizes([least])}; the ranks are up, and {size(least.free or 0)} are free"
     return says + over_limit(pods) + other_than_ray(pods)

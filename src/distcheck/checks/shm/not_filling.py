@@ -110,10 +110,10 @@ def _leaks(one: PodUse) -> str:
 
 def _room(pods: Sequence[PodUse]) -> str:
     least = min(pods, key=lambda p: p.free)
-    says = f"{size(least.used)} of {size(least.size)} of /dev/shm of {least.shm.pod} are used"
+    says = f"{size(least.used)} of {size(least.size)} are used in {least.shm.pod}"
     leaked = [p for p in pods if p.leaked]
     if not leaked:
-        return f"{says}, and no segment of a dead rank is left in any pod"
+        return f"no leaked segment; {says}"
     return f"{says}; in {leaked[0].shm.pod} {_leaks(leaked[0])}, which does no harm yet"
 
 
