@@ -16,7 +16,8 @@ from tests.probes.node_folder import UID, Node, need_root
 from distcheck.agent.node import Asked, NodeAgent
 from distcheck.agent.probes import shm, shm_segments
 from distcheck.agent.probes.nvml import Nvml
-from distcheck.agent.probes.shm_segments import Known, Mounted, Segments
+from distcheck.agent.probes.shm_segments import Mounted, Segments
+from distcheck.agent.shm_holders import Known
 from distcheck.agent.shm_levels import ShmLevels
 from distcheck.agent.shm_look import ShmLook
 from distcheck.checks.evidence import Missing, ShmMount

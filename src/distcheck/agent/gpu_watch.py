@@ -18,8 +18,8 @@ from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc
 from distcheck.agent.probes.rdma import RdmaSysfs
 from distcheck.agent.probes.shm import Space, statvfs
-from distcheck.agent.probes.shm_segments import Known
 from distcheck.agent.settings import Settings
+from distcheck.agent.shm_holders import Known
 from distcheck.agent.shm_levels import ShmLevels
 from distcheck.agent.shm_look import ShmLook
 from distcheck.checks.evidence import Gpus, Missing, ShmMount

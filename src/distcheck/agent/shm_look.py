@@ -9,8 +9,9 @@ from distcheck.agent.probes import cgroup_memory, shm, shm_segments
 from distcheck.agent.probes.cgroup_memory import CgroupMemory
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.shm import Space
-from distcheck.agent.probes.shm_segments import Known, Mounted, Segments
+from distcheck.agent.probes.shm_segments import Mounted, Segments
 from distcheck.agent.rights import why_refused
+from distcheck.agent.shm_holders import Known
 from distcheck.agent.shm_levels import ShmLevels
 from distcheck.checks.evidence import Missing, ShmMount
 from distcheck.checks.evidence.shm import ShmLevel
