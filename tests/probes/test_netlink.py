@@ -6,7 +6,7 @@ import struct
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distcheck.agent import netlink, rights
@@ -93,6 +93,7 @@ def test_an_answer_without_an_end_is_no_answer() -> None:
 
 
 @given(LONGER, st.integers(0, 400))
+@settings(deadline=None)
 def test_any_bytes_of_a_row_give_a_connection_or_none(noise: bytes, at: int) -> None:
     row = kernel.connection(NEAR, 1)
     seen = flows.flow_of(row[:at] + noise + row[at:])
@@ -100,12 +101,14 @@ def test_any_bytes_of_a_row_give_a_connection_or_none(noise: bytes, at: int) -> 
 
 
 @given(st.lists(LONGER, max_size=4))
+@settings(deadline=None)
 def test_any_datagrams_end_or_are_an_error(datagrams: list[bytes]) -> None:
     with contextlib.suppress(OSError):
         assert all(len(m.body) <= 300 for m in messages(datagrams))
 
 
 @given(LONGER)
+@settings(deadline=None)
 def test_any_attributes_fit_their_bytes(data: bytes) -> None:
     assert sum(4 + len(value) for _, value in attributes(data)) <= len(data)
 
@@ -135,7 +138,7 @@ class Rdma:
         if index == self.broken - 1:
             return kernel.refusal(errno.EOPNOTSUPP)
         mine = [p for p in self.pairs if p.device == names[index]]
-        return kernel.answer(kind, [kernel.table(index, names[index], mine)])
+        return kernel.answer(kind, kernel.tables(index, names[index], mine), at_once=1)
 
 
 CONNECTED = QueuePair("mlx5_0", 1, 0x4A1, "RC", "RTS", 4711, 0x9B2)
@@ -182,7 +185,14 @@ def test_a_kernel_that_refuses_everywhere_says_why(sys: str) -> None:
 
 
 @given(LONGER, st.integers(0, 200))
+@settings(deadline=None)
 def test_any_bytes_of_a_table_give_queue_pairs_or_none(noise: bytes, at: int) -> None:
-    body = kernel.table(0, "mlx5_0", [CONNECTED, SRD])
+    body = kernel.tables(0, "mlx5_0", [CONNECTED, SRD])[0]
     for pair in queue_pairs.pairs_of("mlx5_0", body[:at] + noise + body[at:]):
         assert pair.type.isprintable()
+
+
+def test_no_more_queue_pairs_are_kept_than_the_bound(sys: str) -> None:
+    many = (QueuePair("mlx5_0", 1, n, "RC", "RTS", 4711, n + 1) for n in range(4_100))
+    seen = queue_pairs.look(sys, [HERE], {4711}, NOW, Rdma(*many))
+    assert (len(seen.pairs), seen.dropped) == (4096, 4)

@@ -21,6 +21,7 @@ from distcheck.checks.evidence.rdma import QueuePairs
 _HCA = re.compile(r"[A-Za-z0-9][\w.-]{0,62}\n?\Z", re.ASCII)
 _APART, _LATELY = 5.0, 600.0
 """Seconds: two rounds of one question may be closer than anything can be told by."""
+_MOST_PODS = 32
 _OWN = Path("/proc/thread-self/ns/net")
 
 
@@ -36,7 +37,7 @@ class FlowsBefore:
     """Which earlier look the next one is compared with."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._earlier = clock, Earlier[_Looks]()
+        self._clock, self._earlier = clock, Earlier[_Looks](_MOST_PODS)
 
     def before_of(self, uid: str, seen: TcpFlows) -> TcpFlows | None:
         """One that is at least five seconds and at most ten minutes old; else the last."""

@@ -69,9 +69,7 @@ class LabNetlink:
             return netlink_answers.answer(kind, found)
         wanted = int.from_bytes(dict(attributes(request[_HEADER:]))[1], sys.byteorder)
         pairs = [QueuePair(*p) for p in state["queue_pairs"] if p[0] == names[wanted]]
-        return netlink_answers.answer(
-            kind, [netlink_answers.table(wanted, names[wanted], pairs)] if pairs else []
-        )
+        return netlink_answers.answer(kind, netlink_answers.tables(wanted, names[wanted], pairs))
 
 
 def _grown(state: dict[str, Any]) -> list[bytes]:

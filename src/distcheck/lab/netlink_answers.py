@@ -8,12 +8,13 @@ import ctypes
 import ipaddress
 import struct
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 from distcheck.checks.evidence.flows import TcpFlow
 from distcheck.checks.evidence.rdma import QueuePair
 
 _MULTI, _DONE, _ERROR = 2, 3, 2
+_A_MESSAGE = 256
 TYPES = {"RC": 2, "UC": 3, "UD": 4, "DRIVER": 255}
 STATES = {"RESET": 0, "INIT": 1, "RTR": 2, "RTS": 3, "SQD": 4, "SQE": 5, "ERR": 6}
 
@@ -101,9 +102,13 @@ def device(index: int, name: str) -> bytes:
     return _handle(index, name) + _attribute(3, _u32(1)) + firmware
 
 
-def table(index: int, name: str, pairs: Iterable[QueuePair]) -> bytes:
-    """The queue pairs of one HCA, in one message."""
-    return _handle(index, name) + _attribute(19, b"".join(map(_entry, pairs)))
+def tables(index: int, name: str, pairs: Sequence[QueuePair]) -> list[bytes]:
+    """The queue pairs of one HCA, in messages of some each; none where it has none."""
+    parts = (pairs[n : n + _A_MESSAGE] for n in range(0, len(pairs), _A_MESSAGE))
+    return [
+        _handle(index, name) + _attribute(19, b"".join(_entry(pair) for pair in part))
+        for part in parts
+    ]
 
 
 def _handle(index: int, name: str) -> bytes:

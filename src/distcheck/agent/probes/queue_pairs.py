@@ -7,8 +7,8 @@ inside that one only.
 """
 
 import struct
-from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
+from itertools import islice
 from pathlib import Path
 
 from distcheck.agent import netlink
@@ -44,7 +44,7 @@ def look(
     why = "no namespace to ask from"
     for namespace in namespaces:
         try:
-            devices = list(_devices(namespace, ask))
+            devices = list(islice(_devices(namespace, ask), _MOST_DEVICES))
         except OSError as error:
             why = str(error)
             continue
@@ -66,20 +66,20 @@ def has_hcas(sys: str) -> bool:
 def _seen(
     namespace: Path, devices: list[tuple[int, str]], pids: Collection[int], now: str, ask: Ask
 ) -> QueuePairs:
-    own, others, unread = list[QueuePair](), Counter[str](), list[str]()
+    own, others, unread, dropped = list[QueuePair](), set[str](), list[str](), 0
     for index, name in devices:
         try:
             for pair in _pairs(namespace, index, name, ask):
                 if pair.pid in pids:
-                    own.append(pair)
+                    dropped += len(own) >= _MOST_KEPT
+                    own += [pair] * (len(own) < _MOST_KEPT)
                 elif pair.pid and pair.state == "RTS":
-                    others[name] += 1
+                    others.add(name)
         except OSError as error:
             unread.append(f"{name}: {error}")
     own.sort(key=lambda p: (p.state != "RTS", p.device, p.local_qpn))
-    dropped = max(0, len(own) - _MOST_KEPT)
     return QueuePairs(
-        tuple(own[:_MOST_KEPT]),
+        tuple(own),
         "RDMA netlink",
         now,
         dropped=dropped,
