@@ -8,6 +8,7 @@ from msgspec import structs
 from tests.evidence_builder import AT, STARTED, change_looks, healthy, name_of
 
 from distcheck.checks.evidence import (
+    Connection,
     Evidence,
     GpuDevice,
     Gpus,
@@ -380,8 +381,20 @@ def test_ranks_that_set_out_long_ago_and_never_met_wait() -> None:
     assert ended(found) == ("fail", "rendezvous_waits")
     assert found.says == (
         "8 of 16 ranks set out to meet 10 min ago and have not met; nothing is seen of rank 8 to"
-        " 15 (vllm-worker-0 has none)"
+        " 15 (vllm-worker-0 has none); no connection from vllm-worker-0 to the meeting port 41000"
+        " is open"
     )
+
+
+def test_a_connection_to_the_meeting_port_is_seen() -> None:
+    """Then that pod came as far as that."""
+    held = Connection("10.0.0.2", 41000, "10.0.0.3", 51000)
+
+    def change(look: PodLook) -> PodLook:
+        return structs.replace(look, connections=(held,))
+
+    found = no_rank_stuck.judge_evidence(change_looks(lines(*range(16)), change))
+    assert found.says == "all 16 ranks set out to meet 10 min ago and have not met"
 
 
 def test_ranks_that_set_out_lately_are_no_sign() -> None:

@@ -216,6 +216,11 @@ def status_of(text: str, source: str) -> RasStatus | None:
 
 
 def _communicators(reader: _Reader) -> Iterator[RasCommunicator]:
+    """Those that sections name, then the rest of each group.
+
+    From 2.26 to 2.28.9 a rank that is missing may make up communicators of no rank behind its
+    own (`rasClientRunComms` steps over less than it wrote): these are left out.
+    """
     dead = {(p.host, p.pid) for p in reader.lost if p.dead}
     for (group, _), part in sorted(reader.parts.items()):
         _, size, status, errors = reader.rows[group]
@@ -227,5 +232,5 @@ def _communicators(reader: _Reader) -> Iterator[RasCommunicator]:
         yield RasCommunicator(part.hash, size, ranks, missing, status, errors, spread=part.spread)
     for group, (many, size, status, errors) in sorted(reader.rows.items()):
         rest = many - sum(1 for at in reader.parts if at[0] == group)
-        if rest > 0:
+        if rest > 0 and size > 0:
             yield RasCommunicator(f"#{group}", size, (), 0, status, errors, rest)

@@ -12,6 +12,7 @@ from distcheck.checks.facts.age import is_before, last_write, seconds
 from distcheck.checks.facts.engine_lines import weights_by_pod
 from distcheck.checks.facts.engine_worlds import EngineWorld, EngineWorlds
 from distcheck.checks.facts.fact import Fact, folded
+from distcheck.checks.facts.meeting_port import absent_from_meeting
 from distcheck.checks.facts.nccl_cites import failure_cite
 from distcheck.checks.facts.nccl_group import group_of
 from distcheck.checks.facts.nccl_present import present
@@ -181,11 +182,14 @@ def _waits(evidence: Evidence, world: EngineWorld, seconds_ago: int) -> Sign:
         says = f"{there} began NCCL's start {minutes(seconds_ago)} ago and none has completed it"
         return Sign("init_stuck", says, cites, world.pods)
     unseen = spans(gaps((r.rank for r in world.ranks), world.size))
-    idle = [p.name for p in evidence.pods if p.gpus and p.name not in world.pods]
+    idle = tuple(p.name for p in evidence.pods if p.gpus and p.name not in world.pods)
     nobody = f"; nothing is seen of rank {unseen}" if unseen else ""
     where = f" ({names(idle)} has none)" if idle and unseen else ""
     says = f"{there} set out to meet {minutes(seconds_ago)} ago and have not met{nobody}{where}"
-    return Sign("rendezvous_waits", says, cites, tuple(idle) or world.pods)
+    port, absent = absent_from_meeting(evidence)
+    if absent:
+        says += f"; no connection from {names(absent)} to the meeting port {port} is open"
+    return Sign("rendezvous_waits", says, cites, idle or absent or world.pods)
 
 
 def _untitled(evidence: Evidence) -> Iterator[Sign]:

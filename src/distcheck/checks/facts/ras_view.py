@@ -126,12 +126,17 @@ def _named(one: RasCommunicator, seats: Seats) -> tuple[Named, ...]:
 def _distinct(found: Iterable[Iterator[Communicator]]) -> Iterator[Communicator]:
     """Each once, as the answer with the two looks that are furthest apart has it."""
     best: dict[object, Communicator] = {}
-    for number, every in enumerate(found):
-        for one in every:
-            key = one.now.hash if one.now.hash.startswith("0x") else (number, one.now.hash)
-            if key not in best or one.seconds > best[key].seconds:
-                best[key] = one
+    for one in (one for every in found for one in every):
+        key = _identity(one.now)
+        if key not in best or one.seconds > best[key].seconds:
+            best[key] = one
     return iter(best.values())
+
+
+def _identity(one: RasCommunicator) -> object:
+    """Its hash; of text's groups, which have none, all that is told of them."""
+    hashed = one.hash.startswith("0x")
+    return one.hash if hashed else (one.hash, one.size, one.alike, one.status, one.errors)
 
 
 def _processes(found: Iterable[Communicator], answers: list[RasStatus]) -> int:
