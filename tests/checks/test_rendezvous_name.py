@@ -30,7 +30,9 @@ CLUSTER = structs.replace(HEADLESS, headless=False, cluster_ips=(VIP,), hostname
 
 
 def apart(evidence: Evidence) -> Evidence:
-    """Nobody has met anybody yet: no rank is complete, and Ray knows no worker."""
+    """Nobody has met anybody yet: no rank is complete, no GCS answers, the worker is not ready."""
+    pods = (evidence.pods[0], *(structs.replace(p, ready=False) for p in evidence.pods[1:]))
+    evidence = structs.replace(evidence, pods=pods)
     nodes = tuple(
         structs.replace(
             n,
@@ -231,6 +233,26 @@ def test_without_a_look_up_the_specs_fail_only_what_is_certain(
     assert said(judged(GONE, services(seen, name=name))) == (outcome, cause)
 
 
+def test_specs_alone_do_not_fail_a_group_that_seems_to_be_well() -> None:
+    """All of it is ready, and nothing shows that the worker has not met the leader."""
+    base = apart(healthy())
+    ready = structs.replace(base, pods=tuple(structs.replace(p, ready=True) for p in base.pods))
+    verdict = judged(GONE, services(RENAMED), evidence=ready)
+    assert (verdict.outcome, "by the specs" in verdict.says) == ("unknown", True)
+    assert said(judged(looked("no_such_name"), services(RENAMED), evidence=ready))[0] == "fail"
+
+
+def test_a_worker_that_rays_head_does_not_count_is_failed_by_specs_alone() -> None:
+    base = apart(healthy())
+    ready = structs.replace(base, pods=tuple(structs.replace(p, ready=True) for p in base.pods))
+    ray = healthy().nodes[0].ray
+    assert not isinstance(ray, Missing)
+    alone = structs.replace(ray, nodes=ray.nodes[:1])
+    nodes = (structs.replace(ready.nodes[0], ray=alone), *ready.nodes[1:])
+    verdict = judged(GONE, services(RENAMED), evidence=structs.replace(ready, nodes=nodes))
+    assert said(verdict) == ("fail", "name_unresolved")
+
+
 def test_endpoints_that_were_not_read_decide_nothing() -> None:
     listed = structs.replace(services(LATE), unasked=("EndpointSlices could not be listed",))
     assert judged(GONE, listed).outcome == "unknown"
@@ -255,5 +277,8 @@ def test_the_leaders_own_variable_needs_no_look_up_where_the_workers_have_met_it
     assert verdict.outcome == "pass"
 
 
-def test_one_pod_joins_nobody() -> None:
+def test_one_pod_joins_nobody_whatever_a_variable_names() -> None:
     assert rendezvous_name.judge_evidence(healthy(1)).outcome == "skipped"
+    own = (NameWanted(HEAD, NAME, "LWS_LEADER_ADDRESS"),)
+    named = structs.replace(healthy(1), services=structs.replace(services(HEADLESS), wanted=own))
+    assert rendezvous_name.judge_evidence(named).outcome == "skipped"

@@ -52,7 +52,7 @@ def test_the_services_that_a_name_may_mean_and_those_of_the_leader_are_read(tmp_
     head = next(s for s in seen.services if s.name == "vllm-head")
     assert (head.headless, head.addresses, head.not_ready) == (True, ("10.0.0.2",), ("10.0.0.9",))
     assert head.hostnames == {"vllm-head-0": "10.0.0.2"}
-    assert seen.unasked == ()
+    assert seen.unasked == ("Service by-role has no EndpointSlice",)
 
 
 def test_endpoints_that_may_not_be_read_are_said(tmp_path: Path) -> None:

@@ -35,6 +35,7 @@ def look_services(
     chosen = [s for s in every if _name(s) in named]
     chosen += [s for s in every if leader and _selects(s, leader) and s not in chosen]
     slices, unasked = _slices(api, namespace, [_name(s) for s in chosen[:_MOST]])
+    unasked += tuple(f"Service {_name(s)} has no EndpointSlice" for s in chosen if _bare(s, slices))
     return Services(
         tuple(_seen(s, namespace, slices.get(_name(s), ())) for s in chosen[:_MOST]),
         f"GET {path}",
@@ -42,6 +43,11 @@ def look_services(
         tuple(wanted),
         unasked + (f"of {len(chosen)} Services only {_MOST} were read",) * (len(chosen) > _MOST),
     )
+
+
+def _bare(service: Object, slices: Slices) -> bool:
+    """Whether nothing tells its endpoints: of none at all the controller makes an empty slice."""
+    return _name(service) not in slices and not (service.get("spec") or {}).get("externalName")
 
 
 def _slices(api: Api, namespace: str, names: Iterable[str]) -> tuple[Slices, tuple[str, ...]]:

@@ -19,7 +19,7 @@ class Meeting(Struct, frozen=True):
 
     `pod` is its name. `looked` is None where nobody looked it up; `specs` is None where no
     Service was listed. `joined` shows that this pod has met the leader. `apart`: the pod is in
-    no group.
+    no group. `lost`: something shows that it has not met the leader.
     """
 
     pod: str
@@ -31,6 +31,7 @@ class Meeting(Struct, frozen=True):
     cites: tuple[Cite, ...]
     joined: Cite | None = None
     apart: bool = False
+    lost: bool = False
 
     @property
     def is_fixed(self) -> bool:
@@ -45,7 +46,8 @@ class Rendezvous(Fact, frozen=True, kw_only=True):
 
     `leader` are the leader's addresses, `leader_name` its name; `members` the other pods'
     names by address. `right` are names that lead to the leader by the specs. `waits` says why
-    the leader has no address yet.
+    the leader has no address yet. `alone`: the group is one pod, which joins nobody; variables
+    name a leader for groups of one, too.
     """
 
     meetings: tuple[Meeting, ...]
@@ -81,7 +83,7 @@ class Rendezvous(Fact, frozen=True, kw_only=True):
             right=tuple(dict.fromkeys(right)),
             waits="" if leader.ip else f"{leader.name} has no address yet",
             ready=leader.ready,
-            alone=None if meetings else alone,
+            alone=alone if all(m.used_for.isupper() for m in meetings) else None,
             gaps=tuple(_gaps(evidence, leader, {m.pod for m in meetings})),
         )
 
@@ -104,7 +106,9 @@ def _of_pod(evidence: Evidence, pod: Pod, leader: Pod) -> Iterator[Meeting]:
         yield Meeting(pod.name, one.name, one.used_for, port, one, specs, cites, joined)
     joins = pod.key != leader.key or len(evidence.pods) == 1
     if not looked_up(look) and joins:
-        yield from (_declared(evidence, pod.name, pod.namespace, w, joined) for w in declared)
+        lost = joined is None and _lost(evidence, pod, leader)
+        made = (_declared(evidence, pod.name, pod.namespace, w, joined) for w in declared)
+        yield from (structs.replace(one, lost=lost) for one in made)
 
 
 def _declared(
@@ -136,7 +140,7 @@ def _strays(evidence: Evidence) -> Iterator[Meeting]:
         if one.pod not in own and specs and specs.certain and lost:
             namespace, _, name = one.pod.partition("/")
             found = _declared(evidence, name, namespace, one, None)
-            yield structs.replace(found, apart=True)
+            yield structs.replace(found, apart=True, lost=True)
 
 
 def _joined(evidence: Evidence, pod: Pod, leader: Pod) -> Cite | None:
@@ -151,6 +155,13 @@ def _joined(evidence: Evidence, pod: Pod, leader: Pod) -> Cite | None:
             what = f"{pod.name} is ALIVE in the GCS of {leader.name}, which it joined"
             return Cite(what, f"GCS {cluster.address}", cluster.seen_at)
     return None
+
+
+def _lost(evidence: Evidence, pod: Pod, leader: Pod) -> bool:
+    """One of the two is not ready, or Ray's head answers and does not count this pod."""
+    clusters = [n.ray for n in evidence.nodes if isinstance(n.ray, RayCluster)]
+    heads = {c.address.rpartition(":")[0].strip("[]") for c in clusters}
+    return not (pod.ready and leader.ready) or leader.ip in heads
 
 
 def _why(evidence: Evidence) -> str:

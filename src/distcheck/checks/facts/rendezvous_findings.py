@@ -164,10 +164,15 @@ def _by_specs(one: Meeting, found: Rendezvous) -> Finding:
     unseen = f"nobody looked up {one.name} in {one.pod}"
     if specs is None or specs.result in ("unknown", "elsewhere") or not specs.certain:
         return Finding(one, unseen)
-    if specs.result != "resolves":
-        return _unresolved(one, found, f"by the specs {one.pod} cannot resolve {one.name}")
-    led = _resolved(one, found, specs.addresses)
+    by_them = f"by the specs {one.pod} cannot resolve {one.name}"
+    led = (
+        _resolved(one, found, specs.addresses)
+        if specs.result == "resolves"
+        else _unresolved(one, found, by_them)
+    )
     if led.cause is not None:
+        return led if one.lost else Finding(one, f"{unseen}; {led.says}")
+    if specs.result != "resolves":
         return led
     return Finding(one, f"{unseen}; by the specs it leads to {found.leader_name}")
 
