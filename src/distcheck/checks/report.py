@@ -3,12 +3,13 @@
 import traceback
 from collections.abc import Collection, Iterable
 
-from msgspec import Struct, field
+from msgspec import Struct, field, structs
 
 from distcheck.checks.check import Check
 from distcheck.checks.evidence import Cite, Conflict, Evidence, Intent, Missing
 from distcheck.checks.evidence.group import Role
 from distcheck.checks.facts.fact import Fact, folded
+from distcheck.checks.group_map import GroupMap
 from distcheck.checks.verdict import Outcome, Verdict, unknown, worst
 
 REPORT_SCHEMA = "distcheck.report/v1"
@@ -88,6 +89,7 @@ class Report(Struct, frozen=True):
     checks: tuple[Finding, ...]
     schema: str = REPORT_SCHEMA
     notes: tuple[str, ...] = ()
+    map: GroupMap | None = None
 
 
 class Judged(Struct, frozen=True):
@@ -109,8 +111,11 @@ def judge(evidence: Evidence, checks: Iterable[Check], require: Collection[str] 
     facts = {n.fact: n.fact for c in chosen for n in c.needs}
     bugs: list[str] = []
     folded = {fact: _fold_one(fact, evidence, bugs) for fact in facts}
+    group = _fold_one(GroupMap, evidence, bugs)
     findings = tuple(_finding(c, _judge_one(c, folded, bugs), require) for c in chosen)
-    return Judged(_report(evidence, findings), tuple(bugs))
+    report = _report(evidence, findings)
+    shown = structs.replace(report, map=group if isinstance(group, GroupMap) else None)
+    return Judged(shown, tuple(bugs))
 
 
 def _fold_one(fact: type[Fact], evidence: Evidence, bugs: list[str]) -> Fact | Missing:

@@ -27,6 +27,7 @@ Renderer = Callable[[Sequence[Report], Page], str]
 FORMATS: dict[str, str] = {
     "text": "distcheck.exporters.text",
     "json": "distcheck.exporters.json",
+    "html": "distcheck.exporters.html",
     "junit": "distcheck.exporters.junit",
     "markdown": "distcheck.exporters.markdown",
     "github": "distcheck.exporters.github",

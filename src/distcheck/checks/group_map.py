@@ -1,0 +1,152 @@
+"""The group as a picture needs it: every GPU with what its rank holds, and who talks over what."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal, Self
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import Evidence, GpuProcess, Gpus, Missing, Pod
+from distcheck.checks.evidence.nccl import NcclLog
+from distcheck.checks.facts.allocation import visible_gpus
+from distcheck.checks.facts.fact import Fact, folded
+from distcheck.checks.facts.nccl_transports import Transports
+from distcheck.checks.facts.weights_plan import WeightsPlan
+from distcheck.checks.facts.weights_seen import WeightsSeen
+from distcheck.checks.knowledge import networks, transports
+from distcheck.checks.logs_pairs import host_pairs
+
+MAX_GPUS, MAX_LINKS = 1024, 256
+
+LinkKind = Literal["rdma", "rdma-no-gdr", "socket", "mnnvl", "other"]
+
+
+class MapGpu(Struct, frozen=True, omit_defaults=True):
+    """One GPU of the group; bytes, and `share` of one copy of the model's weights (0 to 1).
+
+    `ranks` are the titles of the group's processes there, `others` counts processes of
+    somebody else. `weights_bytes` is what the rank says that it loaded; None where no line
+    tells.
+    """
+
+    uuid: str
+    index: int
+    node: str
+    pod: str
+    name: str = ""
+    memory_total: int = 0
+    memory_used: int = 0
+    ranks: tuple[str, ...] = ()
+    others: int = 0
+    weights_bytes: int | None = None
+    share: float | None = None
+
+
+class MapLink(Struct, frozen=True):
+    """Traffic from one pod to another, by NCCL's own lines; the worst kind of its transports."""
+
+    source: str
+    target: str
+    kind: LinkKind
+    transports: tuple[str, ...]
+
+
+class GroupMap(Fact, frozen=True, kw_only=True):
+    """GPUs in the order of their pods, and links between pods of different nodes.
+
+    `unseen` has, by pod, why its GPUs are not there; `left_out` counts GPUs beyond the first
+    1,024.
+    """
+
+    gpus: tuple[MapGpu, ...] = ()
+    links: tuple[MapLink, ...] = ()
+    unseen: dict[str, str] = {}  # noqa: RUF012 - frozen, as every fact is
+    left_out: int = 0
+
+    @classmethod
+    def fold(cls, evidence: Evidence) -> Self:
+        """From NVML, the lines of the ranks, and NCCL's channels."""
+        weights = _weights(evidence)
+        plan = folded(WeightsPlan, evidence)
+        copy = plan.one if isinstance(plan, WeightsPlan) else None
+        gpus: list[MapGpu] = []
+        unseen: dict[str, str] = {}
+        for pod in (p for p in evidence.pods if p.gpus):
+            seen = _gpus(evidence, pod)
+            if isinstance(seen, Missing):
+                unseen[pod.name] = seen.reason
+            else:
+                gpus += _of_pod(evidence, pod, seen, weights, copy)
+        return cls(
+            gpus=tuple(gpus[:MAX_GPUS]),
+            links=tuple(_links(evidence)),
+            unseen=unseen,
+            left_out=max(0, len(gpus) - MAX_GPUS),
+        )
+
+
+def _gpus(evidence: Evidence, pod: Pod) -> Gpus | Missing:
+    node = evidence.node(pod.node or "")
+    return Missing(f"nobody looked at node {pod.node}") if node is None else node.gpus
+
+
+def _weights(evidence: Evidence) -> dict[str, float]:
+    """GiB by GPU, as the rank on it says."""
+    seen = folded(WeightsSeen, evidence)
+    shares = seen.shares if isinstance(seen, WeightsSeen) else ()
+    return {s.uuid: s.gib for s in shares if s.uuid}
+
+
+def _of_pod(
+    evidence: Evidence, pod: Pod, gpus: Gpus, weights: Mapping[str, float], copy: float | None
+) -> Iterator[MapGpu]:
+    mine = visible_gpus(evidence, pod, gpus)
+    by_gpu: dict[str, list[GpuProcess]] = {}
+    for process in gpus.processes:
+        by_gpu.setdefault(gpus.whole(process.uuid), []).append(process)
+    for device in gpus.devices:
+        here = by_gpu.get(device.uuid, [])
+        own = [p for p in here if p.pod == pod.key]
+        if not own and device.uuid not in mine:
+            continue
+        gib = weights.get(device.uuid)
+        yield MapGpu(
+            uuid=device.uuid,
+            index=device.index,
+            node=pod.node or "",
+            pod=pod.name,
+            name=device.name,
+            memory_total=device.memory_total,
+            memory_used=device.memory_used,
+            ranks=tuple(p.title for p in own),
+            others=len({p.pid for p in here if p.pod != pod.key and p.owner in ("pod", "node")}),
+            weights_bytes=None if gib is None else int(gib * (1 << 30)),
+            share=None if gib is None or not copy else round(gib / copy, 4),
+        )
+
+
+def _links(evidence: Evidence) -> Iterator[MapLink]:
+    seen = folded(Transports, evidence)
+    if isinstance(seen, Missing):
+        return
+    for pair in host_pairs(seen.log)[:MAX_LINKS]:
+        ends = pair.from_host, pair.to_host
+        if ends[0] and ends[1] and seen.homes.get(ends[0], "") != seen.homes.get(ends[1], ""):
+            yield MapLink(
+                ends[0], ends[1], _kind(pair.transports, seen.log), tuple(pair.transports)
+            )
+
+
+_WORST = ("socket", "other", "rdma-no-gdr", "rdma", "mnnvl")
+
+
+def _kind(used: Mapping[str, int], log: NcclLog) -> LinkKind:
+    """The worst of its transports decides, as one slow channel slows a ring."""
+    providers = transports.providers_of(log)
+    kinds = [_one(name, networks.class_of(name, providers)) for name in used]
+    return min(kinds, key=_WORST.index, default="other")
+
+
+def _one(transport: str, known: str | None) -> LinkKind:
+    if known == "rdma":
+        return "rdma" if networks.is_gdr(transport) else "rdma-no-gdr"
+    return "socket" if known == "socket" else "mnnvl" if known == "nvlink" else "other"
