@@ -138,4 +138,4 @@ def _in_words(declared: ShmDeclared | None) -> str:
         if declared.memory_limit is None
         else f", pod's memory limit {size(declared.memory_limit)}"
     )
-    return f"{declared.source}: {limit}{pods}"
+    return f"declared: {limit}{pods}"

@@ -16,6 +16,19 @@ _CAUSES: dict[How, str] = {
     "larger": "shm_not_sized",
 }
 """In this order, the first that a pod has is the group's."""
+_CUT = (
+    "Raise the memory limits of the pod's containers, or lower the sizeLimit to what the ranks need"
+    " (SHM001 says how much)."
+)
+_REMEDIES: dict[How, str] = {
+    "elsewhere": "Mount the volume at /dev/shm in the container that runs the ranks.",
+    "default": (
+        "Delete the pod: it was made by an older spec, or its container does not mount the volume."
+        " Look at `grep /dev/shm /proc/mounts` in the new one."
+    ),
+    "disk": "Write `medium: Memory` into the emptyDir, and count it in the memory limit.",
+    "cut": _CUT,
+}
 
 
 @check("SHM003", weight="supporting")
@@ -48,7 +61,8 @@ def as_declared(shm: ShmAsDeclared) -> Verdict:
         found = [p for p in shm.pods if p.how == how]
         if found:
             verdict = failed if any(p.short for p in found) else warned
-            return verdict(_says(found), cause, _cites(found), [p.pod for p in found])
+            pods, remedy = [p.pod for p in found], _REMEDIES.get(how)
+            return verdict(_says(found), cause, _cites(found), pods, remedy)
     return passed(_says(told), _cites(shm.pods), [p.pod for p in told])
 
 
