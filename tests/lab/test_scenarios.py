@@ -40,7 +40,7 @@ def real() -> Iterator[RealRay]:
 
 
 @pytest.mark.xdist_group("ray")
-@pytest.mark.parametrize("name", [s.name for s in load_all() if s.world.ray])
+@pytest.mark.parametrize("name", [s.name for s in load_all() if s.world.ray_is_real])
 def test_verify_finds_the_same_beside_a_real_ray_cluster(name: str, real: RealRay) -> None:
     """A scenario in which a node has not joined starts a cluster of its own."""
     scenario = load(name)

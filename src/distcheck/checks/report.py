@@ -169,13 +169,18 @@ _CAUSE_ORDER = (
 A rank that is gone (NCCL006) leaves its GPU unused (SHARD004)."""
 
 
+_TOLD_BETTER = {"group_too_small": "GROUP002", "workers_short": "NCCL006"}
+"""Causes that another check tells better: as deep as the id that stands beside each."""
+
+
 def by_cause(findings: Iterable[Finding]) -> list[Finding]:
     """What lies at the root first: a node that is missing before the ranks that wait for it."""
     return sorted(findings, key=_depth)
 
 
 def _depth(finding: Finding) -> int:
-    known = (n for n, start in enumerate(_CAUSE_ORDER) if finding.id.startswith(start))
+    name = _TOLD_BETTER.get(finding.cause or "", finding.id)
+    known = (n for n, start in enumerate(_CAUSE_ORDER) if name.startswith(start))
     return next(known, len(_CAUSE_ORDER))
 
 

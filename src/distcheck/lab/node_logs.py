@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import structs
 
-from distcheck.lab import nccl_text, vllm_text
+from distcheck.lab import nccl_text, ray_text, vllm_text
 from distcheck.lab.layout import NAMESPACE, Layout, Member, Rank
 from distcheck.lab.ray_copies import Said, copies
 from distcheck.lab.scenario import Engine
@@ -35,7 +35,7 @@ def container_lines(layout: Layout, member: Member) -> list[Line]:
     member = then.member(member.node)
     lines: list[Line] = []
     if then.world.ray:
-        lines.append((2, f"ray start: {'runtime started' if member.leader else 'joins the head'}"))
+        lines += ray_text.start_lines(then, member)
     for number, engine in enumerate(then.world.engines):
         lines += vllm_text.server_lines(then, engine, member)
         if then.world.ray and engine.nodes[0] == member.node:

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from distcheck.lab.ray_real import RealRay
-from distcheck.lab.ray_replay import ReplayedRay
+from distcheck.lab.ray_replay import ReplayedRay, Told
 
-__all__ = ["LabRay", "RealRay", "ReplayedRay", "make_ray", "ray_is_installed"]
+__all__ = ["LabRay", "RealRay", "ReplayedRay", "Told", "make_ray", "ray_is_installed"]
 
 Nodes = Sequence[tuple[str, int]]
 """The nodes that have joined: IP and GPUs of each, the head first."""
@@ -40,8 +40,14 @@ def ray_is_installed() -> bool:
     return importlib.util.find_spec("ray") is not None
 
 
-def make_ray(nodes: Nodes, *, port: int = 0, real: bool | None = None) -> LabRay:
-    """A cluster of `nodes`, not yet started; port 0 takes a free one.
+def make_ray(
+    nodes: Nodes,
+    *,
+    port: int = 0,
+    real: bool | None = None,
+    told: Told = Told(),  # noqa: B008 - frozen
+) -> LabRay:
+    """A cluster of `nodes`, not yet started; port 0 takes a free one; a replayed one is `told`.
 
     `real` None means a real cluster wherever Ray is installed, unless DISTCHECK_LAB_RAY is
     `replayed`: that starts at once, where two real nodes need five seconds and half a gigabyte.
@@ -53,4 +59,4 @@ def make_ray(nodes: Nodes, *, port: int = 0, real: bool | None = None) -> LabRay
         raise ValueError("a Ray cluster needs a head")
     if real is None:
         real = ray_is_installed() and os.environ.get("DISTCHECK_LAB_RAY") != "replayed"
-    return RealRay(nodes, port=port) if real else ReplayedRay(nodes, port=port)
+    return RealRay(nodes, port=port) if real else ReplayedRay(nodes, port=port, told=told)

@@ -111,6 +111,26 @@ class Ras(Struct, frozen=True, forbid_unknown_fields=True):
     behind: tuple[int, ...] = ()
 
 
+class RayScene(Struct, frozen=True, forbid_unknown_fields=True):
+    """What is not well with Ray; such a Ray is replayed, never real.
+
+    `gpus` are what nodes brought where it is not all of them. `dead` nodes had joined and died;
+    those in `cut` are ALIVE, and their raylets do not answer. With `loopback` the head is at
+    127.0.0.1. `start` is what the worker's `ray start` says: that it cannot `connect`, that the
+    head is of another `version`, or that its `token` is not taken. `holder` is who has the head's
+    GPUs: another engine that is `held`, or a `leaked` group. `host_ip` is what the engine takes
+    for the head's address.
+    """
+
+    gpus: dict[NodeName, int] = field(default_factory=dict)
+    dead: tuple[NodeName, ...] = ()
+    cut: tuple[NodeName, ...] = ()
+    loopback: bool = False
+    start: Literal["", "connect", "version", "token"] = ""
+    holder: Literal["", "held", "leaked"] = ""
+    host_ip: str = ""
+
+
 class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole world of a scenario; the defaults are a healthy TP=16 group on Ray.
 
@@ -132,6 +152,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
 
     Processes of `gone` ranks have ended, and the pod of an `idle` node never starts any. `ras` is
     what NCCL itself tells.
+    `ray_scene` says what is not well with Ray.
 
     `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
     week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
@@ -157,6 +178,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     gpu_errors: NodeName | None = None
     shm: Shm = Shm()
     ray_nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
+    ray_scene: RayScene = RayScene()
     agents: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     dropped: tuple[Service, ...] = ()
     nccl_range: dict[NodeName, RangeWay] = field(default_factory=dict)
@@ -190,6 +212,11 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     def ray(self) -> bool:
         """Whether Ray runs in the pods."""
         return self.executor == "ray"
+
+    @property
+    def ray_is_real(self) -> bool:
+        """Whether a real Ray can stand for this one."""
+        return self.ray and self.ray_scene == RayScene()
 
     @property
     def leader_worker_set(self) -> bool:

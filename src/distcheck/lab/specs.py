@@ -4,8 +4,8 @@ from distcheck.lab.layout import Layout, Member
 from distcheck.lab.model import model_of
 from distcheck.lab.scenario import Engine, Scene
 
-_HEAD = "vllm-head-0.vllm-head"
-LEADER = f"{_HEAD}.llm"
+HEAD = "vllm-head-0.vllm-head"
+LEADER = f"{HEAD}.llm"
 """What LeaderWorkerSet puts into LWS_LEADER_ADDRESS."""
 _RPC_PORT = "13345"
 

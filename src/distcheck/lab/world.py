@@ -16,7 +16,6 @@ from distcheck.lab.apiserver import ApiServer, Denial, write_kubeconfig
 from distcheck.lab.inside import execute
 from distcheck.lab.layout import (
     AGENT_NAMESPACE,
-    GPUS,
     NAMESPACE,
     Layout,
     Member,
@@ -28,7 +27,8 @@ from distcheck.lab.lookups import make_server
 from distcheck.lab.machine import end, free_port, free_subnet, listens
 from distcheck.lab.ras_job import RAS_PORT, job_of
 from distcheck.lab.ras_server import RasServer
-from distcheck.lab.ray import LabRay, make_ray
+from distcheck.lab.ray import LabRay
+from distcheck.lab.ray_scene import ray_of
 from distcheck.lab.scenario import Scenario
 
 EVIDENCE_PORT, METRICS_PORT = 9411, 9410
@@ -49,7 +49,7 @@ class World:
 
     def __init__(self, scenario: Scenario, ray: LabRay | None = None) -> None:
         self.scenario = scenario
-        whole = scenario.world.ray and scenario.world.ray_nodes == scenario.world.nodes
+        whole = scenario.world.ray_is_real and scenario.world.ray_nodes == scenario.world.nodes
         self._ray = ray if whole else None
         self._stack = ExitStack()
         self._agents: dict[str, tuple[int, int]] = {}
@@ -115,8 +115,7 @@ class World:
     def _start_ray(self, members: tuple[Member, ...]) -> LabRay:
         if self._ray is not None:
             return self._ray
-        joined = [m.ip for m in members if m.node in self.scenario.world.ray_nodes]
-        ray = make_ray([(ip, GPUS) for ip in joined])
+        ray = ray_of(self.scenario.world, members)
         self._stack.callback(ray.stop)
         ray.start()
         self._listen_for(ray)

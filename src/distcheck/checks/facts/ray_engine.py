@@ -106,6 +106,11 @@ def gpus_of(group: PlacementGroup) -> float:
     return sum(b.gpus for b in group.bundles)
 
 
+def width(group: PlacementGroup) -> int:
+    """How many workers the group is for: bundles may have a part of a GPU, or several."""
+    return max(sum(bool(b.gpus) for b in group.bundles), int(gpus_of(group)))
+
+
 def pinned(group: PlacementGroup) -> str:
     """The address that a bundle is tied to (vLLM ties the first to its driver's); or empty."""
     every = (b.pinned_ip for b in group.bundles if not b.pinned_ip.startswith("__"))
@@ -153,7 +158,7 @@ def _own(
         if not evidence.pods or not where or where & ours:
             found.append(group)
     size = _size(evidence)
-    exact = [g for g in found if gpus_of(g) == size and not g.detached]
+    exact = [g for g in found if width(g) == size and not g.detached]
     return tuple(exact or [g for g in found if not g.detached] or found)
 
 

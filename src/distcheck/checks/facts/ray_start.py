@@ -240,11 +240,16 @@ def _waits(seen: Witnesses) -> Reason | None:
     start = seen.start
     if start is None:
         return None
-    is_open = any(p.outcome == "open" for p in seen.probes)
-    more = ", which takes connections from there now" if is_open else ""
     says = f"never joined: its `ray start` still tries {start.address or 'the head'}"
-    cite = Cite(f"`ray start` of {seen.name} runs, pid {start.pid}", "/proc", seen.seen_at)
-    return Reason("node_missing", f"{says}{more}", (cite,))
+    cites = [Cite(f"`ray start` of {seen.name} runs, pid {start.pid}", "/proc", seen.seen_at)]
+    tried = next((p for p in seen.probes if p.outcome == "open"), None)
+    if tried is not None:
+        where = f"{tried.address}:{tried.port}"
+        now = "takes connections from there"
+        by_name = not _is_ip(host_port(start.address)[0])
+        says += f", and {where} {now}: look at the name" if by_name else f", which {now} now"
+        cites.append(Cite(f"{where} is open", f"tried from {seen.name}", seen.probed_at))
+    return Reason("node_missing", says, tuple(cites))
 
 
 def _after_death(seen: Witnesses) -> Reason | None:

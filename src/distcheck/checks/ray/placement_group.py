@@ -4,7 +4,14 @@ from collections import Counter
 
 from distcheck.checks.check import check
 from distcheck.checks.evidence.ray import PlacementGroup
-from distcheck.checks.facts.ray_engine import EngineGroups, gpus_of, is_starting, named, placed
+from distcheck.checks.facts.ray_engine import (
+    EngineGroups,
+    gpus_of,
+    is_starting,
+    named,
+    placed,
+    width,
+)
 from distcheck.checks.facts.ray_pending import Plight, why_broken, why_unplaced
 from distcheck.checks.facts.ray_workers import STARTS_WITHIN, not_ready, without_worker
 from distcheck.checks.knowledge.counted import counted
@@ -97,14 +104,26 @@ def _young(groups: EngineGroups) -> Verdict | None:
 
 
 def _small(groups: EngineGroups) -> Verdict | None:
-    have = sum(gpus_of(g) for g in groups.own)
+    """Less than one group of TP x PP for each copy; several small ones are no large one."""
+    have = sum(map(width, groups.own))
+    narrow = [g for g in groups.own if width(g) < (groups.size or 0)]
+    if groups.size is None or (have >= groups.size * groups.copies and not narrow):
+        return None
+    copies = f" x DP = {groups.copies}" if groups.copies > 1 else ""
+    wanted = f"TP x PP = {groups.size}{copies}"
+    what = f"{have} GPUs of Ray"
+    if len(groups.own) > 1:
+        what += f" in {len(groups.own)} placement groups"
+    says = f"the engine reserved {what}, and {wanted} is asked for: {_where(groups)}"
     cites = [groups.cite(g) for g in groups.own]
-    if groups.size is not None and have < groups.size * groups.copies:
-        copies = f" x DP = {groups.copies}" if groups.copies > 1 else ""
-        wanted = f"TP x PP = {groups.size}{copies}"
-        says = f"the engine reserved {have:g} GPUs of Ray, and {wanted} is asked for"
-        return failed(f"{says}: {_where(groups)}", "group_too_small", cites)
-    return None
+    return failed(says, "group_too_small", cites, remedy=_SMALL)
+
+
+_SMALL = (
+    "Compare --tensor-parallel-size and --pipeline-parallel-size of the engine that runs with "
+    "those that the manifest means: a start script that counts the GPUs of its own pod gives each "
+    "pod an engine of its own."
+)
 
 
 def _part(groups: EngineGroups) -> Verdict | None:
