@@ -187,6 +187,14 @@ def test_log_folders_that_cannot_be_read_make_every_pod_unseen(node: Node) -> No
     assert "No such file" in pod.nccl.reason
 
 
+def test_a_shell_whose_script_starts_ray_may_be_past_it_and_is_still_rays(tmp_path: Path) -> None:
+    node = Node(tmp_path).start()
+    node.log("0.log", "")
+    node.process(41, ["bash", "-c", "ray start --address=vllm-head-0:6379; sleep inf"])
+    look = _agent(node).look(Asked((KEY,)))
+    assert look.ray == Missing("no raylet runs, though a script that runs starts Ray on gpu-a")
+
+
 def test_a_worker_that_still_waits_for_the_head_says_so(tmp_path: Path) -> None:
     node = Node(tmp_path).start()
     node.log("0.log", "")

@@ -282,7 +282,8 @@ class PodLooker:
         ]
         if not wanted:
             return _gone("no raylet was asked for")
-        return self._start("raylets", lambda: raylet_look(self._here.settings, main.pid, wanted))
+        ask = partial(raylet_look, self._here.settings, main.pid, wanted)
+        return self._start("raylets", ask, times=2)
 
     def _probed(self, main: Task, wanted: Sequence[PortTarget]) -> PortProbes:
         path = Path(self._proc) / str(main.pid) / "ns" / "net"

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from distcheck.agent.logs.argv import ray_start
 
 _DEFAULT_PORT = "6379"
+_SHELLS = ("sh", "bash", "dash", "ash", "zsh", "busybox")
 
 
 def flags_of(argv: Sequence[str]) -> dict[str, str]:
@@ -24,10 +25,18 @@ def gcs_address(argv: Sequence[str]) -> str | None:
     return None
 
 
+def runs_a_script(argv: Sequence[str]) -> bool:
+    """A shell, which may be past the `ray start` that its script has."""
+    return bool(argv) and argv[0].rpartition("/")[2] in _SHELLS
+
+
 def why_no_gcs(argvs: Iterable[Sequence[str]]) -> str:
     """What runs in place of a raylet: a `ray start` that has not got through, or nothing."""
+    scripts = ""
     for argv in argvs:
         start = ray_start(argv)
-        if start is not None and start.address:
+        if start is not None and start.address and not runs_a_script(argv):
             return f"no raylet runs; `ray start` still waits for {start.address}"
-    return "no raylet and no GCS of this group runs"
+        if start is not None:
+            scripts = "no raylet runs, though a script that runs starts Ray"
+    return scripts or "no raylet and no GCS of this group runs"

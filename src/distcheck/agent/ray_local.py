@@ -14,7 +14,7 @@ from distcheck.agent.logs.argv import ray_start
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Task
-from distcheck.agent.ray_address import flags_of, gcs_address
+from distcheck.agent.ray_address import flags_of, gcs_address, runs_a_script
 from distcheck.agent.ray_packages import Packages, packages_of
 from distcheck.checks.evidence.ray import LocalGcs, LocalRaylet, LocalStart, RayLocal
 
@@ -24,7 +24,6 @@ _PORT_FILE = re.compile(r"([a-z_]{1,40})_port_([0-9a-f]{56})\Z")
 _PORT = re.compile(rb"\s{0,4}([0-9]{1,5})\s{0,4}\Z")
 _ADDRESS = re.compile(r"[\w.:\[\]-]{1,260}\Z", re.ASCII)
 _INTERPRETER = re.compile(r"/[\w./+-]{0,400}/python[0-9.]{0,6}\Z", re.ASCII)
-_SHELLS = ("sh", "bash", "dash", "ash", "zsh", "busybox")
 _NUMBER = re.compile(r"[0-9]{1,9}(?:\.[0-9]{1,9})?\Z")
 _TEMP = "/tmp/ray"
 _UNREADABLE = (OSError, ProbeError)
@@ -79,9 +78,7 @@ def _head_of(task: Task) -> LocalGcs | None:
 
 def _start_of(task: Task) -> LocalStart | None:
     """A `ray start` itself; a shell whose script has one may be past it."""
-    if _program(task.argv) in _SHELLS:
-        return None
-    start = ray_start(_as_command(task.argv))
+    start = None if runs_a_script(task.argv) else ray_start(_as_command(task.argv))
     if start is None:
         return None
     address = _if(_ADDRESS, start.address or "")
