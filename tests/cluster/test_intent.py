@@ -6,7 +6,7 @@ import pytest
 from msgspec import structs
 
 from distcheck.agent.cluster.intent.declared import declared_intent, with_argv, with_expected
-from distcheck.agent.cluster.podspec import argv_of, as_pod, gpus_of
+from distcheck.agent.cluster.podspec import argv_of, as_pod, gpus_of, rdma_of
 from distcheck.agent.cluster.quantity import parse_quantity
 from distcheck.checks.evidence import (
     Conflict,
@@ -171,3 +171,25 @@ def test_a_file_that_could_not_be_read_leaves_degrees_unknown() -> None:
     words = ("vllm", "serve", "m", "--config", "c.yaml")
     found = with_argv(Intent(), [look_of(words, unread=("c.yaml: gone",))])
     assert (found.tp, found.pp) == (None, None)
+
+
+@pytest.mark.parametrize(
+    ("resource", "gives"),
+    [
+        ("rdma/hca_shared_devices_a", True),
+        ("rdma/ib", True),
+        ("vpc.amazonaws.com/efa", True),
+        ("nvidia.com/hostdev", True),
+        ("nvidia.com/mlnxnics", False),
+        ("nvidia.com/sriov-rdma-vf", True),
+        ("intel.com/sriov_roce", True),
+        ("openshift.io/mlx5_0", True),
+        ("nvidia.com/gpu", False),
+        ("hugepages-2Mi", False),
+        ("memory", False),
+        ("example.com/library", False),
+    ],
+)
+def test_resources_that_give_rdma_devices_are_known(resource: str, gives: bool) -> None:
+    limits = {"nvidia.com/gpu": "8", resource: "1"}
+    assert rdma_of({"resources": {"limits": limits}}) == ((resource,) if gives else ())

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 import pytest
 from tests.probes.node_folder import Node, gpu
+from tests.probes.rdma_tree import NDR, hca
 
 from distcheck.agent.door import Door
 from distcheck.agent.node import Asked, NodeAgent
@@ -31,6 +32,7 @@ from distcheck.checks.evidence import (
     RayCluster,
     ShmMount,
 )
+from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices
 from distcheck.lab.listeners import Listener
 from distcheck.lab.nvml import LabNvml
 
@@ -101,6 +103,23 @@ def test_the_evidence_door_answers_with_a_node_look(node: Node) -> None:
     assert (status, length) == (200, str(len(body)))
     assert (look.node, _pod(look).pod) == ("gpu-a", KEY)
     assert b"secret-word" not in body
+
+
+def test_links_are_told_with_what_they_were_the_last_time(node: Node) -> None:
+    port = hca(node.root / "sys", "mlx5_0", {**NDR, "counters/link_downed": "1"})
+    node.inside("/dev/infiniband/uverbs0", "")
+    agent = _agent(node)
+    first = agent.look(Asked((KEY,)))
+    (port / "counters" / "link_downed").write_text("2\n")
+    second = agent.look(Asked((KEY,)))
+    assert isinstance(first.rdma, RdmaDevices)
+    assert isinstance(second.rdma, RdmaDevices)
+    assert (first.rdma.before, second.rdma.before) == ((), first.rdma.ports)
+    assert second.rdma.before_at == first.observed_at
+    assert [p.counters for p in second.rdma.ports] == [{"link_downed": 2}]
+    access = _pod(second).rdma
+    assert isinstance(access, RdmaAccess)
+    assert (access.verbs, access.devices, access.pid) == (("uverbs0",), ("mlx5_0",), 43)
 
 
 def test_every_part_of_a_pod_is_seen(node: Node) -> None:

@@ -1,7 +1,7 @@
 """What a container has to use RDMA with: device files, locked memory, interfaces."""
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -33,16 +33,29 @@ def look(proc: str, pid: int, device_of: DeviceOf, seen_at: str) -> RdmaAccess:
     verbs = _files(container)
     names = () if isinstance(verbs, Missing) else verbs
     devices = (device_of(name) for name in names if name.startswith("uverbs"))
+    memlock, ipc_lock = of_limits(folder)
     return RdmaAccess(
         verbs=verbs,
         source=f"{_FOLDER} and limits of pid {pid}",
         seen_at=seen_at,
         devices=tuple(dict.fromkeys(d for d in devices if d)),
-        memlock_bytes=_or_missing(lambda: _memlock(_read(folder / "limits")), "limits"),
+        memlock_bytes=memlock,
         interfaces=_or_missing(lambda: tuple(_interfaces(folder, container)), "net/dev"),
-        ipc_lock=_or_missing(lambda: _ipc_lock(_read(folder / "status")), "status"),
+        ipc_lock=ipc_lock,
         pid=pid,
     )
+
+
+def device_files(found: Iterable[str]) -> tuple[str, ...]:
+    """Those of `found` that are RDMA's, in the order of their numbers."""
+    named = sorted(filter(_FILE.match, found), key=lambda name: (len(name), name))
+    return tuple(named[:_MOST_FILES])
+
+
+def of_limits(folder: Path) -> tuple[int | Missing | None, bool | Missing]:
+    """Locked memory of the process `folder` is of, in bytes, None without limit; and IPC_LOCK."""
+    limit = _or_missing(lambda: _memlock(_read(folder / "limits")), "limits")
+    return limit, _or_missing(lambda: _ipc_lock(_read(folder / "status")), "status")
 
 
 def _files(container: Container) -> tuple[str, ...] | Missing:
@@ -53,7 +66,7 @@ def _files(container: Container) -> tuple[str, ...] | Missing:
         return _none_or_gone(container, error)
     except (OSError, ProbeError) as error:
         return Missing(f"/dev/infiniband of the container: {error}")
-    return tuple(sorted(found, key=lambda name: (len(name), name))[:_MOST_FILES])
+    return device_files(found)
 
 
 def _none_or_gone(container: Container, error: OSError) -> tuple[str, ...] | Missing:

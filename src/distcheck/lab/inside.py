@@ -17,7 +17,7 @@ from distcheck.lab.layout import Member
 _SECONDS = 30
 _DEVICES = ("null", "zero", "full", "random", "urandom")
 _OWN = ("proc", "tmp")
-_OF_MACHINE = ("dev", "etc")
+_OF_MACHINE = ("etc",)
 _NO_WALLS = 126
 _OUTCOME = tuple[int, bytes, bytes]
 
@@ -94,7 +94,9 @@ def show_processes(node: Path, inside: Path) -> None:
         folder = inside / own
         shutil.copytree(node / host, folder, symlinks=True)
         name = (folder / "comm").read_text().strip()
-        (folder / "status").write_text(f"Name:\t{name}\nPid:\t{own}\nNSpid:\t{own}\n")
+        rights = "".join((folder / "status").read_text().partition("CapEff:")[1:])
+        numbers_of = f"Name:\t{name}\nPid:\t{own}\nNSpid:\t{own}\n"
+        (folder / "status").write_text(numbers_of + rights)
         head, _, rest = (folder / "stat").read_text().rpartition(") ")
         state, parent, *more = rest.split(" ")
         words = (f"{own} {head.partition(' ')[2]})", state, numbers.get(parent, "0"), *more)

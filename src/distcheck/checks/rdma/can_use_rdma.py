@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from distcheck.checks.check import check
+from distcheck.checks.evidence import Missing
 from distcheck.checks.evidence.rdma import RdmaDevices, RdmaPort
 from distcheck.checks.facts.rdma_links import cut_off, fallen, filtered, odd_ones, wrong_gids
 from distcheck.checks.facts.rdma_memory import locked, locked_out, without_peermem
@@ -91,7 +92,8 @@ def _no_device(rdma: RdmaStates, use: RdmaUse) -> Verdict | None:
         says += f"; {there[0].node} has {counted(len(ports), 'active link')}"
         cites.extend(there[0].port_cites(ports[:2]))
     pods = [p.pod for p in bare]
-    if wanted or (use.sockets and there):
+    unseen = any(isinstance(p.devices, Missing) for p in bare)
+    if wanted or (use.sockets and (there or unseen)):
         return failed(says, "no_rdma_device", cites, pods, REMEDIES["no_rdma_device"])
     if there:
         return warned(says, "no_rdma_device", cites, pods, REMEDIES["no_rdma_device"])

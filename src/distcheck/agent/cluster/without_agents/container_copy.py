@@ -189,7 +189,8 @@ _KINDS: dict[str, Callable[[ContainerCopy, str, bytes], None]] = {
     "x": ContainerCopy._missing,  # noqa: SLF001
     "c": ContainerCopy._cut,  # noqa: SLF001
 }
-_TOLD, _MAX_TOLD = ("/dev/shm", "/dev/shm/files", "gpus"), 1 << 16
+_TOLD = ("/dev/shm", "/dev/shm/files", "/dev/infiniband", "gpus")
+_MAX_TOLD = 1 << 16
 _PID = r"/proc/(?:self|[1-9][0-9]{0,9})"
 _CWD = re.compile(rf"{_PID}/cwd\Z", re.ASCII)
 _OF_PROC = re.compile(

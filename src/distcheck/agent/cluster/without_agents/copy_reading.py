@@ -9,6 +9,7 @@ from msgspec import Struct, structs
 
 from distcheck.agent import clock
 from distcheck.agent.cluster.without_agents.container_copy import ContainerCopy
+from distcheck.agent.cluster.without_agents.copy_rdma import access_of
 from distcheck.agent.cluster.without_agents.copy_shm import mount_of
 from distcheck.agent.cluster.without_agents.running_logs import of_now
 from distcheck.agent.engine_arguments import evidence
@@ -96,7 +97,7 @@ class CopyReading:
         """Fields of `PodLook`, but for logs, and for what is asked through a port-forward."""
         if not self._tasks:
             gone = Missing(f"{self._where}: no process is to be seen in the container")
-            whole = ("processes", "shm", "model", "arguments", "draft", "ray_local")
+            whole = ("processes", "shm", "rdma", "model", "arguments", "draft", "ray_local")
             return dict.fromkeys(whole, gone)
         main, name = self._tasks[0], self._pod.name
         none = Missing(f"no command line in {name} asks for a draft model")
@@ -104,6 +105,7 @@ class CopyReading:
         fields: dict[str, Seen] = {
             "processes": self._part(self._processes),
             "shm": self._part(self._shm),
+            "rdma": self._part(lambda: access_of(self._copy, main.pid, self._now)),
             "model": self._part(lambda: serving.model(main)),
             "ray_local": self._part(self._ray_local),
             "arguments": Missing(f"no vLLM server's command line is in {name}"),

@@ -78,7 +78,9 @@ def look_without_agents(
         shown = tuple(pod_look(s, http.get(s.pod.key), why[node]) for s in here)
         gpus = gpus_missing(here, why[node])
         told = ray.get(node) or ray[""]
-        looks[node] = NodeLook(node, clock.now(), BY, gpus, told, shown)
+        links = Missing(f"RDMA links of {node} are seen by an agent only: {why[node]}")
+        health = Missing(f"how GPUs of {node} are is seen by an agent only: {why[node]}")
+        looks[node] = NodeLook(node, clock.now(), BY, gpus, told, shown, links, health)
     return Looks(looks, tuple(s.log.note for s in seen if s.log.note))
 
 
