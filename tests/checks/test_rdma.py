@@ -188,6 +188,15 @@ def test_a_link_that_is_down_on_every_node_and_named_is_a_warning() -> None:
     assert judged(evidence).outcome == "warn"
 
 
+def test_a_prefix_asks_for_none_of_its_devices_by_name() -> None:
+    assert judged(told(ports(healthy(), one_down), NCCL_IB_HCA="mlx5")).outcome == "pass"
+
+
+def test_efa_does_not_read_the_switch_of_nccls_own_transport() -> None:
+    evidence = ports(silent(healthy()), lambda p: structs.replace(p, driver="efa"))
+    assert judged(told(evidence, NCCL_IB_DISABLE="1")).outcome == "pass"
+
+
 @pytest.mark.parametrize("hca", ["^mlx5_3", "=mlx5_0,mlx5_1", "mlx5_0:1", "mlx5_4,mlx5_5"])
 def test_a_link_that_nccl_leaves_out_may_be_down(hca: str) -> None:
     evidence = told(ports(healthy(), one_down, node="gpu-1"), NCCL_IB_HCA=hca)

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.probes.node_folder import Node
 
 from distcheck.agent.rdma_access import look
@@ -110,3 +112,15 @@ def test_a_link_out_of_the_container_is_not_followed(node: Node, tmp_path: Path)
     interfaces = seen(node).interfaces
     assert not isinstance(interfaces, Missing)
     assert interfaces[2].mtu is None
+
+
+@given(limits=st.text(), status=st.binary(), table=st.text())
+def test_whatever_the_kernels_files_hold_a_look_ends_well(
+    tmp_path_factory: pytest.TempPathFactory, limits: str, status: bytes, table: str
+) -> None:
+    node = Node(tmp_path_factory.mktemp("node")).start()
+    folder = node.process(43, ["x"])
+    (folder / "limits").write_text(f"Max locked memory {limits}", errors="replace")
+    (folder / "status").write_bytes(b"CapEff:\t" + status)
+    (folder / "net" / "dev").write_text(NET_DEV + table, errors="replace")
+    assert isinstance(seen(node).interfaces, tuple)

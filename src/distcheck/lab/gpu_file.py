@@ -12,7 +12,7 @@ from distcheck.lab.scenario import GIB
 _STRANGER = 900
 _ERRORS = {"ecc": [[5, 2], [5, 2]], "remapped": [0, 2, 1, 0], "recovery": 4}
 """Two rows to be remapped at the next reset, for which the GPU must be drained."""
-_NOT_SUPPORTED = 5
+_NOT_SUPPORTED, _LOST = 5, 15
 _FULLER = 5
 _CONTEXT = GIB // 2
 
@@ -56,7 +56,8 @@ def _add_contexts(layout: Layout, member: Member, gpu: dict[str, Any]) -> None:
 def _faults(layout: Layout, member: Member, index: int) -> dict[str, Any]:
     down = {"nvlinks": [0] * 18} if member.node in layout.world.without_nvlink else {}
     bad = layout.world.gpu_errors == member.node and index == 3
-    return {**down, **(_ERRORS if bad else {})}
+    lost = {"error": _LOST} if layout.world.gpu_lost == member.node and index == 3 else {}
+    return {**down, **(_ERRORS if bad else {}), **lost}
 
 
 def _joined(layout: Layout, member: Member) -> dict[str, int]:

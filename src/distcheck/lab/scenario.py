@@ -157,6 +157,9 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
     week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
     With `nccl_debug` unset NCCL logs nothing. `policy` is a NetworkPolicy for all pods.
+
+    Each node has the HCAs of `rdma`. On `without_nvlink` nodes no NVLink is up; the fourth GPU of
+    the node `gpu_errors` has memory errors, that of `gpu_lost` fell off the bus.
     """
 
     model: ModelName = "llama-3.1-70b"
@@ -176,6 +179,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     rdma: Rdma = Rdma()
     without_nvlink: tuple[NodeName, ...] = ()
     gpu_errors: NodeName | None = None
+    gpu_lost: NodeName | None = None
     shm: Shm = Shm()
     ray_nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     ray_scene: RayScene = RayScene()

@@ -11,7 +11,7 @@ from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_group import group_of
 from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.knowledge.names import few, names
-from distcheck.checks.knowledge.rdma import is_usable, names_port
+from distcheck.checks.knowledge.rdma import is_efa, is_usable, names_port
 from distcheck.checks.knowledge.settings import is_on
 
 _SETTINGS = ("NCCL_NET", "NCCL_IB_DISABLE", "NCCL_IB_HCA", "NCCL_IB_GID_INDEX")
@@ -103,7 +103,8 @@ class PodRdma(Struct, frozen=True):
         net, off = self.settings.get("NCCL_NET"), self.settings.get("NCCL_IB_DISABLE")
         if net is not None and net.value.lower() == "socket":
             return net
-        return off if off is not None and is_on(off.value) else None
+        by_efa = any(is_efa(p) for p in self.open)
+        return off if off is not None and is_on(off.value) and not by_efa else None
 
     @property
     def access_cite(self) -> Cite:

@@ -42,8 +42,11 @@ def names_port(spec: str, port: RdmaPort) -> bool:
 
 
 def is_named(spec: str, port: RdmaPort) -> bool:
-    """Whether `spec` asks for this very port, and does not only leave others out."""
-    return not spec.startswith("^") and names_port(spec, port)
+    """Whether `spec` has this very port's whole name: a prefix (`mlx5`) asks for none of them."""
+    if spec.startswith("^") or is_efa(port):
+        return False
+    parts = spec.removeprefix("=").split(",")[:64]
+    return port.device in parts or port.name in parts
 
 
 def routable(port: RdmaPort) -> bool | None:
