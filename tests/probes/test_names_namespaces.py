@@ -109,6 +109,14 @@ def test_this_process_stays_home_and_cannot_ask_from_there(pod: Path) -> None:
     assert looked(Path("/proc/self/ns/net"), HEAD, SERVER).outcome == "no_answer"
 
 
+def test_a_pod_that_names_many_has_each_of_them_told() -> None:
+    asking = Asking(read_resolver(""), "10.0.0.2 n0 n1 n2 n3 n4 n5\n")
+    wanted = [Wanted(f"n{n}", "x") for n in range(6)]
+    seen = names.look(Path("/proc/self/ns/net"), asking, wanted)
+    assert [s.outcome for s in seen] == ["resolved"] * 4 + ["error"] * 2
+    assert "at most 4" in seen[-1].detail
+
+
 class Liar:
     """Answers every question with the bytes that it was given."""
 

@@ -59,14 +59,20 @@ class _Silence(Exception):  # noqa: N818 - what it is
 def look(namespace: Path, asking: Asking, wanted: Sequence[Wanted]) -> list[NameLookup]:
     """Each name, looked up from inside the network namespace at path `namespace`.
 
-    At most 4 names, 2 s for each question and 7 s for each name.
+    At most 4 names, 2 s for each question and 7 s for each name; of further ones each says that
+    it was not looked up.
 
     Raises:
         OSError: the process is gone, or its namespace cannot be entered.
     """
     with ThreadPoolExecutor(max_workers=MAX_NAMES) as pool:
         work = [pool.submit(_enter_and_ask, namespace, asking, w) for w in wanted[:MAX_NAMES]]
-        return [w.result() for w in work]
+        return [*(w.result() for w in work), *map(_not_asked, wanted[MAX_NAMES:])]
+
+
+def _not_asked(wanted: Wanted) -> NameLookup:
+    says = f"at most {MAX_NAMES} names a pod are looked up"
+    return NameLookup(wanted.name, wanted.used_for, "error", detail=says)
 
 
 def _enter_and_ask(namespace: Path, asking: Asking, wanted: Wanted) -> NameLookup:
