@@ -9,10 +9,18 @@ from msgspec import structs
 
 from distcheck.agent.cluster.finding.group import find_group
 from distcheck.agent.cluster.gather import gather
-from distcheck.agent.cluster.listening import Listening, told
+from distcheck.agent.cluster.listening import Listening, have_met, told
 from distcheck.agent.cluster.ports import Peer, chosen
 from distcheck.agent.listening import Listens, NodeListens
-from distcheck.checks.evidence import Evidence, NodeLook, Pod, PodLook, PortProbe, PortProbes
+from distcheck.checks.evidence import (
+    Connection,
+    Evidence,
+    NodeLook,
+    Pod,
+    PodLook,
+    PortProbe,
+    PortProbes,
+)
 from tests.cluster.manifests.build import two_nodes
 from tests.cluster.manifests.world import Responder, cluster, http_ok
 from tests.cluster.test_gather import HEALTHY, node_look
@@ -71,6 +79,35 @@ def test_why_an_agent_does_not_listen_is_kept(tmp_path: Path) -> None:
     ports = evidence.look(evidence.pods[0]).ports
     assert isinstance(ports, PortProbes)
     assert ports.unlistened == {"llm/vllm-worker-0": off}
+
+
+def _holding(node: str, local: str, remote: str) -> NodeLook:
+    """Both pods accepted a call of the other at a random port, and the worker is in Ray."""
+    held: tuple[Connection, ...] = (
+        Connection(local, 45123, remote, 50001, accepted=True),
+        Connection(local, 50001, remote, 45123),
+    )
+    if local == "127.77.0.3":
+        held = (
+            *held,
+            Connection(local, 50002, remote, 6379),
+            Connection(local, 50003, remote, 40001),
+        )
+    look = node_look(node, PODS[node])
+    return structs.replace(
+        look, pods=tuple(structs.replace(p, connections=held) for p in look.pods)
+    )
+
+
+def test_nobody_listens_where_connections_show_the_range_already() -> None:
+    pods = [
+        Pod("llm", key.partition("/")[2], node=node, ip=f"127.77.0.{2 + n}")
+        for n, (node, key) in enumerate(PODS.items())
+    ]
+    head, worker = "127.77.0.2", "127.77.0.3"
+    both = [_holding("gpu-a", head, worker), _holding("gpu-b", worker, head)]
+    assert have_met(pods, both)
+    assert not have_met(pods, [both[0], node_look("gpu-b", PODS["gpu-b"])])
 
 
 @pytest.mark.parametrize(("taken", "outcome"), [(2.0, "refused"), (11.0, "error")])

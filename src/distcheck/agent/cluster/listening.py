@@ -11,8 +11,19 @@ from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.ports import Peer
 from distcheck.agent.listening import NCCL, UNUSED, Listens, NodeListens
-from distcheck.checks.evidence import Evidence, Intent, NodeLook, Pod, PortProbe, PortProbes, Target
+from distcheck.checks.evidence import (
+    Evidence,
+    Intent,
+    Missing,
+    NodeLook,
+    Pod,
+    PortProbe,
+    PortProbes,
+    Target,
+)
 from distcheck.checks.facts.bootstrap_ring import bootstrap_of
+from distcheck.checks.facts.fact import folded
+from distcheck.checks.facts.network import PortMatrix
 
 Fetch = Callable[[Object, str], bytes]
 _PATH = "/v1/listen"
@@ -45,9 +56,17 @@ def _peers(one: Listens) -> Iterator[Peer]:
 
 
 def have_met(pods: Sequence[Pod], looks: Sequence[NodeLook]) -> bool:
-    """Whether all ranks completed one communicator, which shows more than a probe could."""
+    """Whether all ranks completed one communicator, which shows more than a probe could.
+
+    Or connections at random ports were accepted between all pods, both ways.
+    """
     seen = Evidence("", clock.now(), Target("", "", ""), Intent(), tuple(pods), tuple(looks))
-    return bootstrap_of(seen).whole
+    if bootstrap_of(seen).whole:
+        return True
+    matrix = folded(PortMatrix, seen)
+    if isinstance(matrix, Missing) or matrix.gaps:
+        return False
+    return all(path.in_range_surely for path in matrix.paths)
 
 
 def listen_at(fetch: Fetch, agent: Object, own: Sequence[Pod], group: Sequence[Pod]) -> NodeListens:

@@ -19,29 +19,35 @@ def accepted(looks: Mapping[str, PodLook], source: Pod, target: Pod) -> tuple[Ci
     return _shown(source, target, taken, "")
 
 
-def in_range(
+def accepted_in_range(
     looks: Mapping[str, PodLook], known: Collection[int], source: Pod, target: Pod
 ) -> tuple[Cite, ...]:
-    """A connection at ports of the range that are of no `known` service, if one is there.
+    """One that `target` took at a port of the range that is of no `known` service."""
+    into = _ephemeral(looks, known, target, source)
+    return _shown(source, target, (c for c in into if c.accepted), "")
 
-    One that `target` accepted, else one of which nobody knows who opened it.
-    """
-    first = min(_range_of(looks[target.key])[0], _range_of(looks[source.key])[0])
-    into, out = (
-        [c for c in _between(looks[a.key], a, b) if _is_ephemeral(c, first, known)]
-        for a, b in ((target, source), (source, target))
-    )
-    taken = _shown(source, target, (c for c in into if c.accepted), "")
-    if taken:
-        return taken
+
+def unclear_in_range(
+    looks: Mapping[str, PodLook], known: Collection[int], source: Pod, target: Pod
+) -> tuple[Cite, ...]:
+    """A connection at such ports of which nobody knows who opened it."""
+    into, out = (_ephemeral(looks, known, a, b) for a, b in ((target, source), (source, target)))
     back = {(c.remote_port, c.local_port) for c in out if c.accepted}
-    unclear = [c for c in into if (c.local_port, c.remote_port) not in back]
+    unclear = [c for c in into if not c.accepted and (c.local_port, c.remote_port) not in back]
     unclear += [c for c in out if not c.accepted]
     return _shown(source, target, unclear, ", but who called is not known")
 
 
 def _between(look: PodLook, here: Pod, there: Pod) -> list[Connection]:
     return [c for c in look.connections if (c.local, c.remote) == (here.ip, there.ip)]
+
+
+def _ephemeral(
+    looks: Mapping[str, PodLook], known: Collection[int], here: Pod, there: Pod
+) -> list[Connection]:
+    first = min(_range_of(looks[here.key])[0], _range_of(looks[there.key])[0])
+    between = _between(looks[here.key], here, there)
+    return [c for c in between if _is_ephemeral(c, first, known)]
 
 
 def _is_ephemeral(one: Connection, first: int, known: Collection[int]) -> bool:

@@ -15,7 +15,13 @@ from distcheck.checks.evidence import (
 from distcheck.checks.facts.bootstrap_ring import Bootstrap, bootstrap_of
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.meeting_points import Listening, listening, meeting_points
-from distcheck.checks.facts.nccl_range import accepted, ephemeral, in_range, why_no_range
+from distcheck.checks.facts.nccl_range import (
+    accepted,
+    accepted_in_range,
+    ephemeral,
+    unclear_in_range,
+    why_no_range,
+)
 from distcheck.checks.facts.network_paths import RANGE, UNUSED, Path, Tried
 from distcheck.checks.facts.pairs import pairs
 from distcheck.checks.facts.small_group import gpus_wanted, only_pod
@@ -122,8 +128,9 @@ def _path(known: _Known, source: Pod, target: Pod) -> Path:
     known_ports = {
         p.port for ip in (source.ip, target.ip) for p in known.listening.get(ip or "", ())
     }
-    ranged = in_range(known.looks, known_ports, source, target)
-    found = (*(t.cite for t in tried if _reached_range(t)), *([made] if made else ()), *ranged)
+    ranged = accepted_in_range(known.looks, known_ports, source, target)
+    sure = (*(t.cite for t in tried if _reached_range(t)), *([made] if made else ()), *ranged)
+    found = sure or unclear_in_range(known.looks, known_ports, source, target)
     called = accepted(known.looks, source, target)
     shown = (*held.values(), *([made] if made else ()), *called)
     if shown or any(t.probe.outcome == "open" for t in tried):
@@ -136,6 +143,7 @@ def _path(known: _Known, source: Pod, target: Pod) -> Path:
         names,
         _why_not(known, source, target),
         found,
+        bool(sure),
         None if known.bootstrap.whole else why_no_range(known.looks, source, target),
     )
 

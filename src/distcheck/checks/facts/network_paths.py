@@ -34,8 +34,9 @@ class Path(Struct, frozen=True):
     """One direction between two pods: what was tried, and connections that are there or were made.
 
     `unproven` names meeting points of `target` that neither shows to be reachable, `reason`
-    says why no more was seen. `in_range` shows that a port of NCCL's range was reached, and
-    `range_reason` says why there is no such; it is None where none has to be.
+    says why no more was seen. `in_range` shows that a port of NCCL's range was reached, `surely`
+    where it also shows that `source` called, and `range_reason` says why there is no
+    such; it is None where none has to be.
     """
 
     source: str
@@ -45,6 +46,7 @@ class Path(Struct, frozen=True):
     unproven: tuple[str, ...] = ()
     reason: str = ""
     in_range: tuple[Cite, ...] = ()
+    in_range_surely: bool = False
     range_reason: str | None = None
 
     @property
