@@ -179,6 +179,13 @@ def test_one_link_that_is_down_where_the_other_node_has_it_up_is_a_warning() -> 
     assert verdict.says == "7 of 8 links of vllm-worker-0 are up: on gpu-1 mlx5_3:1 is DOWN"
 
 
+def test_a_slow_management_link_that_is_down_on_one_node_is_nobodys() -> None:
+    def slow(port: RdmaPort) -> RdmaPort:
+        return structs.replace(port, rate_gbps=25.0) if port.device == "mlx5_3" else port
+
+    assert judged(ports(ports(healthy(), slow), one_down, node="gpu-1")).outcome == "pass"
+
+
 def test_a_link_that_is_down_on_every_node_is_nobodys() -> None:
     assert judged(ports(healthy(), one_down)).outcome == "pass"
 

@@ -40,7 +40,7 @@ def _all_down(pod: PodRdma) -> str:
 
 
 def odd_ones(rdma: RdmaStates) -> Iterator[Fault]:
-    """Links that are down and were asked for by name, or are up on another node of the group."""
+    """Links that are down and were asked for by name, or are up, and fast, on another node."""
     for pod in rdma.pods:
         down = [p for p in pod.ports if p.state not in (None, "ACTIVE") and _expected(rdma, pod, p)]
         if down:
@@ -54,8 +54,14 @@ def _expected(rdma: RdmaStates, pod: PodRdma, port: RdmaPort) -> bool:
     asked = pod.settings.get("NCCL_IB_HCA")
     if asked is not None and is_named(asked.value, port):
         return True
-    others = (x for p in rdma.pods if p.node != pod.node for x in p.active)
+    others = (x for p in rdma.pods if p.node != pod.node for x in _fastest(p))
     return any((x.name, x.link_layer) == (port.name, port.link_layer) for x in others)
+
+
+def _fastest(pod: PodRdma) -> tuple[RdmaPort, ...]:
+    """Its links but for slower ones, which are for other things than ranks' traffic."""
+    best = max((p.rate_gbps or 0.0 for p in pod.active), default=0.0)
+    return tuple(p for p in pod.active if p.rate_gbps is None or p.rate_gbps >= best)
 
 
 def fallen(rdma: RdmaStates) -> Iterator[Fault]:
