@@ -76,7 +76,8 @@ def _way(
     evidence: Evidence, pod: Pod, one: RayletAnswer, seen: RayletAnswers, heads: set[str]
 ) -> WayBack:
     peer = next((p.name for p in evidence.pods if p.key == one.peer), one.peer)
-    what = f"{pod.name} asked {one.service} of {peer} at {one.ip}:{one.port}: {one.outcome}"
+    where = f"{one.ip}:{one.port}"
+    what = f"{pod.name} asked {one.service} of {peer} at {where}: {one.detail or one.outcome}"
     return WayBack(
         pod.name,
         peer,
@@ -86,5 +87,5 @@ def _way(
         one.outcome,
         seen.inside and pod.ip in heads and one.service == _RAYLET,
         seen.inside,
-        Cite(f"{what} {one.detail}".strip(), seen.where, seen.seen_at),
+        Cite(what, seen.where, seen.seen_at),
     )
