@@ -2,7 +2,7 @@
 
 import json
 import threading
-from contextlib import suppress
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from distcheck.lab.model import model_of
 from distcheck.lab.scenario import Engine, Scene
 
 FILE = "engine-http.json"
-_PORT = 8000
+_PORT, _WAIT_SECONDS = 8000, 10.0
 
 
 def write_answers(layout: Layout, member: Member) -> None:
@@ -22,7 +22,9 @@ def write_answers(layout: Layout, member: Member) -> None:
     if engine is None or not layout.world.engine_answers:
         return
     told = {"address": [member.ip, _PORT], "answers": _answers(layout.world, engine)}
-    (member.folder / FILE).write_text(json.dumps(told))
+    unfinished = member.folder / f"{FILE}.part"
+    unfinished.write_text(json.dumps(told))
+    unfinished.rename(member.folder / FILE)
 
 
 def _answers(scene: Scene, engine: Engine) -> dict[str, str]:
@@ -59,11 +61,19 @@ def _metrics(scene: Scene, engine: Engine, copy: int) -> str:
 
 
 def serve_answers(root: Path) -> None:
-    """Answer in a thread of this process, where the node has such a file; else do nothing."""
-    with suppress(FileNotFoundError):
-        told = json.loads((root / FILE).read_text())
-        server = ThreadingHTTPServer(tuple(told["address"]), _handler(told["answers"]))
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    """Answer in a thread of this process, once the node has such a file; it may never have one."""
+    threading.Thread(target=_serve_once_there, args=(root / FILE,), daemon=True).start()
+
+
+def _serve_once_there(file: Path) -> None:
+    """The lab writes a node while its agent starts."""
+    end = time.monotonic() + _WAIT_SECONDS
+    while not file.exists():
+        if time.monotonic() > end:
+            return
+        time.sleep(0.05)
+    told = json.loads(file.read_text())
+    ThreadingHTTPServer(tuple(told["address"]), _handler(told["answers"])).serve_forever()
 
 
 def _handler(answers: dict[str, str]) -> type[BaseHTTPRequestHandler]:
