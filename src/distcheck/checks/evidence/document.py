@@ -49,9 +49,17 @@ class Evidence(Struct, frozen=True, dict=True):
         """Whether an agent looked at `pod`."""
         return (pod.node, pod.key) in self._looks
 
+    def has(self, key: str) -> bool:
+        """Whether the group has a pod of this name (`namespace/name`)."""
+        return key in self._keys
+
     def node(self, name: str) -> NodeLook | None:
         """The look at the node called `name`; None where there is none."""
         return self._nodes.get(name)
+
+    @cached_property
+    def _keys(self) -> frozenset[str]:
+        return frozenset(p.key for p in self.pods)
 
     @cached_property
     def _nodes(self) -> dict[str, NodeLook]:

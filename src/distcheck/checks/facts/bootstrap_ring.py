@@ -17,6 +17,7 @@ _ONE_ROOT = 128
 _OTHERWISE = "NCCL_OOB_NET_ENABLE"
 
 Direction = tuple[str, str]
+_KEPT = "_bootstrap"
 Edge = tuple[SeenRank, SeenRank, str]
 
 
@@ -32,7 +33,7 @@ class Bootstrap(Struct, frozen=True):
 
 
 def bootstrap_of(evidence: Evidence) -> Bootstrap:
-    """What ranks that are complete show.
+    """What ranks that are complete show; found once for each evidence.
 
     They went through the bootstrap's ring, in which each rank connects to the next one and the
     last one to the first; at its root, where rank 0 is, each rank called and was called back
@@ -40,6 +41,13 @@ def bootstrap_of(evidence: Evidence) -> Bootstrap:
     each sent the other its half of the connection (transport.cc, `ncclTransportP2pSetup`).
     Nothing is shown where NCCL_OOB_NET_ENABLE takes the ring away from TCP.
     """
+    kept = evidence.__dict__.get(_KEPT)
+    if not isinstance(kept, Bootstrap):
+        kept = evidence.__dict__[_KEPT] = _bootstrap(evidence)
+    return kept
+
+
+def _bootstrap(evidence: Evidence) -> Bootstrap:
     homes, log = _homes(evidence), group_of(evidence).log
     if any(e.name == _OTHERWISE and e.value != "0" for e in log.echoes):
         return Bootstrap({})

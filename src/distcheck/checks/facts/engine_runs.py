@@ -111,9 +111,8 @@ def _others(evidence: Evidence, pod: Pod) -> Iterator[Tenant]:
     if node is None or not isinstance(node.gpus, Gpus) or not pod.gpus:
         return
     mine = visible_gpus(evidence, pod, node.gpus)
-    group = {p.key for p in evidence.pods}
     for one in node.gpus.processes:
         held = one.memory_used or 0
         whose = one.pod or ("the node itself" if one.owner == "node" else None)
-        if one.uuid in mine and whose is not None and whose not in group and held > _CONTEXT:
+        if one.uuid in mine and whose is not None and not evidence.has(whose) and held > _CONTEXT:
             yield Tenant(one.uuid, one.pid, whose, held / GIB, node.node)

@@ -59,11 +59,12 @@ class GpuLinks(Fact, frozen=True, kw_only=True):
     def fold(cls, evidence: Evidence) -> Self:
         """From NVML's pairs of GPUs that are the group's own."""
         own = folded(OwnGpus, evidence)
-        gpus = own.gpus if isinstance(own, OwnGpus) else ()
+        names: dict[str, set[str]] = {}
+        for gpu in own.gpus if isinstance(own, OwnGpus) else ():
+            names.setdefault(gpu.node, set()).add(gpu.state.uuid)
         found: dict[str, NodeLinks] = {}
         for node in evidence.nodes:
-            names = {g.state.uuid for g in gpus if g.node == node.node}
-            links = _links(node.node, node.health, names)
+            links = _links(node.node, node.health, names.get(node.node, set()))
             if links is not None:
                 found[node.node] = links
         return cls(by_node=found, homes=group_of(evidence).nodes)

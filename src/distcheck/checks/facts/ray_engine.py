@@ -1,6 +1,7 @@
 """The placement groups that the engine asked Ray for, among all of its cluster."""
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 
 from distcheck.checks.evidence import Cite, Evidence, Missing, RayCluster
 from distcheck.checks.evidence.ray import PlacementGroup, RayActor
@@ -12,7 +13,7 @@ API = "PlacementGroupInfoGcsService/GetAllPlacementGroup"
 _STARTING = ("PENDING_CREATION", "DEPENDENCIES_UNREADY", "RESTARTING")
 
 
-class EngineGroups(Fact, frozen=True, kw_only=True):
+class EngineGroups(Fact, frozen=True, kw_only=True, dict=True):
     """The engine's placement groups, and what else of its cluster holds GPUs.
 
     `own` are live groups with GPUs that touch a pod of ours, or that nothing ties to another's
@@ -54,10 +55,12 @@ class EngineGroups(Fact, frozen=True, kw_only=True):
 
     def node_name(self, node_id: str) -> str:
         """The pod, host or address of a node of Ray, by its id."""
-        for member in self.membership.members:
-            if any(row.id == node_id for row in (*member.rows, *member.dead)):
-                return member.name
-        return f"node {node_id[:12]}"
+        return self._names.get(node_id) or f"node {node_id[:12]}"
+
+    @cached_property
+    def _names(self) -> dict[str, str]:
+        every = ((r.id, m.name) for m in self.membership.members for r in (*m.rows, *m.dead))
+        return dict(every)
 
     def cite(self, group: PlacementGroup) -> Cite:
         """What GCS says of one group."""

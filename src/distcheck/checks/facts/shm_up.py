@@ -4,6 +4,8 @@ from distcheck.checks.evidence import EngineHttp, Evidence, Missing, NcclLog, Po
 from distcheck.checks.facts.nccl_group import hosts_of
 from distcheck.checks.facts.sharding_process import has_engine
 
+_KEPT = "_engines_serve"
+
 
 def is_up(pod: Pod, log: NcclLog, ranks: int) -> bool:
     """Whether each of its ranks has completed a communicator, and none has one it has not."""
@@ -17,6 +19,13 @@ def is_up(pod: Pod, log: NcclLog, ranks: int) -> bool:
 
 def serves(evidence: Evidence) -> bool:
     """Whether every engine of the group answers over HTTP, which it does once its ranks are up."""
+    kept = evidence.__dict__.get(_KEPT)
+    if not isinstance(kept, bool):
+        kept = evidence.__dict__[_KEPT] = _serve(evidence)
+    return kept
+
+
+def _serve(evidence: Evidence) -> bool:
     engines = [evidence.look(p) for p in evidence.pods if has_engine(evidence, p)]
     return bool(engines) and all(_answers(look.engine_http) for look in engines)
 

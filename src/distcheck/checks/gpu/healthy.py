@@ -1,5 +1,6 @@
 """GPU001."""
 
+from collections import Counter
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -111,8 +112,9 @@ def _fine(own: OwnGpus) -> Verdict:
     kinds = names(dict.fromkeys(g.state.name for g in own.gpus if g.state.name))
     says = f"{counted(len(own.gpus), 'GPU')} ({kinds}) without errors{_advice(own)}"
     nodes = {g.node: g for g in own.gpus}
+    many = Counter(g.node for g in own.gpus)
     cites = [
-        Cite(f"{sum(g.node == n for g in own.gpus)} GPUs without errors", f"NVML on {n}", g.seen_at)
+        Cite(f"{counted(many[n], 'GPU')} without errors", f"NVML on {n}", g.seen_at)
         for n, g in nodes.items()
     ]
     return passed(says, cites, dict.fromkeys(g.pod for g in own.gpus))
