@@ -39,6 +39,13 @@ def test_an_alias_to_another_name_is_not_followed() -> None:
     assert by_specs("svc", "llm", Services((alias,), "")).result == "unknown"
 
 
+def test_a_service_whose_endpoints_were_not_read_leads_to_nobody_knows_whom() -> None:
+    virtual = ServiceSeen("svc", "llm", cluster_ips=("10.96.0.7",))
+    assert by_specs("svc", "llm", Services((virtual,), "")).result == "no_endpoints"
+    unread = Services((virtual,), "", unasked=("EndpointSlices could not be listed: 403",))
+    assert by_specs("svc", "llm", unread).result == "unknown"
+
+
 def test_names_that_lead_to_one_pod_are_told_by_its_hostname_first() -> None:
     both = ServiceSeen("all", "llm", addresses=("10.0.0.2", "10.0.0.3"))
     one = ServiceSeen("one", "llm", addresses=("10.0.0.2",))

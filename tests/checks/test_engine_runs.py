@@ -178,10 +178,27 @@ def test_where_nccl_names_the_cause_the_engine_points_to_it() -> None:
     assert report.summary.startswith("NCCL004")
 
 
-def _failed_in_nccl() -> Evidence:
-    said = failure("nccl", "RuntimeError: NCCL error: unhandled system error")
+@pytest.mark.parametrize("cause", ["out_of_memory", "kv_too_small", "process_crashed"])
+def test_an_engines_own_end_is_told_before_the_nccl_of_its_peers(cause: str) -> None:
+    """A peer that died is why NCCL was refused, and the peer that waited for it ended later."""
+    evidence = _failed_in_nccl(own=failure(cause, "its own words"))
+    report = judge(evidence, (no_failure, engine_runs)).report
+    assert report.summary.startswith("GROUP003: the engine of vllm-worker-0 ended")
+    assert [(f.id, f.cause) for f in report.checks][1] == ("GROUP003", cause)
+
+
+@pytest.mark.parametrize("cause", ["collective_timeout", "worker_died", "exception"])
+def test_an_end_that_may_follow_from_nccl_is_told_after_it(cause: str) -> None:
+    """Its words do not say what was first."""
+    report = judge(_failed_in_nccl(cause), (no_failure, engine_runs)).report
+    assert report.summary.startswith("NCCL004")
+
+
+def _failed_in_nccl(ends: str = "nccl", own: EngineFailure | None = None) -> Evidence:
+    waited = failure(ends, "RuntimeError: NCCL error: unhandled system error")
 
     def change(look: PodLook) -> PodLook:
+        said = waited if own is None or look.pod.endswith("head-0") else own
         nccl = look.nccl
         assert isinstance(nccl, NcclLog)
         host = nccl.communicators[0].ranks[0].host

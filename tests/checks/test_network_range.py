@@ -205,3 +205,11 @@ def test_a_service_without_a_ready_pod_is_told_apart_from_a_firewall() -> None:
     assert verdict.says.startswith("vllm-worker-0 is sent to Service vllm-head (10.96.0.12)")
     assert judged(_sent_to("10.96.0.12", ready=("10.0.0.2",))).outcome == "pass"
     assert judged(_sent_to("10.0.0.2")).outcome == "pass"
+
+
+def test_a_service_whose_endpoints_were_not_read_is_not_empty() -> None:
+    evidence = _sent_to("10.96.0.12")
+    assert isinstance(evidence.services, Services)
+    unasked = structs.replace(evidence.services, unasked=("EndpointSlices: 403",))
+    verdict = judged(structs.replace(evidence, services=unasked))
+    assert (verdict.outcome, verdict.cause) == ("pass", None)

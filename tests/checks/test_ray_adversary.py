@@ -28,6 +28,7 @@ from distcheck.checks.evidence import (
     Missing,
     PodLook,
     Process,
+    Processes,
     VllmLog,
 )
 from distcheck.checks.evidence.vllm import RankLine
@@ -94,6 +95,24 @@ def _first_look(evidence: Evidence, **parts: object) -> Evidence:
 def test_processes_that_are_no_engine_do_not_show_a_group_without_ray() -> None:
     assert outcomes(with_processes(SERVE)) == [SKIPPED, SKIPPED]
     assert outcomes(with_processes(Process(7, "bash"))) == [UNKNOWN, UNKNOWN]
+
+
+def _idle_worker(executor: str | None, *processes: Process) -> Evidence:
+    """The head serves; the worker's processes are these."""
+    evidence = with_processes(SERVE, executor=executor)
+    head, worker = evidence.nodes
+    look = replace(worker.pods[0], processes=Processes(processes, seen_at=NOW))
+    return replace(evidence, nodes=(head, replace(worker, pods=(look,))))
+
+
+def test_a_pod_that_does_nothing_yet_is_none_of_ray_where_the_engine_needs_none() -> None:
+    shell = Process(1, "sh", argv=("/bin/sh", "-c", "sleep 5"))
+    assert outcomes(_idle_worker("mp", shell)) == [SKIPPED, SKIPPED]
+    assert outcomes(_idle_worker(None, shell)) == [UNKNOWN, UNKNOWN]
+    assert outcomes(_idle_worker("mp")) == [SKIPPED, SKIPPED]
+    assert outcomes(_idle_worker("mp", Process(1, "raylet"))) == [UNKNOWN, UNKNOWN]
+    nobody = with_processes(shell, executor="mp")
+    assert outcomes(nobody) == [UNKNOWN, UNKNOWN]
 
 
 def test_a_process_on_a_gpu_shows_that_ranks_run() -> None:

@@ -101,6 +101,21 @@ def test_half_of_the_gpus_sends_to_the_log_of_the_pod_where_nothing_runs() -> No
         assert "with TP=16" in (verdict.remedy or "")
 
 
+def test_a_rank_that_ended_is_not_mended_by_the_layout_that_already_runs() -> None:
+    evidence = evidence_of(ONE)
+    gpus = gpus_of(evidence, 1)
+    gone = gpus.processes[4]
+    devices = (replace(d, memory_used=0) if d.uuid == gone.uuid else d for d in gpus.devices)
+    left = (p for p in gpus.processes if p.pid != gone.pid)
+    seen = replace(gpus, devices=tuple(devices), processes=tuple(left))
+    verdict = one_rank_a_gpu.judge_evidence(with_node(evidence, 1, gpus=seen))
+    assert (verdict.outcome, verdict.cause) == ("fail", "gpu_unused")
+    remedy = verdict.remedy or ""
+    assert remedy.startswith("The engine runs with TP=16: ranks of vllm-1 ended or never started.")
+    assert "start the whole group again" in remedy
+    assert "Then start the engine" not in remedy
+
+
 def crowded(each_gib: float, count: int, pod: str | None = "lab/notebook-0") -> Evidence:
     evidence = evidence_of(ONE)
     mine = gpus_of(evidence, 0).processes

@@ -10,6 +10,7 @@ from distcheck.checks.evidence import Cite, Conflict, Evidence, Intent, Missing
 from distcheck.checks.evidence.group import Role
 from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.group_map import GroupMap
+from distcheck.checks.knowledge.engine_remedies import MAY_FOLLOW
 from distcheck.checks.verdict import Outcome, Verdict, unknown, worst
 
 REPORT_SCHEMA = "distcheck.report/v1"
@@ -166,7 +167,9 @@ _CAUSE_ORDER = (
 )
 """How ids begin, roots first: NCCL004 has a failure's own line, NCCL001 what came of it.
 
-A rank that is gone (NCCL006) leaves its GPU unused (SHARD004)."""
+A rank that is gone (NCCL006) leaves its GPU unused (SHARD004). Where an engine ended of its own
+(GROUP003), its peers' NCCL failed after it (NCCL004).
+"""
 
 
 _TOLD_BETTER = {"group_too_small": "GROUP002", "workers_short": "NCCL006"}
@@ -179,7 +182,9 @@ def by_cause(findings: Iterable[Finding]) -> list[Finding]:
 
 
 def _depth(finding: Finding) -> int:
-    name = _TOLD_BETTER.get(finding.cause or "", finding.id)
+    cause = finding.cause or ""
+    ended_alone = finding.id == "GROUP003" and cause and cause not in MAY_FOLLOW
+    name = "GROUP002" if ended_alone else _TOLD_BETTER.get(cause, finding.id)
     known = (n for n, start in enumerate(_CAUSE_ORDER) if name.startswith(start))
     return next(known, len(_CAUSE_ORDER))
 

@@ -7,7 +7,7 @@ from distcheck.checks.check import check
 from distcheck.checks.evidence import Missing
 from distcheck.checks.facts.engine_runs import EndedEngine, EngineRuns
 from distcheck.checks.facts.nccl_failures import Failures
-from distcheck.checks.knowledge.engine_remedies import ENGINE, NOT_AN_END
+from distcheck.checks.knowledge.engine_remedies import ENGINE, MAY_FOLLOW, NOT_AN_END
 from distcheck.checks.knowledge.names import names
 from distcheck.checks.verdict import Verdict, failed, passed, unknown
 
@@ -32,7 +32,7 @@ def engine_runs(engine: EngineRuns, nccl: Failures | Missing) -> Verdict:
     Remedy:
         Read the first exception in the named pod's log: what comes after it follows from it.
     """
-    now = [e for e in engine.ended if not e.again]
+    now = sorted((e for e in engine.ended if not e.again), key=_may_follow)
     if now:
         known = isinstance(nccl, Failures) and nccl.first is not None
         return _ended(engine, now, nccl_known=known)
@@ -59,6 +59,10 @@ def _ended(engine: EngineRuns, ended: Sequence[EndedEngine], *, nccl_known: bool
     remedy = _BY_NCCL if follows else first.cause.remedy
     says += " (NCCL004 has the cause)" if follows else ""
     return failed(says, first.cause.id, cites, [e.pod for e in ended], remedy)
+
+
+def _may_follow(one: EndedEngine) -> bool:
+    return one.cause.id in MAY_FOLLOW
 
 
 def _of(ended: Sequence[EndedEngine]) -> str:

@@ -34,13 +34,15 @@ def without_ray(evidence: Evidence) -> tuple[Cite, ...]:
     """What shows that no pod runs Ray; nothing where that is not shown of every pod.
 
     Every pod must show its engine or ranks, and no trace of Ray; and no agent may have
-    failed to ask a GCS that it found.
+    failed to ask a GCS that it found. Where an engine runs whose executor is vLLM's own
+    processes, another pod may show that it runs something else, or nothing yet.
     """
     if not evidence.pods or "ray" in (evidence.intent.executor or ""):
         return ()
     if any(_may_have_ray(n.ray) for n in evidence.nodes):
         return ()
-    cites = [_none_of_ray(evidence, pod) for pod in evidence.pods]
+    own = evidence.intent.executor == "mp" and any(_works(evidence, p) for p in evidence.pods)
+    cites = [_none_of_ray(evidence, pod, idle=own) for pod in evidence.pods]
     found = tuple(c for c in cites if c is not None)
     return found if len(found) == len(evidence.pods) else ()
 
@@ -50,16 +52,25 @@ def _may_have_ray(answer: object) -> bool:
     return not (isinstance(answer, Missing) and answer.reason.startswith(_NO_GCS))
 
 
-def _none_of_ray(evidence: Evidence, pod: Pod) -> Cite | None:
+def _works(evidence: Evidence, pod: Pod) -> bool:
+    seen = evidence.look(pod).processes
+    engines = isinstance(seen, Processes) and any(_is_engine(p) for p in seen.processes)
+    return engines or bool(_titles_on_gpus(evidence, pod))
+
+
+def _none_of_ray(evidence: Evidence, pod: Pod, *, idle: bool) -> Cite | None:
+    """What shows it; `idle`: no engine needs to run in it, but it has to have been looked at."""
     look = evidence.look(pod)
     seen = look.processes
     if not isinstance(seen, Processes) or any(_is_ray(p) for p in seen.processes):
         return None
-    on_gpu = _titles_on_gpus(evidence, pod)
-    works = any(_is_engine(p) for p in seen.processes) or bool(on_gpu)
-    if not works or any(t.startswith("ray::") for t in on_gpu) or _logs_name_ray(look):
+    if not (idle or _works(evidence, pod)):
+        return None
+    if _logs_name_ray(look) or any(t.startswith("ray::") for t in _titles_on_gpus(evidence, pod)):
         return None
     what = f"none of the {len(seen.processes)} processes seen in {pod.name} is Ray's"
+    if not seen.processes:
+        what = f"no process of Ray or of an engine runs in {pod.name}"
     return Cite(what, f"/proc of {pod.name}", seen.seen_at)
 
 

@@ -22,6 +22,13 @@ class OtherServers(Struct, frozen=True):
     gaps: tuple[str, ...] = ()
 
 
+def runs_as_asked(evidence: Evidence) -> bool:
+    """Whether a server that runs has the TP and PP that are asked for, and none has others."""
+    asked = evidence.intent.tp or 1, evidence.intent.pp or 1
+    seen = {_degrees(evidence.look(p).arguments) for p in evidence.pods}
+    return seen - {None} == {asked}
+
+
 def running_otherwise(evidence: Evidence) -> OtherServers:
     """What servers that run now were asked for instead; a degree that one does not name is 1."""
     asked = evidence.intent.tp or 1, evidence.intent.pp or 1

@@ -26,10 +26,12 @@ class ServiceEnds(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def fold(cls, evidence: Evidence) -> "ServiceEnds | Missing":
-        """Missing where Services were not listed."""
+        """Missing where Services were not listed, or what is behind them was not."""
         seen = evidence.services
         if isinstance(seen, Missing):
             return seen
+        if seen.unasked:
+            return Missing("; ".join(seen.unasked))
         return cls(dead=tuple(_dead(evidence, seen)))
 
 

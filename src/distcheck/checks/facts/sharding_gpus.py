@@ -8,6 +8,7 @@ from msgspec import Struct
 from distcheck.checks.evidence import Cite, Evidence, GpuProcess, Gpus, Missing, Pod, Processes
 from distcheck.checks.facts.allocation import gpu_count, left_over, was_given
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.running_layout import runs_as_asked
 from distcheck.checks.facts.sharding_process import RANK_TITLES, gpu_processes, unlisted
 from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.knowledge.weights import GIB
@@ -56,7 +57,10 @@ class Tenant(Struct, frozen=True):
 
 
 class RanksOnGpus(Fact, frozen=True, kw_only=True):
-    """Every rank that NVML shows; `unused` has the GPUs that each pod has and no rank is on."""
+    """Every rank that NVML shows; `unused` has the GPUs that each pod has and no rank is on.
+
+    `as_asked`: the server runs with the layout that is asked for, so that ranks are missing.
+    """
 
     ranks: tuple[RankOnGpu, ...]
     tenants: tuple[Tenant, ...]
@@ -64,6 +68,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
     unused: dict[str, int]
     asked: int | None = None
     layout: str = ""
+    as_asked: bool = False
 
     @property
     def doubled(self) -> dict[str, tuple[RankOnGpu, ...]]:
@@ -106,6 +111,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
             unused=unused,
             asked=evidence.intent.gpus,
             layout=_layout(evidence),
+            as_asked=runs_as_asked(evidence),
             gaps=tuple(gaps),
         )
 

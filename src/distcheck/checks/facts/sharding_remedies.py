@@ -54,6 +54,16 @@ def idle(group: GroupPods, pods: Iterable[str], wanted: object) -> str:
     )
 
 
+def ended(group: GroupPods, pods: Iterable[str], runs: object) -> str:
+    """For GPUs whose ranks have ended, or never started, in an engine of the right layout."""
+    pod = next(iter(pods))
+    return (
+        f"The engine runs with {runs}: ranks of {pod} ended or never started."
+        f" {group.last_lines(pod)} tells why. Then start the whole group again: a rank does not"
+        " come back alone."
+    )
+
+
 def other_layout(group: GroupPods, pods: Iterable[str], wanted: object) -> str:
     """For an engine that cuts the model otherwise."""
     every = tuple(dict.fromkeys(pods))

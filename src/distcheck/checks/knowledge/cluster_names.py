@@ -84,7 +84,8 @@ def _read(one: Meaning, seen: Services) -> ByName:
     service = next((s for s in seen.services if s.name == one.service), None)
     if service is None:
         return ByName("unknown" if seen.unasked else "no_service", meaning=one)
-    if service.external_name or (seen.unasked and not (service.cluster_ips and not one.host)):
+    known = service.cluster_ips and service.addresses and not one.host
+    if service.external_name or (seen.unasked and not known):
         return ByName("unknown", service=service, meaning=one)
     return _of_host(service, one) if one.host else _of_service(service, one)
 

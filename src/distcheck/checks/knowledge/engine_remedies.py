@@ -156,6 +156,9 @@ NOT_AN_END = frozenset({"waiting_for_gpus", "ray_not_found", "worker_hangs", "wa
 FOLLOWS = frozenset({"nccl", "collective_timeout", "ray_channel_timeout", "engine_cores_missing"})
 """Failures of one that waited for another: true, and seldom the first."""
 
+MAY_FOLLOW = FOLLOWS | GENERIC | NOT_AN_END | {"exception"}
+"""Failures that another pod's, or NCCL's, may be behind; every other is an engine's own."""
+
 UNSEEN = "the error itself is not in this log"
 
 

@@ -63,7 +63,8 @@ def _judged(seen: RanksOnGpus, given: GpusGiven | Missing, group: GroupPods) -> 
         says = f"{busy} of {counted(seen.gpus, 'GPU')} used: no rank is on {where}"
         used = {r.uuid for r in seen.ranks}
         idle = () if isinstance(given, Missing) else given.unused(used, seen.unused)
-        remedy = remedies.idle(group, seen.unused, seen.layout)
+        advise = remedies.ended if seen.as_asked else remedies.idle
+        remedy = advise(group, seen.unused, seen.layout)
         return failed(says, "gpu_unused", (*cites, *(g.cite for g in idle)), seen.unused, remedy)
     if seen.tenants:
         return _shared(seen.tenants)
