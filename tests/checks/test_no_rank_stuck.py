@@ -381,8 +381,8 @@ def test_ranks_that_set_out_long_ago_and_never_met_wait() -> None:
     assert ended(found) == ("fail", "rendezvous_waits")
     assert found.says == (
         "8 of 16 ranks set out to meet 10 min ago and have not met; nothing is seen of rank 8 to"
-        " 15 (vllm-worker-0 has none); no connection from vllm-worker-0 to the meeting port 41000"
-        " is open"
+        " 15 (vllm-worker-0 has none); vllm-worker-0 has no connection to the rendezvous port 41000"
+        " of vllm-head-0"
     )
 
 

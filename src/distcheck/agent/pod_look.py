@@ -132,6 +132,9 @@ class PodLooker:
             "names": self._start("names", lambda: self._names(main), times=2),
             "raylets": self._raylets(main, targets),
             "model": self._start("model", lambda: self._serving.model(main)),
+            "listening": self._start(
+                "listening", lambda: sockets.listening(self._proc, main.pid, self._here.now)
+            ),
             "ras": self._start("ras", lambda: self._ras(main), times=_WAITS_FOR_RAS),
             "ray_local": self._start("ray_local", self._ray_local),
             **self._of_kernel(),

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from msgspec import structs
 
-from distcheck.checks.evidence import Connection
+from distcheck.checks.evidence import Connection, ListeningPort, ListeningPorts
 
 _ESTABLISHED, _LISTENS = "01", "0A"
 _LAST_PORT = 65_535
 _MAX_ROWS = 65_536
 _MAX_KEPT = 4096
+_MAX_PORTS = 1024
 _EVERYWHERE = frozenset(("127.0.0.1", "::1"))
 
 
@@ -52,6 +53,17 @@ def listeners(proc: str, pid: int) -> tuple[tuple[str, int], ...]:
     """
     found = (listener_of(row) for row in _rows(Path(proc) / str(pid) / "net"))
     return tuple(dict.fromkeys(islice((one for one in found if one), _MAX_KEPT)))
+
+
+def listening(proc: str, pid: int, now: str) -> ListeningPorts:
+    """The same, as evidence: at most 1,024, each once.
+
+    Raises:
+        OSError: the process is gone.
+    """
+    found = sorted(ListeningPort(port, address) for address, port in listeners(proc, pid))
+    source = f"{proc}/{pid}/net/tcp and tcp6"
+    return ListeningPorts(tuple(found[:_MAX_PORTS]), source, now, len(found[_MAX_PORTS:]))
 
 
 def own_addresses(proc: str, pid: int) -> frozenset[str]:

@@ -89,6 +89,25 @@ class Connection(Struct, frozen=True, omit_defaults=True):
     accepted: bool = False
 
 
+class ListeningPort(Struct, frozen=True, order=True):
+    """A TCP port of a pod's namespace that waits for connections; `0.0.0.0` or `::` is anywhere."""
+
+    port: int
+    address: str
+
+
+class ListeningPorts(Seen, frozen=True, tag="listening-ports"):
+    """All of one pod's, in order. `dropped` counts those beyond what is kept.
+
+    Where they are seen, the pod's connections were read too.
+    """
+
+    ports: tuple[ListeningPort, ...]
+    source: str
+    seen_at: str | None = None
+    dropped: int = 0
+
+
 class ModelConfig(Seen, frozen=True, tag="model-config"):
     """The model's `config.json` and the size of its checkpoint, as the container has them.
 
@@ -151,6 +170,7 @@ class PodLook(Struct, frozen=True):
     ray_local: RayLocal | Missing = Missing("what of Ray runs in it was not looked at")
     ray_log: RayLog | Missing = Missing("no log was read for what Ray says of its start")
     raylets: RayletAnswers | Missing = Missing("no raylet was asked from it")
+    listening: ListeningPorts | Missing = Missing("the ports that it listens on were not read")
 
     @classmethod
     def unseen(cls, pod: str, reason: str) -> "PodLook":

@@ -1,40 +1,26 @@
 """What shows without RAS that a rank is missing, or that all wait for one."""
 
-import re
 from collections.abc import Iterator
 from typing import Self
 
-from msgspec import Struct
-
-from distcheck.checks.evidence import Cite, EngineHttp, Evidence, Missing, Pod, VllmLog
+from distcheck.checks.evidence import Cite, Evidence, Missing, Pod, VllmLog
 from distcheck.checks.evidence.vllm import EngineFailure
-from distcheck.checks.facts.age import is_before, last_write, seconds
-from distcheck.checks.facts.engine_lines import weights_by_pod
+from distcheck.checks.facts.age import is_before, last_write
 from distcheck.checks.facts.engine_worlds import EngineWorld, EngineWorlds
 from distcheck.checks.facts.fact import Fact, folded
-from distcheck.checks.facts.meeting_port import absent_from_meeting
+from distcheck.checks.facts.hang_sign import LONG, Sign, age, minutes
+from distcheck.checks.facts.meeting_port import Calls, at_by_lines, calls, said
+from distcheck.checks.facts.meeting_signs import meeting_signs
 from distcheck.checks.facts.nccl_cites import failure_cite
 from distcheck.checks.facts.nccl_group import group_of
 from distcheck.checks.facts.nccl_present import present
+from distcheck.checks.facts.past_meeting import has_started, is_past_meeting
 from distcheck.checks.facts.rank_titles import engine_gone, ranks_gone, unplaced
 from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.names import names
 from distcheck.checks.knowledge.rank_ranges import gaps, spans
 
-LONG = 300
-"""Seconds after which ranks that have not met are waiting in vain: a meeting takes some."""
-_OLD = re.compile(r"v?0\.[0-7]\.")
-"""vLLM 0.8 and newer tell each rank its place (`is assigned as`) once all have met."""
 _TIMEOUTS = ("collective_timeout", "ray_channel_timeout")
-
-
-class Sign(Struct, frozen=True):
-    """One proof that ranks are missing or wait: a cause, and what it rests on."""
-
-    cause: str
-    says: str
-    cites: tuple[Cite, ...]
-    subjects: tuple[str, ...] = ()
 
 
 class HangSigns(Fact, frozen=True, kw_only=True):
@@ -50,27 +36,10 @@ class HangSigns(Fact, frozen=True, kw_only=True):
     def fold(cls, evidence: Evidence) -> Self:
         """From titles of processes, the engine's lines and NCCL's, with their times."""
         serves = has_started(evidence)
-        steps = (_dead_engines, _gone_ranks, _timeouts, _meeting, _untitled)
+        steps = (_dead_engines, _gone_ranks, _timeouts, _meeting, meeting_signs, _untitled)
         found = [sign for step in steps for sign in step(evidence)]
+        found.sort(key=lambda sign: not sign.sure)
         return cls(signs=tuple(found), started=serves)
-
-
-def has_started(evidence: Evidence) -> bool:
-    """Whether any engine of the group is past its start."""
-    looks = [evidence.look(p) for p in evidence.pods]
-    said = any(isinstance(x.vllm, VllmLog) and x.vllm.started for x in looks)
-    return said or any(isinstance(x.engine_http, EngineHttp) for x in looks)
-
-
-def minutes(age: int) -> str:
-    """`5 min`, `2 h`."""
-    return f"{age // 60} min" if age < 7200 else f"{age // 3600} h"
-
-
-def age(evidence: Evidence, stamp: str | None) -> int | None:
-    """Seconds from `stamp` to the evidence."""
-    then, now = seconds(stamp), seconds(evidence.observed_at)
-    return None if then is None or now is None else now - then
 
 
 def _dead_engines(evidence: Evidence) -> Iterator[Sign]:
@@ -138,7 +107,7 @@ def _is_past(pod: Pod, failure: EngineFailure) -> bool:
 def _meeting(evidence: Evidence) -> Iterator[Sign]:
     """Ranks that set out to meet, long ago, and have not been told their places since."""
     worlds = folded(EngineWorlds, evidence)
-    if isinstance(worlds, Missing) or _is_further(evidence):
+    if isinstance(worlds, Missing) or is_past_meeting(evidence):
         return
     written = _written(evidence)
     for world in worlds.worlds:
@@ -155,24 +124,6 @@ def _written(evidence: Evidence) -> dict[str, str]:
     return {f: at for log in logs if isinstance(log, VllmLog) for f, at in log.written.items()}
 
 
-def _is_further(evidence: Evidence) -> bool:
-    """Whether ranks are past their meeting, a release may be that does not say so, or they failed.
-
-    Ranks that failed do not wait in silence: other checks tell of what the log says.
-    """
-    logs = [x for p in evidence.pods if isinstance(x := evidence.look(p).vllm, VllmLog)]
-    if any(_OLD.match(x.version or "") or any(f.fatal for f in x.failures) for x in logs):
-        return True
-    if any(f.fatal for f in present(evidence, group_of(evidence).log.failures)):
-        return True
-    cached = any(x.kv_cache is not None for x in logs)
-    complete = any(
-        r.state == "complete" for c in group_of(evidence).log.communicators for r in c.ranks
-    )
-    weighed = any(weights_by_pod(evidence).values())
-    return cached or complete or weighed or has_started(evidence)
-
-
 def _waits(evidence: Evidence, world: EngineWorld, seconds_ago: int) -> Sign:
     cites = tuple({r.pod: r.cite for r in reversed(world.ranks)}.values())
     spoke = {pod.name for pod, log in group_of(evidence).logs if log.lines}
@@ -186,10 +137,12 @@ def _waits(evidence: Evidence, world: EngineWorld, seconds_ago: int) -> Sign:
     nobody = f"; nothing is seen of rank {unseen}" if unseen else ""
     where = f" ({names(idle)} has none)" if idle and unseen else ""
     says = f"{there} set out to meet {minutes(seconds_ago)} ago and have not met{nobody}{where}"
-    port, absent = absent_from_meeting(evidence)
-    if absent:
-        says += f"; no connection from {names(absent)} to the meeting port {port} is open"
-    return Sign("rendezvous_waits", says, cites, idle or absent or world.pods)
+    at = at_by_lines(evidence)
+    found = Calls(None, ()) if at is None else calls(evidence, at)
+    if at is not None and (shows := said(at, found)):
+        says += f"; {shows}"
+        cites = (*cites, *found.cites)
+    return Sign("rendezvous_waits", says, cites, idle or found.absent or world.pods)
 
 
 def _untitled(evidence: Evidence) -> Iterator[Sign]:

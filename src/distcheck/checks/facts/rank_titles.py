@@ -40,6 +40,11 @@ def unplaced(evidence: Evidence) -> list[tuple[Pod, Process]]:
     return [(pod, p) for pod in evidence.pods for p in _titled(evidence, pod) if p.title == _BARE]
 
 
+def is_placed(title: str) -> bool:
+    """Whether it is a worker that was told its place."""
+    return _PLACED.match(title) is not None
+
+
 def ranks_gone(evidence: Evidence) -> Lost | None:
     """The ranks that have gone: one that has its place shows that all were there.
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.facts import ras_motion as motion
+from distcheck.checks.facts.hang_sign import Sign
 from distcheck.checks.facts.hang_signs import HangSigns
 from distcheck.checks.facts.ras_view import Communicator, Named, RasView
 from distcheck.checks.facts.small_group import SmallGroup
@@ -65,12 +66,19 @@ def no_rank_stuck(ras: RasView | Missing, signs: HangSigns, small: SmallGroup) -
         if found is not None:
             return found
     for sign in signs.signs[:1]:
-        return _fail(sign.cause, sign.says, sign.cites, sign.subjects)
+        return _signed(sign)
     if small.lone:
         return skipped(small.no_communicator, small.lone)
     if isinstance(ras, Missing):
         return unknown(f"no sign of a hang, and RAS was not seen: {ras.reason}")
     return _undecided(ras) or _pass(ras)
+
+
+def _signed(sign: Sign) -> Verdict:
+    if sign.sure:
+        return _fail(sign.cause, sign.says, sign.cites, sign.subjects)
+    subjects = dict.fromkeys(sign.subjects)
+    return warned(sign.says, sign.cause, sign.cites, subjects, _REMEDIES[sign.cause])
 
 
 def _fail(cause: str, says: str, cites: Iterable[Cite], subjects: Iterable[str] = ()) -> Verdict:

@@ -27,7 +27,15 @@ from distcheck.agent.redact import one_line
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
 from distcheck.agent.written import dated
-from distcheck.checks.evidence import Connection, Missing, Pod, Processes, Seen, ShmMount
+from distcheck.checks.evidence import (
+    Connection,
+    ListeningPorts,
+    Missing,
+    Pod,
+    Processes,
+    Seen,
+    ShmMount,
+)
 from distcheck.checks.evidence.nccl import Mark
 from distcheck.checks.evidence.ray import RayLocal
 from distcheck.checks.knowledge.nccl_failures import EARLIER_JOBS
@@ -38,6 +46,17 @@ _MAX_PROCESSES = 512
 _MAX_MOUNTINFO = 1 << 20
 _MAX_TOLD = 16
 _RAY = ("raylet", "gcs_server")
+_OF_PROCESSES = (
+    "processes",
+    "shm",
+    "rdma",
+    "model",
+    "arguments",
+    "draft",
+    "ray_local",
+    "listening",
+)
+"""Fields of a look at a pod that need a process of it."""
 
 
 class Inside(Struct, frozen=True):
@@ -97,8 +116,7 @@ class CopyReading:
         """Fields of `PodLook`, but for logs, and for what is asked through a port-forward."""
         if not self._tasks:
             gone = Missing(f"{self._where}: no process is to be seen in the container")
-            whole = ("processes", "shm", "rdma", "model", "arguments", "draft", "ray_local")
-            return dict.fromkeys(whole, gone)
+            return dict.fromkeys(_OF_PROCESSES, gone)
         main, name = self._tasks[0], self._pod.name
         none = Missing(f"no command line in {name} asks for a draft model")
         serving = self._serving
@@ -108,6 +126,7 @@ class CopyReading:
             "rdma": self._part(lambda: access_of(self._copy, main.pid, self._now)),
             "model": self._part(lambda: serving.model(main)),
             "ray_local": self._part(self._ray_local),
+            "listening": self._part(lambda: self._listening(main.pid)),
             "arguments": Missing(f"no vLLM server's command line is in {name}"),
             "draft": Missing(f"no vLLM server's command line is in {name}"),
             "engine_folder": Missing(f"no command line in {name} runs TensorRT-LLM"),
@@ -172,6 +191,10 @@ class CopyReading:
                 with (folder / "mountinfo").open("rb") as file:
                     return file.read(_MAX_MOUNTINFO).decode("utf-8", "replace")
         raise ProbeError("no mountinfo could be read")
+
+    def _listening(self, pid: int) -> ListeningPorts:
+        seen = sockets.listening(str(self._copy.proc), pid, self._now)
+        return structs.replace(seen, source=f"{self._where}: /proc/net/tcp and tcp6")
 
     def _connections(self) -> tuple[Connection, ...]:
         if not self._tasks:
