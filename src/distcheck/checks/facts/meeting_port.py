@@ -58,7 +58,7 @@ def calls(evidence: Evidence, at: At) -> Calls:
     absent = [
         p.name for p in others if p.ip not in here and not _calls(evidence, p, at.port, unseen)
     ]
-    return Calls(_listens(look.listening, at.port), tuple(absent), _cites(evidence, at))
+    return Calls(_listens(look.listening, at), tuple(absent), _cites(evidence, at))
 
 
 def said(at: At, found: Calls) -> str:
@@ -82,10 +82,12 @@ def _calls(evidence: Evidence, pod: Pod, port: int, unseen: bool) -> bool:
     return any(c.remote_port == port for c in look.connections)
 
 
-def _listens(seen: ListeningPorts | Missing, port: int) -> bool | None:
+def _listens(seen: ListeningPorts | Missing, at: At) -> bool | None:
+    """Whether on an address that others can call; None where that was not seen."""
     if isinstance(seen, Missing):
         return None
-    there = any(p.port == port and not p.address.startswith(_LOOPBACK) for p in seen.ports)
+    taking = [p.address for p in seen.ports if p.port == at.port]
+    there = any(a == at.leader.ip or not a.startswith(_LOOPBACK) for a in taking)
     return None if seen.dropped and not there else there
 
 
@@ -93,5 +95,5 @@ def _cites(evidence: Evidence, at: At) -> tuple[Cite, ...]:
     seen = evidence.look(at.leader).listening
     if isinstance(seen, Missing):
         return ()
-    word = "listens" if _listens(seen, at.port) else "does not listen"
+    word = "listens" if _listens(seen, at) else "does not listen"
     return (Cite(f"{at.leader.name} {word} on port {at.port}", seen.source, seen.seen_at),)
