@@ -116,6 +116,16 @@ def test_a_rank_that_ended_is_not_mended_by_the_layout_that_already_runs() -> No
     assert "Then start the engine" not in remedy
 
 
+@pytest.mark.parametrize(("layout", "small"), [(Layout(8), True), (Layout(8, dp=2), False)])
+def test_a_layout_for_fewer_gpus_than_the_group_has_is_told_to_grow(
+    layout: Layout, small: bool
+) -> None:
+    truth = Truth(model=LLAMA, asked=layout, engines=(Running(layout=Layout(8)),))
+    verdict = one_rank_a_gpu.judge_evidence(evidence_of(truth))
+    assert (verdict.outcome, verdict.cause) == ("fail", "gpu_unused")
+    assert ("asks for TP=8, which is 8 ranks" in (verdict.remedy or "")) is small
+
+
 def crowded(each_gib: float, count: int, pod: str | None = "lab/notebook-0") -> Evidence:
     evidence = evidence_of(ONE)
     mine = gpus_of(evidence, 0).processes

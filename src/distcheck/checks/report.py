@@ -162,8 +162,8 @@ def group_verdict(findings: Iterable[Finding]) -> Outcome:
 
 
 _CAUSE_ORDER = (
-    *("GROUP001", "RAY", "NET001", "NET002", "NET003", "SHM", "RDMA", "GPU", "NCCL006"),
-    *("SHARD", "GROUP002", "NCCL004", "GROUP003", "NCCL", "NET004"),
+    *("GROUP001", "NET003", "RAY001", "NET001", "NET002", "RAY", "SHM", "RDMA", "GPU"),
+    *("NCCL006", "SHARD", "GROUP002", "NCCL004", "GROUP003", "NCCL", "NET004"),
 )
 """How ids begin, roots first: NCCL004 has a failure's own line, NCCL001 what came of it.
 
@@ -172,8 +172,14 @@ A rank that is gone (NCCL006) leaves its GPU unused (SHARD004). Where an engine 
 """
 
 
-_TOLD_BETTER = {"group_too_small": "GROUP002", "workers_short": "NCCL006"}
-"""Causes that another check tells better: as deep as the id that stands beside each."""
+_TOLD_BETTER = {
+    "group_too_small": "GROUP002",
+    "workers_short": "NCCL006",
+    "name_unresolved": "NET002",
+    "name_wrong": "NET002",
+    "gcs_unreachable": "NET001",
+}
+"""Causes that another check tells better: they come right after the id that stands beside each."""
 
 
 def by_cause(findings: Iterable[Finding]) -> list[Finding]:
@@ -181,12 +187,12 @@ def by_cause(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=_depth)
 
 
-def _depth(finding: Finding) -> int:
+def _depth(finding: Finding) -> tuple[int, bool]:
     cause = finding.cause or ""
     ended_alone = finding.id == "GROUP003" and cause and cause not in MAY_FOLLOW
     name = "GROUP002" if ended_alone else _TOLD_BETTER.get(cause, finding.id)
     known = (n for n, start in enumerate(_CAUSE_ORDER) if name.startswith(start))
-    return next(known, len(_CAUSE_ORDER))
+    return next(known, len(_CAUSE_ORDER)), name != finding.id
 
 
 def _report(evidence: Evidence, findings: tuple[Finding, ...]) -> Report:

@@ -10,13 +10,15 @@ from distcheck.lab.layout import NCCL, Layout, Rank
 
 OTHER_NCCL = "2.26.2"
 _BRIDGE = "docker0:172.17.0.1<0>"
-_USAGE, _REMOTE = "invalid usage", "remote process exited or there was a network error"
+_USAGE, _SYSTEM = "invalid usage", "unhandled system error"
+_REMOTE = "remote process exited or there was a network error"
 _RESULTS = {
     "no-interface": _USAGE,
     "nccl-versions": _USAGE,
     "wrong-interface": _REMOTE,
     "no-route": _REMOTE,
     "peer-died": _REMOTE,
+    "system-error": _SYSTEM,
 }
 
 
@@ -54,7 +56,8 @@ def worker_error(layout: Layout, rank: Rank) -> str | None:
         return _out_of_memory(rank)
     result = _RESULTS.get(engine.fails)
     if result is not None:
-        return f"RuntimeError: NCCL error: {result} (run with NCCL_DEBUG=WARN for details)"
+        level = "INFO" if result == _SYSTEM else "WARN"
+        return f"RuntimeError: NCCL error: {result} (run with NCCL_DEBUG={level} for details)"
     return None
 
 

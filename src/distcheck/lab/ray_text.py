@@ -58,4 +58,11 @@ def _token(_: Layout, __: Member) -> Iterator[Line]:
     yield 4, _REFUSED
 
 
-_FAILS = {"connect": _connect, "version": _version, "token": _token}
+def _restarted(layout: Layout, _: Member) -> Iterator[Line]:
+    """The raylet of before, as the container shows its last words."""
+    yield 5, _at(layout, 5, "SUCC scripts.py:1250 -- Ray runtime started.")
+    says = "node_manager.cc:1008: GCS consider this node to be dead. Exiting."
+    yield _warns(layout, 300, says)
+
+
+_FAILS = {"connect": _connect, "version": _version, "token": _token, "restarted": _restarted}

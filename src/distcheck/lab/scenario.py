@@ -20,6 +20,7 @@ Fails = Literal[
     "out-of-memory",
     "kv-too-small",
     "peer-died",
+    "system-error",
 ]
 """How an engine fails; `lab/failures.py` has the words."""
 ModelName = Literal["llama-3.1-8b", "llama-3.1-70b", "llama-3.1-405b-fp8", "deepseek-v3"]
@@ -117,7 +118,8 @@ class RayScene(Struct, frozen=True, forbid_unknown_fields=True):
     `gpus` are what nodes brought where it is not all of them. `dead` nodes had joined and died;
     those in `cut` are ALIVE, and their raylets do not answer. With `loopback` the head is at
     127.0.0.1. `start` is what the worker's `ray start` says: that it cannot `connect`, that the
-    head is of another `version`, or that its `token` is not taken. `holder` is who has the head's
+    head is of another `version`, that its `token` is not taken, or that the head `restarted`
+    and has forgotten its raylet. `holder` is who has the head's
     GPUs: another engine that is `held`, or a `leaked` group. `host_ip` is what the engine takes
     for the head's address.
     """
@@ -126,7 +128,7 @@ class RayScene(Struct, frozen=True, forbid_unknown_fields=True):
     dead: tuple[NodeName, ...] = ()
     cut: tuple[NodeName, ...] = ()
     loopback: bool = False
-    start: Literal["", "connect", "version", "token"] = ""
+    start: Literal["", "connect", "version", "token", "restarted"] = ""
     holder: Literal["", "held", "leaked"] = ""
     host_ip: str = ""
 

@@ -59,7 +59,8 @@ class Tenant(Struct, frozen=True):
 class RanksOnGpus(Fact, frozen=True, kw_only=True):
     """Every rank that NVML shows; `unused` has the GPUs that each pod has and no rank is on.
 
-    `as_asked`: the server runs with the layout that is asked for, so that ranks are missing.
+    `world` are the ranks that are asked for. `as_asked`: the server runs with that layout, so that
+    ranks are missing.
     """
 
     ranks: tuple[RankOnGpu, ...]
@@ -69,6 +70,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
     asked: int | None = None
     layout: str = ""
     as_asked: bool = False
+    world: int | None = None
 
     @property
     def doubled(self) -> dict[str, tuple[RankOnGpu, ...]]:
@@ -112,8 +114,16 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
             asked=evidence.intent.gpus,
             layout=_layout(evidence),
             as_asked=runs_as_asked(evidence),
+            world=_world(evidence),
             gaps=tuple(gaps),
         )
+
+
+def _world(evidence: Evidence) -> int | None:
+    """Ranks of all copies that are asked for."""
+    asked = evidence.intent
+    one = asked.world_size
+    return asked.ranks or (None if one is None else one * (asked.dp or 1))
 
 
 def _layout(evidence: Evidence) -> str:

@@ -64,6 +64,15 @@ def ended(group: GroupPods, pods: Iterable[str], runs: object) -> str:
     )
 
 
+def too_small(group: GroupPods, pods: Iterable[str], wanted: object, world: int) -> str:
+    """For a layout that leaves GPUs of the group idle although it runs as asked."""
+    return (
+        f"{group.leader} asks for {wanted}, which is {world} ranks. Ask for as many as there are"
+        " GPUs (`distcheck plan` tells which TP x PP), or leave GPUs out of the group that it does"
+        f" not use: those of {names(pods)}."
+    )
+
+
 def other_layout(group: GroupPods, pods: Iterable[str], wanted: object) -> str:
     """For an engine that cuts the model otherwise."""
     every = tuple(dict.fromkeys(pods))

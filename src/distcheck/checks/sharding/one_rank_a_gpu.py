@@ -63,8 +63,7 @@ def _judged(seen: RanksOnGpus, given: GpusGiven | Missing, group: GroupPods) -> 
         says = f"{busy} of {counted(seen.gpus, 'GPU')} used: no rank is on {where}"
         used = {r.uuid for r in seen.ranks}
         idle = () if isinstance(given, Missing) else given.unused(used, seen.unused)
-        advise = remedies.ended if seen.as_asked else remedies.idle
-        remedy = advise(group, seen.unused, seen.layout)
+        remedy = _use_all(seen, group)
         return failed(says, "gpu_unused", (*cites, *(g.cite for g in idle)), seen.unused, remedy)
     if seen.tenants:
         return _shared(seen.tenants)
@@ -72,6 +71,14 @@ def _judged(seen: RanksOnGpus, given: GpusGiven | Missing, group: GroupPods) -> 
         says = f"{seen.asked} GPUs are asked for; the pods that are known have {seen.gpus}"
         return unknown(says, cites)
     return passed(_says(seen), cites, dict.fromkeys(r.uuid for r in seen.ranks))
+
+
+def _use_all(seen: RanksOnGpus, group: GroupPods) -> str:
+    """What helps depends on what is asked for, and on whether an engine of that runs."""
+    if seen.world is not None and seen.world < seen.gpus:
+        return remedies.too_small(group, seen.unused, seen.layout, seen.world)
+    advise = remedies.ended if seen.as_asked else remedies.idle
+    return advise(group, seen.unused, seen.layout)
 
 
 def _says(seen: RanksOnGpus) -> str:
