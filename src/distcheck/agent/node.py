@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -15,9 +15,18 @@ from distcheck.agent.kernel_look import Kernel
 from distcheck.agent.listeners import Allowance, Listeners
 from distcheck.agent.listening import AskedToListen, ListenAt, Listens, NodeListens
 from distcheck.agent.netlink import Ask
+from distcheck.agent.node_pods import (
+    in_order,
+    named,
+    pod_of,
+    with_devices,
+    with_main,
+    with_owners,
+)
 from distcheck.agent.peer_address import resolved
+from distcheck.agent.pod_here import Here, NodePod
 from distcheck.agent.pod_logs import PodLogs
-from distcheck.agent.pod_look import Here, Looks, NodePod, PodLooker
+from distcheck.agent.pod_look import Looks, PodLooker
 from distcheck.agent.probes import podlogs
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.agent.probes.podlogs import PodFolder
@@ -30,7 +39,7 @@ from distcheck.agent.ras_look import RasMemory, RasRound
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.settings import Settings
 from distcheck.agent.tail import Live, Node, Tailer
-from distcheck.checks.evidence import GpuProcess, Gpus, Missing, NodeLook, PodLook, RayCluster
+from distcheck.checks.evidence import Gpus, Missing, NodeLook, RayCluster
 from distcheck.checks.evidence.node import Allocated
 from distcheck.checks.evidence.rdma import RdmaDevices
 
@@ -39,8 +48,6 @@ _MAX_WAITING = 8
 _WAITS = 4
 """Times the usual limit that a question waits for its turn."""
 _AGAIN = 0.25
-OTHERS = "another pod"
-"""Stands for the name of a pod that was not asked for."""
 Gone = Callable[[], bool]
 GcsLook = Callable[[str], "RayCluster | Missing"]
 
@@ -116,8 +123,8 @@ class NodeAgent:
         finally:
             self._one_at_a_time.release()
         known = () if isinstance(pods, Missing) else pods
-        chosen = {p.folder.key: p for p in _chosen(known, [at.pod for at in asked.at])}
-        opened = (self._opened(at, chosen.get(at.pod), asked.sources) for at in asked.at)
+        there = {p.folder.key: p for p in named(known, [at.pod for at in asked.at])}
+        opened = (self._opened(at, there.get(at.pod), asked.sources) for at in asked.at)
         return NodeListens(self._settings.node, __version__, tuple(opened))
 
     def _opened(self, at: ListenAt, pod: NodePod | None, sources: Sequence[str]) -> Listens:
@@ -152,7 +159,7 @@ class NodeAgent:
         pods = self.probing.run("proc", self._pods)
         gpus = gpus_later()
         known = () if isinstance(pods, Missing) else pods
-        chosen = _chosen(known, asked.pods)
+        chosen = named(known, asked.pods)
         ras = RasRound(self._settings, self._ras, now)
         here = Here(
             self._settings,
@@ -168,13 +175,14 @@ class NodeAgent:
             self._allowance,
         )
         ray_later = self._ray(chosen)
-        lookers = [PodLooker(here, _with_main(pod, gpus)).start(asked.targets) for pod in chosen]
+        lookers = [PodLooker(here, with_main(pod, gpus)).start(asked.targets) for pod in chosen]
         ray, given = ray_later(), given_later()
         why = pods.reason if isinstance(pods, Missing) else f"{self._settings.node} has no such pod"
-        looks = _in_order(asked.pods, [_with_devices(one(), given) for one in lookers], why)
-        named = gpus if isinstance(gpus, Missing) else _with_owners(gpus, known, self._proc, asked)
+        looks = in_order(asked.pods, [with_devices(one(), given) for one in lookers], why)
+        if isinstance(gpus, Gpus):
+            gpus = with_owners(gpus, known, self._proc, asked.pods)
         return NodeLook(
-            self._settings.node, now, __version__, named, ray, looks, rdma_later(), health_later()
+            self._settings.node, now, __version__, gpus, ray, looks, rdma_later(), health_later()
         )
 
     def _rdma_devices(self, now: str) -> RdmaDevices:
@@ -192,7 +200,7 @@ class NodeAgent:
             tasks.setdefault(task.pod_uid, []).append(task)
         folders = podlogs.pod_folders(self._settings.pod_logs)
         self._logs.forget(folders)
-        return [_pod_of(f, tasks.get(f.uid, ())) for f in folders]
+        return [pod_of(f, tasks.get(f.uid, ())) for f in folders]
 
     def _allocated(self) -> dict[str, Allocated]:
         from distcheck.agent.probes import podresources  # noqa: PLC0415 - loads gRPC
@@ -241,77 +249,3 @@ class NodeAgent:
 def _unseen(why: str) -> Looks[RayCluster]:
     gone = Missing(why)
     return lambda: gone
-
-
-def _pod_of(folder: PodFolder, tasks: Sequence[Task]) -> NodePod:
-    stuck = tuple(t for t in tasks if t.stuck)
-    return NodePod(folder, tuple(t for t in tasks if not t.stuck), stuck=stuck)
-
-
-def _chosen(pods: Iterable[NodePod], wanted: Sequence[str]) -> list[NodePod]:
-    """One for each name: where a pod came back under its name, the one with processes."""
-    best: dict[str, NodePod] = {}
-    for pod in pods:
-        key = pod.folder.key
-        if key in wanted and (key not in best or _life(pod) > _life(best[key])):
-            best[key] = pod
-    return list(best.values())
-
-
-def _life(pod: NodePod) -> tuple[int, float]:
-    return len(pod.tasks) + len(pod.stuck), _changed(pod.folder)
-
-
-def _changed(folder: PodFolder) -> float:
-    try:
-        return folder.path.stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-def _with_main(pod: NodePod, gpus: Gpus | Missing) -> NodePod:
-    """The pod with its processes in order: those on a GPU, ranks by title, ours, the rest."""
-    on_gpu = set() if isinstance(gpus, Missing) else {p.pid for p in gpus.processes}
-    ordered = sorted(
-        (t for t in pod.tasks if not t.is_sandbox),
-        key=lambda t: (t.pid not in on_gpu, not t.is_rank, not t.matters, t.pid),
-    )
-    known = any(t.pid in on_gpu or t.is_rank or t.matters for t in ordered[:1])
-    return structs.replace(pod, tasks=tuple(ordered), known=known)
-
-
-def _with_owners(gpus: Gpus, pods: Iterable[NodePod], proc: Proc, asked: Asked) -> Gpus:
-    """GPU processes with the pod that each one's cgroup names; the rest stays without one.
-
-    NVML's numbers are the node's, as are those of the host's `/proc`. Of a pod that was not
-    asked for nothing is told but that it is one.
-    """
-    whose = {t.pid: (p.folder.key, t) for p in pods for t in (*p.tasks, *p.stuck)}
-    named = (_with_owner(one, whose.get(one.pid), proc, asked) for one in gpus.processes)
-    return structs.replace(gpus, processes=tuple(named))
-
-
-def _with_owner(
-    one: GpuProcess, found: tuple[str, Task] | None, proc: Proc, asked: Asked
-) -> GpuProcess:
-    if found is None:
-        return structs.replace(one, owner=proc.owner(one.pid))
-    pod, task = found
-    if pod not in asked.pods:
-        return structs.replace(one, pod=OTHERS, owner="pod")
-    return structs.replace(
-        one, pod=pod, title=task.title, owner="pod", container_id=task.container_id
-    )
-
-
-def _with_devices(look: PodLook, given: dict[str, Allocated] | Missing) -> PodLook:
-    """The pod with the devices that the kubelet gave to it."""
-    if isinstance(given, Missing):
-        return structs.replace(look, allocated=given)
-    none = Missing(f"the kubelet's pod-resources do not list {look.pod}")
-    return structs.replace(look, allocated=given.get(look.pod, none))
-
-
-def _in_order(wanted: Sequence[str], looks: Sequence[PodLook], why: str) -> tuple[PodLook, ...]:
-    seen = {look.pod: look for look in looks}
-    return tuple(seen.get(key) or PodLook.unseen(key, why) for key in dict.fromkeys(wanted))

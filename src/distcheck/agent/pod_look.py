@@ -2,95 +2,35 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from pathlib import Path
 from typing import TypeVar
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from distcheck.agent import rdma_access
 from distcheck.agent.debug_file import debug_files
 from distcheck.agent.engine_arguments import evidence
-from distcheck.agent.kernel_look import Kernel, KernelLooker
-from distcheck.agent.listeners import CONNECTIONS, Allowance
-from distcheck.agent.logs.argv import engine_flags
+from distcheck.agent.kernel_look import KernelLooker
 from distcheck.agent.logs.distil import Distilled
-from distcheck.agent.names_look import NamedPod, names_look
-from distcheck.agent.pod_logs import PodLogs
-from distcheck.agent.probes import ports, raylets, sockets
+from distcheck.agent.pod_here import Here, NodePod, environ_of
+from distcheck.agent.pod_network import MAX_PROCESSES, NetworkLooker
+from distcheck.agent.probes import sockets
 from distcheck.agent.probes.container_files import Container
-from distcheck.agent.probes.podlogs import PodFolder
-from distcheck.agent.probes.port_listener import ephemeral_range
 from distcheck.agent.probes.ports import PortTarget
-from distcheck.agent.probes.probe import ProbeError, Probing
-from distcheck.agent.probes.proc import Proc, Task
-from distcheck.agent.probes.rdma import RdmaSysfs
-from distcheck.agent.ras_look import RasPod, RasRound
+from distcheck.agent.probes.probe import ProbeError
+from distcheck.agent.probes.proc import Task
 from distcheck.agent.ray_local import ray_local
-from distcheck.agent.raylet_look import raylet_look
-from distcheck.agent.rights import ENTERING, why_refused
 from distcheck.agent.serving_look import ServingLooker
-from distcheck.agent.settings import Settings
-from distcheck.agent.shm_look import ShmLook
-from distcheck.agent.tail import Live, Tailer
-from distcheck.checks.evidence import Missing, PodLook, PortProbes, Processes, Seen, ShmMount
-from distcheck.checks.evidence.ras import RasStatus
+from distcheck.agent.tail import Live
+from distcheck.checks.evidence import Missing, PodLook, Processes, Seen, ShmMount
 from distcheck.checks.evidence.ray import RayLocal
 from distcheck.checks.evidence.rdma import RdmaAccess
-from distcheck.checks.evidence.rendezvous import NameLookups
 
 T = TypeVar("T")
 Looks = Callable[[], T | Missing]
-_MAX_PROCESSES = 512
 _LOGS, _FOLLOWED = 4, 3
 """Times the usual limit that a look at logs may take, and that it waits for the tailer."""
 _WAITS_FOR_RAS = 2
 """Times the usual limit: RAS itself waits some seconds for a process that is silent."""
-_NO_MORE = f"more than {CONNECTIONS} connections in a minute"
-_RAY = ("raylet", "gcs_server")
-
-
-class NodePod(Struct, frozen=True):
-    """A pod of this node and its processes; the first is the one whose container matters.
-
-    `known`: that one is on a GPU, or says that it is an engine's or Ray's. `stuck` are the
-    processes of which nothing can be read.
-    """
-
-    folder: PodFolder
-    tasks: tuple[Task, ...]
-    known: bool = False
-    stuck: tuple[Task, ...] = ()
-
-    @property
-    def hidden(self) -> str | None:
-        """Which process cannot be seen, in words."""
-        if not self.stuck:
-            return None
-        more = f" and {len(self.stuck) - 1} more" if len(self.stuck) > 1 else ""
-        return (
-            f"pid {self.stuck[0].pid}{more} of {self.folder.name} hangs: its command line is unread"
-        )
-
-    @property
-    def ray(self) -> bool:
-        """Whether Ray runs in it, so that ranks write their logs inside the container."""
-        return any(t.title in _RAY or t.title.startswith("ray::") for t in self.tasks)
-
-
-class Here(Struct, frozen=True):
-    """What all looks of one round share."""
-
-    settings: Settings
-    proc: Proc
-    logs: PodLogs
-    tail: Tailer
-    probing: Probing
-    ras: RasRound
-    now: str
-    rdma: RdmaSysfs
-    kernel: Kernel
-    shm: ShmLook
-    allowance: Allowance
 
 
 class PodLooker:
@@ -128,18 +68,30 @@ class PodLooker:
             "processes": self._start("processes", self._processes),
             "shm": self._start("shm", lambda: self._shm(main)),
             "rdma": self._start("rdma_access", lambda: self._rdma(main)),
-            "ports": self._ports(main, targets),
-            "names": self._start("names", lambda: self._names(main), times=2),
-            "raylets": self._raylets(main, targets),
             "model": self._start("model", lambda: self._serving.model(main)),
             "listening": self._start(
                 "listening", lambda: sockets.listening(self._proc, main.pid, self._here.now)
             ),
-            "ras": self._start("ras", lambda: self._ras(main), times=_WAITS_FOR_RAS),
             "ray_local": self._start("ray_local", self._ray_local),
+            **self._of_network(main, targets),
             **self._of_kernel(),
             **self._of_server(main),
         }
+
+    def _of_network(self, main: Task, targets: Sequence[PortTarget]) -> dict[str, Looks[Seen]]:
+        """What is asked from inside its network namespace."""
+        network = NetworkLooker(self._here, self._pod, main)
+        return {
+            "ports": self._asked("ports", network.ports(targets), times=3),
+            "raylets": self._asked("raylets", network.raylets(targets), times=2),
+            "names": self._start("names", network.names, times=2),
+            "ras": self._start("ras", network.ras, times=_WAITS_FOR_RAS),
+        }
+
+    def _asked(self, name: str, look: Looks[Seen] | Missing, times: float) -> Looks[Seen]:
+        if isinstance(look, Missing):
+            return _gone(look.reason)
+        return self._start(name, look, times)
 
     def _of_kernel(self) -> dict[str, Looks[Seen]]:
         """What the kernel tells of its network."""
@@ -200,29 +152,10 @@ class PodLooker:
         if self._pod.hidden is not None:
             raise ProbeError(self._pod.hidden)
         tasks = [t for t in self._pod.tasks if t.matters]
-        shown = tuple(self._here.proc.described(t) for t in tasks[:_MAX_PROCESSES])
-        pid, environ, refused = self._environ()
+        shown = tuple(self._here.proc.described(t) for t in tasks[:MAX_PROCESSES])
+        pid, environ, refused = environ_of(self._here, self._pod)
         dropped = len(tasks) - len(shown)
         return Processes(shown, environ, self._here.now, pid, dropped, refused)
-
-    def _environ(self) -> tuple[int | None, dict[str, str], str | None]:
-        """Of a process with a real command line: titles overwrite the environment's memory.
-
-        Its pid, and which right of the agent is missing where none could be read for that.
-        """
-        refused = None
-        for task in sorted(self._pod.tasks, key=lambda t: not engine_flags(t.argv)):
-            if task.shown().argv:
-                try:
-                    return task.pid, self._here.proc.environ(task.pid), None
-                except OSError as error:
-                    refused = refused or why_refused(error, "environments of processes")
-        return None, {}, refused
-
-    def _names(self, main: Task) -> NameLookups | Missing:
-        _, environ, _ = self._environ()
-        pod = NamedPod(self._pod.folder.name, self._pod.tasks, main, environ)
-        return names_look(self._here.settings, pod, self._here.now)
 
     def _ray_local(self) -> RayLocal:
         seen = ray_local(self._pod.tasks, self._proc, self._here.now)
@@ -251,57 +184,11 @@ class PodLooker:
         seen = rdma_access.look(self._proc, main.pid, here.rdma.device_of, here.now)
         return structs.replace(seen, source=f"{self._pod.folder.name}: {seen.source}")
 
-    def _ras(self, main: Task) -> RasStatus:
-        _, environ, _ = self._environ()
-        numbers = (self._here.proc.described(t).ns_pids for t in self._pod.tasks[:_MAX_PROCESSES])
-        pids = frozenset(n[-1] for n in numbers if n)
-        return self._here.ras.look(RasPod(self._pod.folder.name, main, environ, pids))
-
     def _refuse_a_guess(self) -> None:
         """Containers differ in their mounts: one without a rank says nothing of the ranks'."""
         several = len({t.container_id for t in self._pod.tasks}) > 1
         if several and not self._pod.known:
             raise ProbeError(f"no process shows which container of {self._pod.folder.name} it is")
-
-    def _ports(self, main: Task, targets: Sequence[PortTarget]) -> Looks[PortProbes]:
-        wanted = [t for t in targets if t.peer != self._pod.folder.key]
-        gone = self._why_no_ports(wanted)
-        if gone is not None:
-            return lambda: gone
-        return self._start("ports", lambda: self._probed(main, wanted), times=3)
-
-    def _why_no_ports(self, wanted: Sequence[PortTarget]) -> Missing | None:
-        if not wanted:
-            return Missing("no port of another pod was asked for")
-        if not self._here.settings.port_probes:
-            return Missing(f"port probes are switched off on {self._here.settings.node}")
-        return None
-
-    def _raylets(self, main: Task, targets: Sequence[PortTarget]) -> Looks[Seen]:
-        wanted = [
-            raylets.RayletTarget(t.peer, t.address, t.port, t.service)
-            for t in targets
-            if raylets.is_one(t.service)
-        ]
-        if not wanted:
-            return _gone("no raylet was asked for")
-        ask = partial(raylet_look, self._here.settings, main.pid, wanted)
-        return self._start("raylets", ask, times=2)
-
-    def _probed(self, main: Task, wanted: Sequence[PortTarget]) -> PortProbes:
-        path = Path(self._proc) / str(main.pid) / "ns" / "net"
-        _, environ, _ = self._environ()
-        try:
-            own = environ.get("VLLM_HOST_IP") if ports.is_own(path) else None
-            granted = self._here.allowance.take(len(wanted))
-            seen = ports.look(path, own, wanted[:granted], (self._here.settings.api_server,))
-            ephemeral = ephemeral_range(path)
-        except OSError as error:
-            refused = why_refused(error, "ports as pods reach them", ENTERING)
-            raise ProbeError(refused or str(error)) from error
-        left = (ports.not_tried(t, _NO_MORE) for t in wanted[granted:])
-        where = f"network namespace of pid {main.pid}"
-        return PortProbes((*seen, *left), where, self._here.now, ephemeral)
 
 
 def _with_logs(look: PodLook, logs: Distilled | Missing) -> PodLook:
