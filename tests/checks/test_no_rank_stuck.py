@@ -98,7 +98,9 @@ def test_all_ranks_with_equal_counts_pass() -> None:
     """One look is enough; an idle group stands still and is well."""
     found = verdict(world())
     assert found.outcome == "pass"
-    assert found.says == "RAS answers for all 16 ranks in 1 communicator: as many calls on each"
+    assert (
+        found.says == "RAS answers for all 16 ranks in 1 communicator of 16: as many calls on each"
+    )
     assert verdict(world(), world()).outcome == "pass"
 
 
@@ -111,10 +113,53 @@ def test_a_rank_that_stays_behind_in_two_looks_is_stuck() -> None:
     assert found.subjects == ("vllm-worker-0",)
 
 
-def test_a_rank_that_stands_still_while_others_go_on_is_stuck() -> None:
-    """The others may call some more before they wait."""
+def test_a_rank_that_fell_behind_since_the_look_before_is_asked_for_again() -> None:
+    """A request may have begun at this moment, after a minute in which all stood still."""
     before = world(lambda r: structs.replace(r, counts={"AllReduce": 39, "AllGather": 7}))
-    assert ended(verdict(world(LATE), before)) == ("fail", "rank_stuck")
+    found = verdict(world(LATE), before, LONG_AGO)
+    assert ended(found) == ("unknown", None)
+    assert "ranks differ in one look" in found.says
+
+
+def test_a_rank_of_a_serving_engine_may_lag_for_some_seconds() -> None:
+    """It compiles a kernel; in ten seconds it would have."""
+    found = verdict(world(LATE), world(LATE), "2026-01-15T09:29:55Z")
+    assert ended(found) == ("warn", "rank_stuck")
+    assert "look again" in found.says
+
+
+@pytest.mark.parametrize("version", ["2.24.3", "2.25.1"])
+def test_counts_of_cuda_graphs_of_old_releases_prove_nothing(version: str) -> None:
+    """There only ranks with network channels count a replayed graph."""
+    answer = structs.replace(status(world(LATE), world(LATE)), version=version)
+    assert ended(no_rank_stuck.judge_evidence(asked(answer))) == ("unknown", None)
+
+
+def test_ranks_that_tear_down_what_others_hold_are_missing() -> None:
+    """Half of them, in both looks; in one look it is a moment of an orderly end."""
+    half = world(lambda r: structs.replace(r, leaving=r.rank > 7))
+    found = verdict(half, half)
+    assert ended(found) == ("fail", "rank_missing")
+    assert "leaving" in found.says
+    assert verdict(half).cause is None
+
+
+def test_ranks_without_counts_do_not_pass() -> None:
+    """Equal counts of nothing say nothing."""
+    bare = world(lambda r: structs.replace(r, counts={}))
+    assert ended(verdict(bare)) == ("unknown", None)
+
+
+def test_a_foreign_peer_that_died_is_a_warning_where_our_own_world_is_whole() -> None:
+    """A trainer that sent its weights in a communicator of its own has ended."""
+    trainer = RasRank(16, "10.9.9.9", 77, missing=True, dead=True)
+    wide = structs.replace(world(), hash="0xf0", size=17, ranks=(*world().ranks, trainer))
+    answer = structs.replace(status(world()), communicators=(wide, world()))
+    found = no_rank_stuck.judge_evidence(asked(answer))
+    assert ended(found) == ("warn", "rank_dead")
+    assert "the group's own 16 ranks are all there" in found.says
+    alone = no_rank_stuck.judge_evidence(asked(structs.replace(answer, communicators=(wide,))))
+    assert ended(alone) == ("fail", "rank_dead")
 
 
 def test_a_rank_behind_in_one_look_is_not_called_stuck() -> None:
@@ -305,6 +350,15 @@ def test_workers_that_never_got_a_rank_wait() -> None:
     assert found.says.startswith("8 workers of vllm-head-0 started 10 min ago and never got a rank")
 
 
+def test_ranks_wait_for_a_pod_that_does_not_run_yet_and_that_is_no_hang() -> None:
+    """It pulls its image: that is GROUP001's to tell, and time mends it."""
+    evidence = change_looks(healthy(), titled(*["VLLM::Worker"] * 8, *[""] * 8))
+    first, second = evidence.pods
+    pulls = structs.replace(second, phase="Pending", waiting="ContainerCreating")
+    found = no_rank_stuck.judge_evidence(structs.replace(evidence, pods=(first, pulls)))
+    assert found.outcome == "unknown"
+
+
 def test_young_workers_without_a_rank_are_no_sign() -> None:
     """A meeting takes some minutes at most."""
     evidence = change_looks(healthy(), titled(*["VLLM::Worker"] * 16, started=EARLIER))
@@ -347,6 +401,14 @@ def test_an_api_process_without_its_engine_is_told() -> None:
     assert found.says == (
         "vllm-head-0 is Running and Ready, but only its API process is left: no engine, no rank"
     )
+
+
+def test_a_server_without_gpus_of_its_own_has_no_engine_to_lose() -> None:
+    """As the API server of a data-parallel group on a CPU node."""
+    evidence = dead_engine(started=True)
+    pods = tuple(structs.replace(p, gpus=0) for p in evidence.pods)
+    found = no_rank_stuck.judge_evidence(structs.replace(evidence, pods=pods))
+    assert found.outcome == "unknown"
 
 
 def test_an_engine_that_never_ran_is_not_called_dead() -> None:

@@ -19,10 +19,13 @@ from tests.cluster.manifests.world import Responder, cluster, http_ok
 EVEN, BEHIND = {"AllReduce": 40}, {"AllReduce": 39}
 
 
-def ras(*counts: dict[str, int], before_at: str | None = None) -> RasStatus:
-    """A communicator of ranks with these counts."""
+def ras(*counts: dict[str, int], before: RasStatus | None = None) -> RasStatus:
+    """A communicator of ranks with these counts, and what was half a minute before."""
     ranks = tuple(RasRank(n, "10.0.0.2", 200 + n, counts=c) for n, c in enumerate(counts))
-    return RasStatus((RasCommunicator("0xc1", len(ranks), ranks),), "RAS", before_at=before_at)
+    then = () if before is None else before.communicators
+    at = "2026-01-15T09:29:30Z" if then else None
+    now = (RasCommunicator("0xc1", len(ranks), ranks),)
+    return RasStatus(now, "RAS", before=then, before_at=at)
 
 
 def look(status: RasStatus) -> NodeLook:
@@ -37,7 +40,8 @@ def look(status: RasStatus) -> NodeLook:
     [
         (ras(EVEN, EVEN), False),
         (ras(EVEN, BEHIND), True),
-        (ras(EVEN, BEHIND, before_at="2026-01-15T09:29:30Z"), False),
+        (ras(EVEN, BEHIND, before=ras(EVEN, BEHIND)), False),
+        (ras(EVEN, BEHIND, before=ras(BEHIND, BEHIND)), True),
         (RasStatus((RasCommunicator("#0", 16, status="RUNNING", errors="OK"),), "RAS"), False),
         (RasStatus((RasCommunicator("#0", 16, status="INIT", errors="OK"),), "RAS"), True),
         (RasStatus((RasCommunicator("0xc1", 1, (RasRank(0, missing=True),)),), "RAS"), True),

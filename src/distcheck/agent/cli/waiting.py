@@ -10,7 +10,10 @@ PAUSE = 5.0
 """Seconds between two gatherings."""
 
 MENDED_BY_TIME = frozenset(
-    {"gcs_unreachable", "name_unresolved", "node_gpu_short", "node_missing", "pg_pending"}
+    {
+        *("gcs_unreachable", "name_unresolved", "node_gpu_short", "node_missing", "pg_pending"),
+        "rendezvous_waits",
+    }
 )
 """Causes of a failure that a group which is still starting gets over by itself."""
 

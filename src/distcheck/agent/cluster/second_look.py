@@ -5,9 +5,11 @@ from collections.abc import Iterator, Mapping
 
 from distcheck.checks.evidence import NodeLook
 from distcheck.checks.evidence.ras import RasStatus
+from distcheck.checks.knowledge.ras_counts import behind, still
 
-PAUSE = 4.0
-"""Seconds between two looks at collectives: a busy group does thousands in them."""
+PAUSE = 10.0
+"""Seconds between two looks at collectives: in them a busy group does thousands, and a rank that
+compiles a kernel catches up."""
 
 
 def unsettled(looks: Mapping[str, NodeLook]) -> tuple[str, ...]:
@@ -25,6 +27,13 @@ def _answers(look: NodeLook) -> Iterator[RasStatus]:
 
 
 def _is_unsettled(one: RasStatus) -> bool:
-    """A rank that lacks may have done so since the look before."""
+    """A rank that lacks, or fell behind, may have done so since the look before."""
     lacks = any(r.missing and not r.dead for c in one.communicators for r in c.ranks)
-    return (one.before_at is None or lacks) and any(c.unsettled for c in one.communicators)
+    new = one.before_at is None or lacks or _fell_behind(one)
+    return new and any(c.unsettled for c in one.communicators)
+
+
+def _fell_behind(one: RasStatus) -> bool:
+    then = {c.hash: c for c in one.before}
+    pairs = ((c, then[c.hash]) for c in one.communicators if c.hash in then)
+    return any(still(now, before) - behind(before) for now, before in pairs)

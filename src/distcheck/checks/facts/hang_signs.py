@@ -38,6 +38,8 @@ class HangSigns(Fact, frozen=True, kw_only=True):
         serves = has_started(evidence)
         steps = (_dead_engines, _gone_ranks, _timeouts, _meeting, meeting_signs, _untitled)
         found = [sign for step in steps for sign in step(evidence)]
+        if any(p.waiting or p.phase not in ("", "Running") for p in evidence.pods):
+            found = [s for s in found if s.cause != "rendezvous_waits"]  # for that pod: GROUP001
         found.sort(key=lambda sign: not sign.sure)
         return cls(signs=tuple(found), started=serves)
 

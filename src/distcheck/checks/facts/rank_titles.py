@@ -70,6 +70,8 @@ def ranks_gone(evidence: Evidence) -> Lost | None:
 
 def engine_gone(evidence: Evidence, pod: Pod) -> Process | None:
     """The API process of a pod whose engine was there and is not any more; None for others."""
+    if not pod.gpus:
+        return None
     seen, node = evidence.look(pod).processes, evidence.node(pod.node or "")
     if not _whole(evidence, pod) or node is None or isinstance(node.gpus, Missing):
         return None

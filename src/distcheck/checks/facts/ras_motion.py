@@ -1,29 +1,13 @@
 """What two looks at one communicator prove: who stays behind, who is gone, who still starts."""
 
-from collections.abc import Iterator
-
 from distcheck.checks.facts.ras_view import Communicator, Named
-
-
-def ahead(one: Communicator) -> dict[str, int]:
-    """How often the ranks that are furthest called each collective."""
-    top: dict[str, int] = {}
-    for rank in _present(one):
-        for name, times in rank.rank.counts.items():
-            top[name] = max(top.get(name, 0), times)
-    for name, spread in one.now.spread.items():
-        top[name] = max((top.get(name, 0), *spread))
-    return top
+from distcheck.checks.knowledge import ras_counts
 
 
 def behind(one: Communicator) -> tuple[Named, ...]:
     """Ranks that called a collective less often than others of the same communicator."""
-    top = ahead(one)
-    return tuple(
-        r
-        for r in _present(one)
-        if r.rank.counts and any(r.rank.counts.get(n, times) < times for n, times in top.items())
-    )
+    late = ras_counts.behind(one.now)
+    return tuple(r for r in one.ranks if r.rank.rank in late)
 
 
 def is_uneven(one: Communicator) -> bool:
@@ -31,14 +15,28 @@ def is_uneven(one: Communicator) -> bool:
     return bool(behind(one)) or any(len(s) > 1 for s in one.now.spread.values())
 
 
+def uncounted(one: Communicator) -> bool:
+    """Whether ranks that answer have no counts at all, in a form that tells each rank."""
+    ranks = ras_counts.present(one.now.ranks)
+    return not one.now.status and not one.now.spread and any(not r.counts for r in ranks)
+
+
 def stuck(one: Communicator) -> tuple[Named, ...]:
     """Ranks that were behind in the look before as well, and have called nothing since."""
     then = one.again
     if then is None:
         return ()
-    counts = {r.rank: r.counts for r in then.ranks if not r.missing}
-    late = behind(one)
-    return tuple(r for r in late if counts.get(r.rank.rank) == r.rank.counts)
+    late = ras_counts.still(one.now, then) & ras_counts.behind(then)
+    return tuple(r for r in one.ranks if r.rank.rank in late)
+
+
+def fresh(one: Communicator) -> tuple[Named, ...]:
+    """Ranks that fell behind since the look before, and have not moved since: a moment, or more."""
+    then = one.again
+    if then is None:
+        return behind(one)
+    late = ras_counts.still(one.now, then) - ras_counts.behind(then)
+    return tuple(r for r in one.ranks if r.rank.rank in late)
 
 
 def stands(one: Communicator) -> bool:
@@ -51,7 +49,7 @@ def gap(one: Communicator, rank: Named) -> str:
     """`AllReduce 39 of 40`: the first collective in which it stays behind."""
     told = (
         f"{name} {rank.rank.counts.get(name, times)} of {times}"
-        for name, times in ahead(one).items()
+        for name, times in ras_counts.furthest(one.now).items()
         if rank.rank.counts.get(name, times) < times
     )
     return next(told, "")
@@ -68,6 +66,14 @@ def gone_before(one: Communicator) -> frozenset[int]:
     """Ranks without data in the look before."""
     then = one.again
     return frozenset() if then is None else frozenset(r.rank for r in then.ranks if r.missing)
+
+
+def leaving(one: Communicator) -> tuple[Named, ...]:
+    """Ranks that tear it down, in both looks, while others of it do not."""
+    then = one.again
+    before = frozenset() if then is None else frozenset(r.rank for r in then.ranks if r.leaving)
+    found = tuple(r for r in one.ranks if r.rank.leaving and r.rank.rank in before)
+    return found if len(found) < len(one.ranks) else ()
 
 
 def starting(one: Communicator) -> tuple[Named, ...]:
@@ -96,7 +102,3 @@ def broken(one: Communicator) -> tuple[Named, ...]:
 
 
 _STARTS = "in progress"
-
-
-def _present(one: Communicator) -> Iterator[Named]:
-    return (r for r in one.ranks if not r.rank.missing and not r.rank.leaving)

@@ -14,6 +14,8 @@ from distcheck.checks.facts.ras_seats import Seats
 from distcheck.checks.knowledge.names import alike
 
 _NVML = re.compile(r"\(NVML ([\d,]{1,64})\)")
+_GRAPHS = re.compile(r"2\.2[45](?:\.|\Z)")
+"""There a replayed graph counts where its plan needs the proxy: between nodes (src/enqueue.cc)."""
 APART = 2
 """Seconds between two looks, from which standing still says something."""
 
@@ -34,6 +36,8 @@ class Communicator(Struct, frozen=True):
     cite: Cite
     before: RasCommunicator | None = None
     seconds: int = 0
+    graphs: bool = False
+    """Whether this NCCL counts calls of CUDA graphs on some ranks only (2.24 and 2.25)."""
 
     @property
     def again(self) -> RasCommunicator | None:
@@ -115,7 +119,8 @@ def _communicators(name: str, status: RasStatus, seats: Seats) -> Iterator[Commu
         if placed and not any(seats.is_ours(r) for r in placed):
             continue
         cite = Cite(f"{name}: communicator {one.hash} of {one.size}", status.source, status.seen_at)
-        yield Communicator(one, _named(one, seats), cite, then.get(one.hash), apart)
+        graphs = _GRAPHS.match(status.version) is not None
+        yield Communicator(one, _named(one, seats), cite, then.get(one.hash), apart, graphs)
 
 
 def _named(one: RasCommunicator, seats: Seats) -> tuple[Named, ...]:

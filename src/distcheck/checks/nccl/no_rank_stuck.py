@@ -16,6 +16,8 @@ from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, 
 _CITED = 4
 _SLOW = 120
 """Seconds for which a rank may lag while an engine compiles, before that is a hang."""
+_SERVING = 8
+"""Seconds for which a rank of a serving engine may lag, as one does that compiles a kernel."""
 _REMEDIES = {
     "rank_dead": "Read the end of that pod's log and the node's kernel log (Xid, out of memory),"
     " then start the whole group again: a rank does not come back alone.",
@@ -42,7 +44,9 @@ def no_rank_stuck(ras: RasView | Missing, signs: HangSigns, small: SmallGroup) -
         NCCL's own RAS (2.24 and newer) answers for every rank of the group: none is lacking in
         any communicator, none has failed, and those of one communicator called each collective
         equally often, or the ones that were behind went on between two looks. It does not
-        prove that the next collective succeeds. Sends and receives are not counted by RAS.
+        prove that the next collective succeeds, nor that the present one ends: ranks that all
+        launched it and wait on their GPUs have equal counts. Sends and receives are not
+        counted by RAS.
 
     Causes:
         rank_dead: a rank's process is gone or has not answered NCCL's RAS for a minute
@@ -103,7 +107,7 @@ def _dead(ras: RasView) -> Verdict | None:
         dead = [r for r in one.ranks if r.rank.dead]
         if dead:
             says = f"{_named(dead)} {several(len(dead), 'is')} dead for NCCL's RAS"
-            return _fail("rank_dead", f"{says}{_of(one)}", [one.cite], _pods(dead))
+            return _lacks(ras, "rank_dead", f"{says}{_of(one)}", one, dead)
     lost = [where for process, where in ras.lost if process.dead]
     short = any(c.missing for c in ras.communicators)
     if lost and short:
@@ -133,7 +137,7 @@ def _silent(ras: RasView) -> Verdict | None:
         says = f"{_named(again or silent)} {several(len(again or silent), 'does')} not answer"
         if again:
             says = f"{says}, now and {one.seconds} s before{_of(one)}"
-            return _fail("rank_missing", says, [one.cite], _pods(again))
+            return _lacks(ras, "rank_missing", says, one, again)
         says = f"{says} NCCL's RAS in one look{_of(one)}"
         return warned(says, "rank_missing", [one.cite], _pods(silent), _REMEDIES["rank_missing"])
     return None
@@ -148,8 +152,28 @@ def _left(ras: RasView) -> Verdict | None:
         if again:
             says = f"{_named(again)} left what the others still hold"
             says = f"{says}, now and {one.seconds} s before{_of(one)}"
-            return _fail("rank_missing", says, [one.cite], _pods(again))
+            return _lacks(ras, "rank_missing", says, one, again)
+        if leaves := motion.leaving(one):
+            says = f"{_named(leaves)} {several(len(leaves), 'is')} leaving what the others hold"
+            says = f"{says}, now and {one.seconds} s before{_of(one)}"
+            return _lacks(ras, "rank_missing", says, one, leaves)
     return None
+
+
+def _lacks(
+    ras: RasView, cause: str, says: str, one: Communicator, ranks: Sequence[Named]
+) -> Verdict:
+    """A loss; only a warning where it is of nobody's pod, and the group's own world is whole."""
+    if not _pods(ranks) and any(c is not one and _is_world(ras, c) for c in ras.communicators):
+        says = f"{says}; the group's own {ras.wanted} ranks are all there"
+        return warned(says, cause, [one.cite], (), _REMEDIES[cause])
+    return _fail(cause, says, [one.cite], _pods(ranks))
+
+
+def _is_world(ras: RasView, one: Communicator) -> bool:
+    """Whether it holds all ranks of the group, each in one of its pods and alive."""
+    alive = [r for r in one.ranks if r.pod and not (r.rank.missing or r.rank.dead)]
+    return len(alive) == one.now.size == ras.wanted
 
 
 def _init(ras: RasView) -> Verdict | None:
@@ -166,14 +190,14 @@ def _stuck(ras: RasView, signs: HangSigns) -> Verdict | None:
     """Before an engine serves, a rank may compile for a while that the others wait for."""
     for one in ras.communicators:
         ranks = motion.stuck(one)
-        if not ranks and not motion.stands(one):
+        if one.graphs or (not ranks and not motion.stands(one)):
             continue
         who = f"{_named(ranks)} {several(len(ranks), 'is')} behind" if ranks else "ranks differ"
         at = motion.gap(one, ranks[0]) if ranks else "by RAS's text"
         says = f"{who}: {at}, no call in {one.seconds} s{_of(one)}"
-        if signs.started or one.seconds >= _SLOW:
+        if one.seconds >= (_SERVING if signs.started else _SLOW):
             return _fail("rank_stuck", says, [one.cite], _pods(ranks))
-        why = f"{says}; the engine is still starting"
+        why = f"{says}{'; look again' if signs.started else '; the engine is still starting'}"
         return warned(why, "rank_stuck", [one.cite], _pods(ranks), _REMEDIES["rank_stuck"])
     return None
 
@@ -186,8 +210,8 @@ def _undecided(ras: RasView) -> Verdict | None:
         if one.missing:
             lacks = f"{counted(one.missing, 'rank')} not in RAS's answer"
             return unknown(f"{lacks}{_of(one)}: not seen twice", [one.cite])
-        if (motion.is_uneven(one) or one.now.errors == "MISMATCH") and one.again is None:
-            return unknown(f"ranks differ in one look{_of(one)}: ask again", [one.cite])
+        if why := _differ(one):
+            return unknown(f"{why}{_of(one)}", [one.cite])
     if ras.wanted is None:
         return unknown("how many ranks there should be is not known", ras.cites)
     if ras.processes < ras.wanted:
@@ -196,10 +220,22 @@ def _undecided(ras: RasView) -> Verdict | None:
     return None
 
 
+def _differ(one: Communicator) -> str:
+    """Why the counts of a communicator do not tell yet; empty where they do."""
+    uneven = motion.is_uneven(one) or one.now.errors == "MISMATCH"
+    if uneven and one.graphs:
+        return "ranks differ, and this NCCL counts calls of CUDA graphs on some of them only"
+    if uneven and (one.again is None or motion.fresh(one)):
+        return "ranks differ in one look; ask again"
+    return "RAS tells no counts of some ranks" if motion.uncounted(one) else ""
+
+
 def _pass(ras: RasView) -> Verdict:
     many = sum(c.now.alike for c in ras.communicators)
     moved = [c for c in ras.communicators if motion.is_uneven(c)]
     how = "those behind went on between two looks" if moved else "as many calls on each"
-    says = f"RAS answers for all {ras.wanted} ranks in {counted(many, 'communicator')}: {how}"
+    sizes = sorted({c.now.size for c in ras.communicators}, reverse=True)
+    of = f"{counted(many, 'communicator')} of {' and '.join(map(str, sizes[:3]))}"
+    says = f"RAS answers for all {ras.wanted} ranks in {of}: {how}"
     cites = [*ras.cites, *(c.cite for c in moved)]
     return passed(says, cites[: 2 * _CITED])
