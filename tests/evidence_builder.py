@@ -40,6 +40,7 @@ from distcheck.checks.evidence.ray import Bundle, PlacementGroup, RayActor, Rayl
 from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices, RdmaPort
 from distcheck.checks.evidence.rendezvous import NameLookup, NameLookups
 from distcheck.checks.evidence.vllm import KvCache, RankLine, WeightsLine
+from distcheck.checks.evidence.xids import Xids
 
 GIB = 1 << 30
 AT = "2026-01-15T09:30:00Z"
@@ -194,6 +195,7 @@ def _node(node: int, nodes: int) -> NodeLook:
         ray=Missing("no pod of this node runs Ray's GCS") if node else _ray(nodes),
         pods=(_look(node, nodes),),
         health=_health(node),
+        xids=Xids("2026-01-15T08:00:00Z", AT),
         rdma=RdmaDevices(
             tuple(_hca(n) for n in range(PER_NODE)), "/sys/class/infiniband", AT, True
         ),

@@ -47,7 +47,10 @@ def losing(health: GpuHealth) -> GpuHealth:
 
 def test_a_healthy_group_passes_with_the_number_and_kind_of_its_gpus() -> None:
     verdict = judged(healthy())
-    assert verdict.says == "16 GPUs (NVIDIA H100 80GB HBM3) without errors"
+    assert (
+        verdict.says
+        == "16 GPUs (NVIDIA H100 80GB HBM3) without errors; no Xid since 2026-01-15T08:00:00Z"
+    )
 
 
 def test_a_lost_gpu_of_a_pod_with_all_gpus_of_its_node_fails() -> None:

@@ -2,6 +2,7 @@
  *
  * LOST=n: GPU n does not answer. ECC=n: GPU n has errors. DIES_AT=n: from its n-th question on the
  * driver only says that the GPU is lost. HANGS_AT=n: it does not come back from that question.
+ * XID=n: GPU 3 has that Xid, XIDS times (once). DEAF=n: GPU n tells no events, 8: none does.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,7 +21,9 @@ typedef struct {
   unsigned char state; unsigned int health;
 } fabric;
 
-enum { OK, UNSUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7, LOST = 15 };
+typedef struct { void *gpu; unsigned long long kind, data; unsigned int gi, ci; } event;
+
+enum { OK, UNSUPPORTED = 3, NOT_FOUND = 6, TOO_SMALL = 7, TIMEOUT = 10, LOST = 15 };
 
 static int number(const char *name) {
   const char *told = getenv(name);
@@ -41,7 +44,7 @@ static int is(const char *name, void *gpu) { return number(name) == index_of(gpu
 int nvmlInit_v2(void) { return OK; }
 int nvmlInitWithFlags(unsigned int flags) { return OK; }
 int nvmlShutdown(void) { return OK; }
-const char *nvmlErrorString(int code) { return code == LOST ? "GPU is lost" : "other"; }
+const char *nvmlErrorString(int code) { return code == LOST ? "GPU is lost" : code == UNSUPPORTED ? "Not Supported" : "other"; }
 int nvmlSystemGetDriverVersion(char *to, unsigned int size) {
   ASKED strncpy(to, "535.161.08", size);
   return OK;
@@ -137,3 +140,24 @@ int nvmlDeviceGetP2PStatus(void *one, void *other, int what, int *to) {
   ASKED *to = index_of(one) == 7 || index_of(other) == 7 ? 5 : 0;
   return OK;
 }
+int nvmlEventSetCreate(void **to) {
+  ASKED *to = (void *)7;
+  return number("DEAF") == 8 ? UNSUPPORTED : OK;
+}
+int nvmlDeviceGetSupportedEventTypes(void *gpu, unsigned long long *to) {
+  ASKED *to = is("DEAF", gpu) ? 0 : 0x8;
+  return OK;
+}
+int nvmlDeviceRegisterEvents(void *gpu, unsigned long long kinds, void *set) {
+  ASKED return is("DEAF", gpu) || kinds != 0x8 || set != (void *)7 ? UNSUPPORTED : OK;
+}
+static int told;
+int nvmlEventSetWait_v2(void *set, event *to, unsigned int milliseconds) {
+  ASKED
+  int times = number("XIDS") < 0 ? 1 : number("XIDS");
+  if (number("XID") < 0 || told >= times) { usleep(milliseconds * 1000); return TIMEOUT; }
+  told++;
+  to->gpu = (void *)4; to->kind = 0x8; to->data = number("XID"); to->gi = to->ci = ~0U;
+  return OK;
+}
+int nvmlEventSetFree(void *set) { return OK; }

@@ -86,7 +86,12 @@ def _ends_in_time(process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.parametrize(
     ("module", "name"),
-    [("proc", "Proc.tasks"), ("nvml", "Nvml.look"), ("container_files", "Container.named")],
+    [
+        ("proc", "Proc.tasks"),
+        ("nvml", "Nvml.look"),
+        ("nvml", "Nvml.xids"),
+        ("container_files", "Container.named"),
+    ],
 )
 def test_sigterm_ends_the_agent_while_a_probe_hangs(node: Node, module: str, name: str) -> None:
     node.process(78, ["raylet"])

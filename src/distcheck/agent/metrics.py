@@ -7,8 +7,9 @@ from http import HTTPStatus
 from distcheck.agent.bounded_server import BoundedHandler, BoundedServer, serve
 from distcheck.agent.gpu_watch import GpuWatch, Watched
 from distcheck.agent.node import NodeAgent
-from distcheck.agent.openmetrics import Metric, build, gauge, page
-from distcheck.checks.evidence import Gpus
+from distcheck.agent.openmetrics import Metric, build, counter, gauge, page
+from distcheck.checks.evidence import Gpus, Missing
+from distcheck.checks.evidence.xids import Xids
 
 _WORKLOAD = ("workload_namespace", "workload_pod")
 
@@ -24,6 +25,7 @@ class AgentFamilies:
         yield build()
         yield from self._probes()
         yield from _watched(self._agent.watch)
+        yield from _xids(self._agent.xids.seen())
 
     def _probes(self) -> Iterator[Metric]:
         success = gauge("probe_success", "Whether the probe's last look saw", ("probe",))
@@ -63,6 +65,16 @@ def serve_metrics(address: tuple[str, int], agent: NodeAgent) -> Callable[[], No
         OSError: the address cannot be listened on.
     """
     return serve(_Metrics(address, AgentFamilies(agent)))
+
+
+def _xids(seen: Xids | Missing) -> Iterator[Metric]:
+    """Nothing where nobody waits; a number that never came has no series."""
+    if isinstance(seen, Xids):
+        says = "Xid events of the GPU while the agent waited for them"
+        found = counter("gpu_xid", says, ("uuid", "gpu", "xid"))
+        for xid in seen.seen:
+            found.add_metric([xid.uuid, str(xid.index), str(xid.number)], xid.count)
+        yield found
 
 
 def _watched(watch: GpuWatch) -> Iterator[Metric]:

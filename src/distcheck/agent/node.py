@@ -39,6 +39,7 @@ from distcheck.agent.ras_look import RasMemory, RasRound
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.settings import Settings
 from distcheck.agent.tail import Live, Node, Tailer
+from distcheck.agent.xid_watch import XidWatch
 from distcheck.checks.evidence import Gpus, Missing, NodeLook, RayCluster
 from distcheck.checks.evidence.node import Allocated
 from distcheck.checks.evidence.rdma import RdmaDevices
@@ -84,6 +85,7 @@ class NodeAgent:
         self.probing = Probing(settings.timeout)
         self._waiting = threading.BoundedSemaphore(_MAX_WAITING)
         self.watch = GpuWatch(settings, nvml, self._proc, space)
+        self.xids = XidWatch(nvml)
         self._rdma, self._links = self.watch.rdma, Earlier[RdmaDevices]()
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
@@ -182,7 +184,15 @@ class NodeAgent:
         if isinstance(gpus, Gpus):
             gpus = with_owners(gpus, known, self._proc, asked.pods)
         return NodeLook(
-            self._settings.node, now, __version__, gpus, ray, looks, rdma_later(), health_later()
+            self._settings.node,
+            now,
+            __version__,
+            gpus,
+            ray,
+            looks,
+            rdma_later(),
+            health_later(),
+            self.xids.seen(),
         )
 
     def _rdma_devices(self, now: str) -> RdmaDevices:

@@ -73,6 +73,8 @@ def _serve(agent: NodeAgent, settings: Settings) -> None:
         stack.callback(serve(Door(split_address(settings.listen), agent)))
         stack.callback(serve_metrics(split_address(settings.metrics), agent))
         stack.callback(agent.watch.start())
+        if settings.xid_watch:
+            stack.callback(agent.xids.start())
         agent.tail.start()
         stack.callback(agent.tail.stop, _KEEP)
         signal.sigwait(_ENDING)

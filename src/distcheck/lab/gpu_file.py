@@ -12,6 +12,8 @@ from distcheck.lab.scenario import GIB
 _STRANGER = 900
 _ERRORS = {"ecc": [[5, 2], [5, 2]], "remapped": [0, 2, 1, 0], "recovery": 4}
 """Two rows to be remapped at the next reset, for which the GPU must be drained."""
+_XIDS = [119, 119, 45]
+"""The GPU's system processor does not answer, and the driver takes the rank's work away."""
 _NOT_SUPPORTED, _LOST = 5, 15
 _FULLER = 5
 _CONTEXT = GIB // 2
@@ -57,7 +59,8 @@ def _faults(layout: Layout, member: Member, index: int) -> dict[str, Any]:
     down = {"nvlinks": [0] * 18} if member.node in layout.world.without_nvlink else {}
     bad = layout.world.gpu_errors == member.node and index == 3
     lost = {"error": _LOST} if layout.world.gpu_lost == member.node and index == 3 else {}
-    return {**down, **(_ERRORS if bad else {}), **lost}
+    xid = {"xids": _XIDS} if layout.world.gpu_xid == member.node and index == 3 else {}
+    return {**down, **(_ERRORS if bad else {}), **lost, **xid}
 
 
 def _joined(layout: Layout, member: Member) -> dict[str, int]:

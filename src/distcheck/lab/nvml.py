@@ -2,10 +2,12 @@
 
 import ctypes
 import json
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from distcheck.lab.nvml_events import LabEvents
 from distcheck.lab.nvml_health import health_functions
 
 SUCCESS, UNINITIALIZED, INVALID_ARGUMENT, NOT_FOUND, INSUFFICIENT_SIZE, UNKNOWN = 0, 1, 2, 6, 7, 999
@@ -14,7 +16,7 @@ _NO_INSTANCE, _UNTOLD = (1 << 32) - 1, (1 << 64) - 1
 """Of a process on no slice, and memory that is not told (nvml.h)."""
 _MOST_SLICES = 7
 """Of one GPU, as NVIDIA's MIG user guide has it."""
-_WORDS = {SUCCESS: b"Success", UNKNOWN: b"Unknown Error"}
+_WORDS = {SUCCESS: b"Success", 3: b"Not Supported", 15: b"GPU is lost", UNKNOWN: b"Unknown Error"}
 Gpu = dict[str, Any]
 
 
@@ -39,7 +41,8 @@ class LabNvml:
     [{"uuid", "gpu_instance", "compute_instance", "memory_total", "memory_used",
     "processes"}], where null is a place without a slice. "memory_used": null of a process is
     what NVML does not tell. What a GPU has of `nvml_health.HEALTHY` it tells of its health, and
-    "pairs": {"path", "peer", "nvlink"} beside "gpus" is how every two are joined.
+    "pairs": {"path", "peer", "nvlink"} beside "gpus" is how every two are joined. "xids" of a GPU
+    are `nvml_events.LabEvents`'s.
     """
 
     def __init__(self, path: Path) -> None:
@@ -67,6 +70,8 @@ class LabNvml:
         self.nvmlDeviceGetGpuInstanceId = _Function(self._number("gpu_instance"))
         self.nvmlDeviceGetComputeInstanceId = _Function(self._number("compute_instance"))
         for name, answer in health_functions(self._gpu, self._pair):
+            setattr(self, name, _Function(answer))
+        for name, answer in LabEvents(self._gpu, time.monotonic).functions():
             setattr(self, name, _Function(answer))
 
     def _init(self) -> int:

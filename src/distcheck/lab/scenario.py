@@ -161,7 +161,8 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     With `nccl_debug` unset NCCL logs nothing. `policy` is a NetworkPolicy for all pods.
 
     Each node has the HCAs of `rdma`. On `without_nvlink` nodes no NVLink is up; the fourth GPU of
-    the node `gpu_errors` has memory errors, that of `gpu_lost` fell off the bus.
+    the node `gpu_errors` has memory errors, that of `gpu_lost` fell off the bus, that of `gpu_xid`
+    has Xid events.
     """
 
     model: ModelName = "llama-3.1-70b"
@@ -182,6 +183,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     without_nvlink: tuple[NodeName, ...] = ()
     gpu_errors: NodeName | None = None
     gpu_lost: NodeName | None = None
+    gpu_xid: NodeName | None = None
     shm: Shm = Shm()
     ray_nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     ray_scene: RayScene = RayScene()

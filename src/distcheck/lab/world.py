@@ -10,6 +10,7 @@ from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Self
+from urllib.request import urlopen
 
 from distcheck.lab import folders, node_logs, objects
 from distcheck.lab.apiserver import ApiServer, Denial, write_kubeconfig
@@ -85,6 +86,7 @@ class World:
             self._start_ras(layout, member)
         self._start_api(layout)
         self._wait_for_agents()
+        self._wait_for_xids()
         return layout
 
     def _start_agent(self, member: Member) -> None:
@@ -156,6 +158,16 @@ class World:
                     raise LabError(f"{name} did not start: {self._agent_log(name)}")
                 time.sleep(0.02)
 
+    def _wait_for_xids(self) -> None:
+        """An agent tries again at once to wait for them, as the node came after it."""
+        node = self.scenario.world.gpu_xid
+        found = self._agents.get(f"distcheck-agent-{node}")
+        deadline = time.monotonic() + _START_SECONDS
+        while found and b"distcheck_gpu_xid_total{" not in _page(found[1]):
+            if time.monotonic() > deadline:
+                raise LabError(f"{node} told no Xid: {self._agent_log(f'distcheck-agent-{node}')}")
+            time.sleep(0.05)
+
     def _agent_log(self, name: str) -> str:
         folder = self.root / name.removeprefix("distcheck-agent-")
         return (folder / "agent.log").read_text(errors="replace")[-2000:]
@@ -183,6 +195,16 @@ class World:
             return next(((m.ip, port) for m in self.layout_members() if m.pod == pod), None)
         real = dict(zip((EVIDENCE_PORT, METRICS_PORT), self._agents[pod], strict=True)).get(port)
         return None if real is None else ("127.0.0.1", real)
+
+
+def _page(port: int) -> bytes:
+    """What the agent's metrics say; nothing while nobody answers there."""
+    try:
+        with urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+            page: bytes = answer.read()
+            return page
+    except OSError:
+        return b""
 
 
 def _past() -> datetime:

@@ -25,6 +25,7 @@ class _Parts(Struct):
     ray: Raw = Raw()
     rdma: Raw = Raw()
     health: Raw = Raw()
+    xids: Raw = Raw()
 
 
 _PARTS = msgspec.json.Decoder(_Parts)
@@ -56,7 +57,7 @@ def _part_by_part(body: bytes) -> NodeLook:
     except _BROKEN as error:
         raise Unreachable(f"its answer is of no version that is known: {error}") from error
     why = f"agent {parts.agent or 'of another version'} on {parts.node}"
-    given = {n: getattr(parts, n) or None for n in ("gpus", "ray", "rdma", "health")}
+    given = {n: getattr(parts, n) or None for n in ("gpus", "ray", "rdma", "health", "xids")}
     read = {
         f.name: _read(given[f.name], f, why) for f in structs.fields(NodeLook) if f.name in given
     }

@@ -6,6 +6,7 @@ from typing import Any
 
 from distcheck.agent.gpu_health import HealthLook
 from distcheck.agent.gpu_look import GpuLook
+from distcheck.agent.nvml_events import XidEvents, xid_events
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.checks.evidence import Gpus
 from distcheck.checks.evidence.gpu_health import GpuHealth, GpuPair, GpuState, LostGpu
@@ -60,6 +61,16 @@ class Nvml:
             seen_at,
             tuple(look.notes[:_MOST_NOTES]),
         )
+
+    @contextmanager
+    def xids(self) -> Iterator[XidEvents]:
+        """Xid events while this is open; NVML counts who has started it, and others go on.
+
+        Raises:
+            ProbeError: NVML failed, or no GPU tells events.
+        """
+        with self._started() as binding, xid_events(binding) as events:
+            yield events
 
     @contextmanager
     def _started(self) -> Iterator[Any]:

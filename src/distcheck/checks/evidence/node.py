@@ -20,6 +20,7 @@ from distcheck.checks.evidence.seen import Missing, Seen
 from distcheck.checks.evidence.serving import EngineArguments, EngineFolder, EngineHttp
 from distcheck.checks.evidence.shm import ShmMount
 from distcheck.checks.evidence.vllm import VllmLog
+from distcheck.checks.evidence.xids import Xids
 
 __all__ = [
     "Allocated",
@@ -196,9 +197,10 @@ class NodeLook(Struct, frozen=True):
     pods: tuple[PodLook, ...] = ()
     rdma: RdmaDevices | Missing = Missing("the node's RDMA devices were not looked at")
     health: GpuHealth | Missing = Missing("how the node's GPUs are was not asked")
+    xids: Xids | Missing = Missing("nobody waits for them")
 
     @classmethod
     def unseen(cls, node: str, observed_at: str, reason: str) -> "NodeLook":
         """A node without an answering agent; its pods are unseen for the same reason."""
         gone = Missing(reason)
-        return cls(node, observed_at, "", gone, gone, rdma=gone, health=gone)
+        return cls(node, observed_at, "", gone, gone, rdma=gone, health=gone, xids=gone)

@@ -9,8 +9,11 @@ from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, NodeLook, P
 from distcheck.checks.evidence.gpu_health import GpuHealth, GpuState, LostGpu
 from distcheck.checks.facts.allocation import GpusGiven
 from distcheck.checks.facts.fact import Fact, folded
+from distcheck.checks.facts.gpu_xids import GpuXids, in_words, waited, xids_of
 from distcheck.checks.facts.nccl_group import group_of
 from distcheck.checks.facts.sharding_process import gpu_processes
+
+_MOST_XIDS = 3
 
 
 class OwnGpu(Struct, frozen=True):
@@ -21,6 +24,7 @@ class OwnGpu(Struct, frozen=True):
     state: GpuState
     fellow_links: int
     seen_at: str | None
+    xids: GpuXids = GpuXids()
 
     @property
     def words(self) -> str:
@@ -42,12 +46,18 @@ class Absent(Struct, frozen=True):
 
 
 class OwnGpus(Fact, frozen=True, kw_only=True):
-    """GPUs of all pods. `versions` are NCCL's in the logs, `drivers` by node."""
+    """GPUs of all pods. `versions` are NCCL's in the logs, `drivers` by node.
+
+    `xids_since` is since when Xids are waited for on the nodes that do, `xids_unseen` why the
+    others do not.
+    """
 
     gpus: tuple[OwnGpu, ...]
     absent: tuple[Absent, ...] = ()
     drivers: dict[str, str] = field(default_factory=dict)
     versions: tuple[str, ...] = ()
+    xids_since: str | None = None
+    xids_unseen: dict[str, str] = field(default_factory=dict)
 
     @classmethod
     def fold(cls, evidence: Evidence) -> Self | Missing:
@@ -62,19 +72,23 @@ class OwnGpus(Fact, frozen=True, kw_only=True):
                 gaps.append(f"{pod.name}: {health.reason}")
                 continue
             names = _names(evidence, pod, node, health)
-            gone = tuple(_absent(pod, health, names))
-            gpus.extend(_own(pod, health, names))
+            gone = tuple(_absent(evidence, pod, health, names))
+            gpus.extend(_own(evidence, pod, health, names))
             absent.extend(gone)
             if len(names) < pod.gpus and not gone:
                 gaps.append(f"which GPUs are those of {pod.name}: {len(names)} of {pod.gpus}")
         if not gpus and not absent:
             return Missing("; ".join(gaps) or "no pod of the group has a GPU")
+        used = {p.node for p in evidence.pods if p.gpus}
+        since, unseen = waited(n for n in evidence.nodes if n.node in used)
         return cls(
             gpus=tuple(gpus),
             absent=tuple(absent),
             drivers={n.node: d for n in evidence.nodes if (d := _driver(n))},
             versions=group_of(evidence).log.versions,
             gaps=tuple(gaps),
+            xids_since=since,
+            xids_unseen=unseen,
         )
 
 
@@ -103,19 +117,28 @@ def _names(
     return frozenset(gpus.whole(u) if gpus is not None else u for u in used)
 
 
-def _own(pod: Pod, health: GpuHealth, names: frozenset[str]) -> Iterator[OwnGpu]:
+def _own(
+    evidence: Evidence, pod: Pod, health: GpuHealth, names: frozenset[str]
+) -> Iterator[OwnGpu]:
+    node = evidence.node(pod.node) if pod.node else None
     links = max((s.nvlinks.up for s in health.gpus if s.nvlinks), default=0)
     for state in health.gpus:
         if state.uuid in names:
-            yield OwnGpu(pod.name, pod.node or "", state, links, health.seen_at)
+            xids = xids_of(evidence, pod, node, state.uuid, state.index)
+            yield OwnGpu(pod.name, pod.node or "", state, links, health.seen_at, xids)
 
 
-def _absent(pod: Pod, health: GpuHealth, names: frozenset[str]) -> Iterator[Absent]:
+def _absent(
+    evidence: Evidence, pod: Pod, health: GpuHealth, names: frozenset[str]
+) -> Iterator[Absent]:
     """Lost GPUs that are the pod's; of its own names, those that NVML does not list at all."""
     node, every = pod.node or "", pod.gpus == len(health.gpus) + len(health.lost)
     lost = [g for g in health.lost if every or g.uuid in names]
+    look = evidence.node(node)
     for one in lost:
-        yield Absent(pod.name, node, _lost(one, node), _lost_cite(one, node, health))
+        xids = xids_of(evidence, pod, look, one.uuid, one.index)
+        says = "".join(f"; {in_words(x)}" for x in (*xids.before, *xids.now)[-_MOST_XIDS:])
+        yield Absent(pod.name, node, _lost(one, node) + says, _lost_cite(one, node, health))
     listed = {s.uuid for s in health.gpus} | {g.uuid for g in lost}
     for uuid in sorted(names - listed):
         if uuid.startswith("GPU-"):

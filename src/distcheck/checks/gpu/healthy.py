@@ -8,6 +8,7 @@ from msgspec import Struct
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite
 from distcheck.checks.facts.gpu_health import OwnGpu, OwnGpus
+from distcheck.checks.facts.gpu_xids import in_words, steps
 from distcheck.checks.knowledge import gpu_health as known
 from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.names import few, names
@@ -24,9 +25,9 @@ def healthy(own: OwnGpus) -> Verdict:
         NVML lists every GPU that the pods were given, and of each of them tells no uncorrected
         error of memory since the driver was loaded, no row or page that waits for a reset, no
         clock held down by heat or power failure, all NVLinks and PCIe lanes up; driver and NCCL
-        are new enough. GPUs of others are not judged. Xid events are in the kernel's log, which
-        is not read: what the driver asks for after one is, and NCCL004 has those that a pod's
-        log names.
+        are new enough. GPUs of others are not judged. Xid events count since the pods' processes
+        started, and only while an agent waited for them, which a pass dates; NCCL004 has those
+        that a pod's log names.
 
     Causes:
         gpu_lost: the driver counts the GPU, and it does not answer
@@ -35,6 +36,7 @@ def healthy(own: OwnGpus) -> Verdict:
         gpu_ecc: memory errors that could not be corrected
         gpu_remap_pending: bad memory is replaced at the next reset only
         gpu_recovery: the driver asks for work to be drained from the GPU
+        gpu_xid: the driver reported an Xid that means broken hardware or a GPU to be reset
         gpu_throttled: clocks are held down by heat, or by the power supply
         nvlink_down: fewer NVLinks are up than on other GPUs of the node
         fabric_not_ready: the fabric manager has not finished
@@ -44,9 +46,10 @@ def healthy(own: OwnGpus) -> Verdict:
 
     Remedy:
         Cordon the node, move the group, and look at `nvidia-smi -q -d ECC,ROW_REMAPPER,PERFORMANCE`
-        and at the kernel's log for Xid; reset the GPU (`nvidia-smi -r`) or reboot, and have it
-        replaced if that comes back. For NVLink: `nvidia-smi nvlink -s` and the fabric manager's
-        log. Update a driver below 535 and NCCL below 2.18; 550 and 2.21 are advised.
+        and at the kernel's log for Xid (`dmesg | grep NVRM`); reset the GPU (`nvidia-smi -r`) or
+        reboot, and have it replaced if that comes back. For NVLink: `nvidia-smi nvlink -s` and the
+        fabric manager's log. Update a driver below 535 and NCCL below 2.18; 550 and 2.21 are
+        advised.
     """
     if own.absent:
         gone = own.absent
@@ -76,7 +79,7 @@ def _gpu_warnings(own: OwnGpus) -> Iterator[_Warning]:
     """One for each cause: the first GPU that has it, and how many are alike."""
     seen: dict[str, list[tuple[OwnGpu, str]]] = {}
     for gpu in own.gpus:
-        for cause, words in known.warnings(gpu.state, gpu.fellow_links):
+        for cause, words in (*known.warnings(gpu.state, gpu.fellow_links), *_xid_warnings(gpu)):
             seen.setdefault(cause, []).append((gpu, words))
     for cause, found in seen.items():
         gpu, words = found[0]
@@ -84,6 +87,12 @@ def _gpu_warnings(own: OwnGpus) -> Iterator[_Warning]:
         cites = tuple(g.cite(w) for g, w in found[:8])
         pods = tuple(dict.fromkeys(g.pod for g, _ in found))
         yield _Warning(cause, f"{gpu.words}: ", f"{words}{more}", cites, pods)
+
+
+def _xid_warnings(gpu: OwnGpu) -> Iterator[tuple[str, str]]:
+    faults = gpu.xids.faults
+    if faults:
+        yield "gpu_xid", f"{', '.join(map(in_words, faults[:_MOST]))}: {steps(faults)}"
 
 
 def _version_warnings(own: OwnGpus) -> Iterator[_Warning]:
@@ -110,14 +119,28 @@ def _warned(found: list[_Warning]) -> Verdict:
 
 def _fine(own: OwnGpus) -> Verdict:
     kinds = names(dict.fromkeys(g.state.name for g in own.gpus if g.state.name))
-    says = f"{counted(len(own.gpus), 'GPU')} ({kinds}) without errors{_advice(own)}"
+    says = (
+        f"{counted(len(own.gpus), 'GPU')} ({kinds}) without errors{_xid_words(own)}{_advice(own)}"
+    )
     nodes = {g.node: g for g in own.gpus}
     many = Counter(g.node for g in own.gpus)
     cites = [
         Cite(f"{counted(many[n], 'GPU')} without errors", f"NVML on {n}", g.seen_at)
         for n, g in nodes.items()
     ]
+    cites += [g.cite(in_words(x)) for g in own.gpus for x in g.xids.hints][:_MOST]
     return passed(says, cites, dict.fromkeys(g.pod for g in own.gpus))
+
+
+def _xid_words(own: OwnGpus) -> str:
+    """Since when there was none; those that prove nothing of the hardware; where nobody waited."""
+    hints = [f"{in_words(x)} on {g.words}" for g in own.gpus for x in g.xids.hints]
+    told = hints[:_MOST] + [counted(len(hints) - _MOST, "more Xid")] * (len(hints) > _MOST)
+    if own.xids_since and not hints:
+        told = [f"no Xid since {own.xids_since}"]
+    why = next(iter(own.xids_unseen.values()), "")
+    told += [f"Xids unseen on {names(own.xids_unseen)} ({why})"] * bool(own.xids_unseen)
+    return "".join(f"; {one}" for one in told)
 
 
 def _advice(own: OwnGpus) -> str:
