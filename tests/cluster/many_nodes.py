@@ -33,6 +33,8 @@ def objects(evidence: Evidence) -> list[dict[str, Any]]:
         script = head if leads else "exec ray start --block --address=vllm-head:6379"
         labels = {"labels": {"app": "vllm-head" if leads else "vllm-worker"}}
         made = pod(one.name, one.node, one.ip, container(script), meta=labels)
+        (status,) = made["status"]["containerStatuses"]
+        status["state"]["running"]["startedAt"] = one.started_at
         found += [made, agent(str(one.node))]
     return found
 
@@ -51,7 +53,7 @@ class Doors(Agents):
 
 
 def _pod_of(path: str) -> str:
-    return parse_qs(urlsplit(path).query)["pod"][0]
+    return parse_qs(urlsplit(path).query)["pod"][0].partition("|")[0]
 
 
 def empty(_namespace: str, _pod: str, _box: str, _argv: list[str]) -> tuple[int, bytes, bytes]:
