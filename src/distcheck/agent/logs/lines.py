@@ -1,10 +1,11 @@
 """Whole lines of a log to its readers: only the wanted ones, known ones the short way."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from distcheck.agent.logs.clients import own_words
 from distcheck.agent.logs.engines import EngineReader
 from distcheck.agent.logs.framing import LONGEST_LINE, Framing
 from distcheck.agent.logs.nccl import NcclReader
@@ -70,8 +71,7 @@ class Lines:
 
     def end(self) -> None:
         """The log has ended: give what was left of lines whose end never came."""
-        for stamp, text in self._framing.flush():
-            self._give(self.read, stamp, text)
+        self._give_all(self.read, self._framing.flush())
 
     def _sparse(self, block: bytes, hits: Hits) -> None:
         """Take the lines at `hits`; all lines from where one asks for the next.
@@ -144,10 +144,17 @@ class Lines:
         for part in (raw,) if whole or len(raw) <= LONGEST_LINE else raw.split(b"\r"):
             if len(part) > LONGEST_LINE:
                 self.cut(part[LONGEST_LINE:])
-            for stamp, text in self._framing.push(part[:LONGEST_LINE]):
-                self._give(number, stamp, text)
+            self._give_all(number, self._framing.push(part[:LONGEST_LINE]))
         if whole and not self._framing.pending:
             self._nccl.learn(raw)
+
+    def _give_all(self, number: int, texts: Iterable[tuple[str | None, str]]) -> None:
+        """One record's texts: all that follows a client's words in it is the client's too."""
+        for stamp, text in texts:
+            own = own_words(text)
+            self._give(number, stamp, own)
+            if len(own) < len(text):
+                return
 
     def _give(self, number: int, stamp: str | None, text: str) -> None:
         self._nccl.line(number, stamp, text)
