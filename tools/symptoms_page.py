@@ -6,9 +6,9 @@ from distcheck.lab.symptoms import WORDS, Symptom
 
 _HEAD = """\
 What operators report, and what was behind it. Every row is a scenario of the lab:
-`distcheck lab run` starts a two-node cluster with that fault on this machine, without GPUs and
-without root, and shows what `distcheck verify` says of it. `distcheck explain ID` tells what each
-check proves.
+`distcheck lab run` starts a two-node cluster with that fault on this machine, without GPUs and,
+but where it says so, without root, and shows what `distcheck verify` says of it.
+`distcheck explain ID` tells what each check proves.
 """
 
 
@@ -21,8 +21,13 @@ def symptoms_page(made: str) -> str:
 
 def _section(symptom: Symptom, words: str, scenarios: list[Scenario]) -> str:
     found = [s for s in scenarios if symptom in s.symptoms]
-    rows = "\n".join(f"| {s.title} | {_told(s)} | `distcheck lab run {s.name}` |" for s in found)
+    rows = "\n".join(f"| {s.title} | {_told(s)} | {_seen(s)} |" for s in found)
     return f"## {words}\n\n| what was behind it | told by | see it |\n|---|---|---|\n{rows}\n"
+
+
+def _seen(scenario: Scenario) -> str:
+    needs = " (as root, with nftables)" if scenario.world.firewall else ""
+    return f"`distcheck lab run {scenario.name}`{needs}"
 
 
 def _told(scenario: Scenario) -> str:

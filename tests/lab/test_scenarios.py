@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 import pytest
+from tests.probes.namespaces import need_namespaces
 
 from distcheck.checks.report import Report
 from distcheck.lab.expect import compare
@@ -21,6 +22,8 @@ from distcheck.lab.world import World
 @pytest.mark.parametrize("name", names())
 def test_verify_finds_what_the_scenario_says(name: str) -> None:
     """The verdict, the exit code and every check are as the scenario expects."""
+    if load(name).world.firewall:
+        need_namespaces()
     command = [sys.executable, "-m", "distcheck", "lab", "run", name, "-o", "json"]
     env = _env() | {"DISTCHECK_LAB_RAY": "replayed"}
     _found_out(load(name), command, env)

@@ -30,7 +30,7 @@ ASKED: dict[Symptom, tuple[str, ...]] = {
     "system-error": ("shm-64m", "memory-lock", "no-interface"),
     "no-ray-head": (
         *("rendezvous-name-wrong", "rendezvous-name-unresolved"),
-        *("policy-without-dns",),
+        *("ray-port-filtered", "policy-without-dns"),
     ),
     "hangs-at-start": ("nccl-bootstrap-blocked", "rendezvous-waits-for-node", "ray-group-held"),
     "first-request-hangs": ("rank-stuck",),

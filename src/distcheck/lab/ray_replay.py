@@ -53,7 +53,8 @@ class ReplayedRay:
         self._head = nodes[0][0]
         self.gcs_port = port or free_port(self._head)
         self.address = f"{self._head}:{self.gcs_port}"
-        self._ports = {ip: (free_port(ip), free_port(ip)) for ip, _ in (*nodes, *dead)}
+        taken = {self.gcs_port}
+        self._ports = {ip: (_apart(ip, taken), _apart(ip, taken)) for ip, _ in (*nodes, *dead)}
         self._cut, self._dropped = told.cut, list[Dropper]()
         self._raylets = [
             f"{ip}:{port}" for ip, _ in nodes for port in self._ports[ip][ip in self._cut :]
@@ -90,6 +91,14 @@ class ReplayedRay:
         ports = {ip: list(own[ip in self._cut :]) for ip, own in self._ports.items()}
         ports[self._head].append(self.gcs_port)
         return ports
+
+
+def _apart(ip: str, taken: set[int]) -> int:
+    """A free port that is none of `taken`, and is from now on."""
+    while (port := free_port(ip)) in taken:
+        pass
+    taken.add(port)
+    return port
 
 
 def recorded(name: str, state: str) -> dict[str, bytes]:

@@ -133,6 +133,14 @@ class RayScene(Struct, frozen=True, forbid_unknown_fields=True):
     host_ip: str = ""
 
 
+class Drop(Struct, frozen=True, forbid_unknown_fields=True):
+    """Connections from one node's pod to a service of another's that a firewall drops."""
+
+    source: NodeName = field(name="from")
+    to: NodeName
+    service: Literal["gcs", "raylet"]
+
+
 class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     """The whole world of a scenario; the defaults are a healthy TP=16 group on Ray.
 
@@ -154,7 +162,8 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
 
     Processes of `gone` ranks have ended, and the pod of an `idle` node never starts any. `ras` is
     what NCCL itself tells.
-    `ray_scene` says what is not well with Ray.
+    `ray_scene` says what is not well with Ray. A `firewall` drops by source and destination, which
+    needs root and nftables; all else runs without.
 
     `logs` are kept, or rotated away but for their last lines, or those of an earlier start a
     week ago, whose processes had other numbers; or had the same, and only Ray's logs are left.
@@ -187,6 +196,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     shm: Shm = Shm()
     ray_nodes: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     ray_scene: RayScene = RayScene()
+    firewall: tuple[Drop, ...] = ()
     agents: tuple[NodeName, ...] = ("gpu-a", "gpu-b")
     dropped: tuple[Service, ...] = ()
     nccl_range: dict[NodeName, RangeWay] = field(default_factory=dict)
@@ -224,7 +234,7 @@ class Scene(Struct, frozen=True, forbid_unknown_fields=True):
     @property
     def ray_is_real(self) -> bool:
         """Whether a real Ray can stand for this one."""
-        return self.ray and self.ray_scene == RayScene()
+        return self.ray and self.ray_scene == RayScene() and not self.firewall
 
     @property
     def leader_worker_set(self) -> bool:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Self
 from urllib.request import urlopen
 
-from distcheck.lab import folders, node_logs, objects
+from distcheck.lab import firewall, folders, node_logs, objects
 from distcheck.lab.apiserver import ApiServer, Denial, write_kubeconfig
 from distcheck.lab.inside import execute
 from distcheck.lab.layout import (
@@ -56,8 +56,13 @@ class World:
         self._agents: dict[str, tuple[int, int]] = {}
 
     def __enter__(self) -> Self:
-        """Start every part; what was started is stopped again if a later part fails."""
+        """Start every part; what was started is stopped again if a later part fails.
+
+        Raises:
+            LabError: this machine lacks what the scenario needs, or a part did not start.
+        """
         with self._stack:
+            self._enter_network()
             self.root = Path(tempfile.mkdtemp(prefix="distcheck-lab-"))
             self._stack.callback(shutil.rmtree, self.root, ignore_errors=True)
             self.layout = self._start()
@@ -67,6 +72,17 @@ class World:
     def __exit__(self, *exc: object) -> None:
         """Stop every part and remove the folder."""
         self._stack.close()
+
+    def _enter_network(self) -> None:
+        """A network of its own where the scenario has a firewall; this thread alone enters it."""
+        if not self.scenario.world.firewall:
+            return
+        if why := firewall.why_not():
+            raise LabError(f"{self.scenario.name} cannot run here: {why}")
+        try:
+            self._stack.enter_context(firewall.own_network())
+        except OSError as error:
+            raise LabError(f"{self.scenario.name} cannot run here: {error}") from error
 
     def _start(self) -> Layout:
         subnet = self._ray.address.rpartition(".")[0] if self._ray else free_subnet()
@@ -121,6 +137,8 @@ class World:
         self._stack.callback(ray.stop)
         ray.start()
         self._listen_for(ray)
+        if self.scenario.world.firewall:
+            firewall.drop(self.scenario.world.firewall, members, ray)
         return ray
 
     def _listen_for(self, ray: LabRay) -> None:
