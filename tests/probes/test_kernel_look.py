@@ -13,7 +13,8 @@ from msgspec import structs
 from tests.evidence_builder import change_looks, healthy
 from tests.probes.node_folder import need_root
 
-from distcheck.agent.kernel_look import FlowsBefore, Kernel, KernelLooker
+from distcheck.agent.earlier import Before
+from distcheck.agent.kernel_look import Kernel, KernelLooker
 from distcheck.agent.open_files import open_files
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Task
@@ -212,7 +213,7 @@ def test_no_more_files_are_read_than_the_bound(tmp_path: Path) -> None:
 def test_a_look_is_compared_with_one_that_is_seconds_old_and_not_hours() -> None:
     """A question has two rounds, which may come at once; the next question is a minute later."""
     times = iter([0.0, 60.0, 60.5, 61.0, 7200.0, 7200.5])
-    looks = FlowsBefore(lambda: next(times))
+    looks = Before[TcpFlows](5.0, clock=lambda: next(times))
     seen = [TcpFlows((), "inet_diag", f"look {n}") for n in range(6)]
     before = [looks.before_of("uid", one) for one in seen]
     assert [b.seen_at if b else None for b in before] == [

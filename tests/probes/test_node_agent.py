@@ -32,6 +32,7 @@ from distcheck.checks.evidence import (
     RayCluster,
     ShmMount,
 )
+from distcheck.checks.evidence.gpu_health import GpuHealth
 from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices
 from distcheck.lab.listeners import Listener
 from distcheck.lab.nvml import LabNvml
@@ -120,6 +121,21 @@ def test_links_are_told_with_what_they_were_the_last_time(node: Node) -> None:
     access = _pod(second).rdma
     assert isinstance(access, RdmaAccess)
     assert (access.verbs, access.devices, access.pid) == (("uverbs0",), ("mlx5_0",), 43)
+
+
+def test_gpus_are_told_with_how_busy_they_were_the_last_time(node: Node) -> None:
+    """One that does not tell, as with MIG, is not among them."""
+    agent = _agent(node)
+    node.gpus([gpu(0, 43) | {"utilization": 97}, gpu(1, 999)])
+    first = agent.look(Asked((KEY,)))
+    node.gpus([gpu(0, 43) | {"utilization": 3}, gpu(1, 999)])
+    second = agent.look(Asked((KEY,)))
+    assert isinstance(first.health, GpuHealth)
+    assert isinstance(second.health, GpuHealth)
+    assert (first.health.used_before, first.health.before_at) == ({}, None)
+    uuid = first.health.gpus[0].uuid
+    assert second.health.used_before == {uuid: 97}
+    assert (second.health.used, second.health.before_at) == ({uuid: 3}, first.observed_at)
 
 
 def test_every_part_of_a_pod_is_seen(node: Node) -> None:

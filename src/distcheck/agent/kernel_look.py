@@ -1,14 +1,13 @@
 """What the kernel tells of a pod's network: flows, queue pairs, devices that are open."""
 
 import re
-import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from msgspec import Struct, field, structs
 
 from distcheck.agent import netlink
-from distcheck.agent.earlier import Earlier
+from distcheck.agent.earlier import Before
 from distcheck.agent.netlink import Ask
 from distcheck.agent.open_files import OpenFiles, open_files
 from distcheck.agent.probes import flows, queue_pairs
@@ -19,36 +18,8 @@ from distcheck.checks.evidence.open_devices import OpenDevices
 from distcheck.checks.evidence.rdma import QueuePairs
 
 _HCA = re.compile(r"[A-Za-z0-9][\w.-]{0,62}\n?\Z", re.ASCII)
-_APART, _LATELY = 5.0, 600.0
-"""Seconds: two rounds of one question may be closer than anything can be told by."""
-_MOST_PODS = 32
+_APART, _MOST_PODS = 5.0, 32
 _OWN = Path("/proc/thread-self/ns/net")
-
-
-class _Looks(Struct, frozen=True):
-    """The last look at a pod's connections, and an older one, with when they were."""
-
-    last: TcpFlows
-    at: float
-    older: "_Looks | None" = None
-
-
-class FlowsBefore:
-    """Which earlier look the next one is compared with."""
-
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock, self._earlier = clock, Earlier[_Looks](_MOST_PODS)
-
-    def before_of(self, uid: str, seen: TcpFlows) -> TcpFlows | None:
-        """One that is at least five seconds and at most ten minutes old; else the last."""
-        now = self._clock()
-        found = self._earlier.before(uid, _Looks(seen, now))
-        if found is None:
-            return None
-        kept = found if now - found.at >= _APART or found.older is None else found.older
-        kept = kept if now - kept.at <= _LATELY else found
-        self._earlier.before(uid, _Looks(seen, now, structs.replace(kept, older=None)))
-        return kept.last
 
 
 class Kernel(Struct, frozen=True):
@@ -57,7 +28,7 @@ class Kernel(Struct, frozen=True):
     proc: str
     sys: str
     ask: Ask = netlink.ask
-    flows: FlowsBefore = field(default_factory=FlowsBefore)
+    flows: Before[TcpFlows] = field(default_factory=lambda: Before(_APART, _MOST_PODS))
 
 
 class KernelLooker:

@@ -9,7 +9,7 @@ from msgspec import Struct, structs
 
 from distcheck import __version__
 from distcheck.agent import clock, netlink
-from distcheck.agent.earlier import Earlier
+from distcheck.agent.earlier import Before
 from distcheck.agent.gpu_watch import GpuWatch
 from distcheck.agent.kernel_look import Kernel
 from distcheck.agent.listeners import Allowance, Listeners
@@ -41,6 +41,7 @@ from distcheck.agent.settings import Settings
 from distcheck.agent.tail import Live, Node, Tailer
 from distcheck.agent.xid_watch import XidWatch
 from distcheck.checks.evidence import Gpus, Missing, NodeLook, RayCluster
+from distcheck.checks.evidence.gpu_health import GpuHealth
 from distcheck.checks.evidence.node import Allocated
 from distcheck.checks.evidence.rdma import RdmaDevices
 
@@ -49,6 +50,8 @@ _MAX_WAITING = 8
 _WAITS = 4
 """Times the usual limit that a question waits for its turn."""
 _AGAIN = 0.25
+_APART = 10.0
+"""Seconds between two looks at counters, where a question has two rounds."""
 Gone = Callable[[], bool]
 GcsLook = Callable[[str], "RayCluster | Missing"]
 
@@ -86,7 +89,8 @@ class NodeAgent:
         self._waiting = threading.BoundedSemaphore(_MAX_WAITING)
         self.watch = GpuWatch(settings, nvml, self._proc, space)
         self.xids = XidWatch(nvml)
-        self._rdma, self._links = self.watch.rdma, Earlier[RdmaDevices]()
+        self._rdma = self.watch.rdma
+        self._links, self._health = Before[RdmaDevices](_APART), Before[GpuHealth](_APART)
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
         self._listeners, self._allowance = Listeners(listener), Allowance()
@@ -155,7 +159,7 @@ class NodeAgent:
 
     def _look(self, asked: Asked, now: str) -> NodeLook:
         gpus_later = self.probing.start("nvml", lambda: self._nvml.look(now))
-        health_later = self.probing.start("gpu_health", lambda: self._nvml.health(now))
+        health_later = self.probing.start("gpu_health", lambda: self._gpu_health(now))
         given_later = self.probing.start("podresources", self._allocated)
         rdma_later = self.probing.start("rdma", lambda: self._rdma_devices(now))
         pods = self.probing.run("proc", self._pods)
@@ -198,10 +202,18 @@ class NodeAgent:
     def _rdma_devices(self, now: str) -> RdmaDevices:
         """The node's HCAs, with their counters as the look before had them."""
         seen = self._rdma.look(now)
-        before = self._links.before("", seen)
+        before = self._links.before_of("", seen)
         if before is None:
             return seen
         return structs.replace(seen, before=before.ports, before_at=before.seen_at)
+
+    def _gpu_health(self, now: str) -> GpuHealth:
+        """How the node's GPUs are, with how busy they were in the look before."""
+        seen = self._nvml.health(now)
+        before = self._health.before_of("", seen)
+        if before is None:
+            return seen
+        return structs.replace(seen, used_before=before.used, before_at=before.seen_at)
 
     def _pods(self) -> list[NodePod]:
         """Every pod of the node with its processes."""

@@ -96,7 +96,8 @@ def merge_second(first: NodeLook, second: NodeLook) -> NodeLook:
     again = {p.pod: p for p in second.pods}
     why = Missing(_reason(second))
     pods = tuple(_merged(p, again.get(p.pod), why) for p in first.pods)
-    return structs.replace(first, pods=pods, rdma=_better(first.rdma, second.rdma))
+    rdma, health = _better(first.rdma, second.rdma), _better(first.health, second.health)
+    return structs.replace(first, pods=pods, rdma=rdma, health=health)
 
 
 def _merged(first: PodLook, second: PodLook | None, why: Missing) -> PodLook:

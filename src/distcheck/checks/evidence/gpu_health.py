@@ -1,6 +1,6 @@
 """How a node's GPUs are, and how they are joined, as NVML tells."""
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from distcheck.checks.evidence.seen import Seen
 
@@ -77,7 +77,11 @@ class GpuPair(Struct, frozen=True, omit_defaults=True):
 
 
 class GpuHealth(Seen, frozen=True, tag="gpu-health"):
-    """All GPUs of a node. `notes` say what NVML did not answer."""
+    """All GPUs of a node. `notes` say what NVML did not answer.
+
+    `used_before` is the utilization of each GPU (by UUID, in percent) in an earlier look of the
+    same agent, and `before_at` when that was.
+    """
 
     gpus: tuple[GpuState, ...]
     lost: tuple[LostGpu, ...] = ()
@@ -85,3 +89,10 @@ class GpuHealth(Seen, frozen=True, tag="gpu-health"):
     driver: str = ""
     seen_at: str | None = None
     notes: tuple[str, ...] = ()
+    used_before: dict[str, int] = field(default_factory=dict)
+    before_at: str | None = None
+
+    @property
+    def used(self) -> dict[str, int]:
+        """The utilization of each GPU that tells it: one cut by MIG does not."""
+        return {g.uuid: g.utilization for g in self.gpus if g.utilization is not None}

@@ -15,6 +15,7 @@ from distcheck.checks.facts.nccl_cites import failure_cite
 from distcheck.checks.facts.nccl_group import group_of
 from distcheck.checks.facts.nccl_present import present
 from distcheck.checks.facts.past_meeting import has_started, is_past_meeting
+from distcheck.checks.facts.rank_spin import spinning
 from distcheck.checks.facts.rank_titles import engine_gone, ranks_gone, unplaced
 from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.names import names
@@ -36,7 +37,15 @@ class HangSigns(Fact, frozen=True, kw_only=True):
     def fold(cls, evidence: Evidence) -> Self:
         """From titles of processes, the engine's lines and NCCL's, with their times."""
         serves = has_started(evidence)
-        steps = (_dead_engines, _gone_ranks, _timeouts, _meeting, meeting_signs, _untitled)
+        steps = (
+            _dead_engines,
+            _gone_ranks,
+            _timeouts,
+            _meeting,
+            meeting_signs,
+            _untitled,
+            spinning,
+        )
         found = [sign for step in steps for sign in step(evidence)]
         if any(p.waiting or p.phase not in ("", "Running") for p in evidence.pods):
             found = [s for s in found if s.cause != "rendezvous_waits"]  # for that pod: GROUP001

@@ -91,6 +91,11 @@ class RankNetwork(Struct, frozen=True, dict=True):
         return bool(self.ranks) and self.ranks <= held
 
     @property
+    def devices(self) -> frozenset[str]:
+        """The HCAs of its ranks' queue pairs that are ready."""
+        return frozenset(p.device for p in self._ready())
+
+    @property
     def holds_hca(self) -> bool:
         """Whether every rank is seen to hold an HCA open."""
         verbs = {pid for pid, files in self._files() if any(f.startswith("uverbs") for f in files)}
@@ -110,7 +115,7 @@ class RankNetwork(Struct, frozen=True, dict=True):
 
         None where that was not seen, or where others have queue pairs on them.
         """
-        used = {p.device for p in self._ready()}
+        used = self.devices
         if isinstance(self.queue_pairs, Missing) or used & set(self.queue_pairs.shared):
             return None
         return None if isinstance(self.hcas, Missing) else sent_over(self.hcas, used)

@@ -31,6 +31,8 @@ _REMEDIES = {
     " NCCL_SOCKET_IFNAME to the pods' interface, and read the lines with NCCL_DEBUG=INFO.",
     "rendezvous_waits": "See that every pod of the group runs its ranks and reaches the leader's"
     " address and master port (NET001, NET002); give all the same world size.",
+    "rank_spinning": "Send one short request: if it does not end, see what each rank does"
+    " (`py-spy dump --pid`) and start the whole group again; if it ends, nothing hangs.",
     "engine_dead": "Restart the group, and point the livenessProbe at /health, which answers 503"
     " once the engine is dead.",
 }
@@ -46,7 +48,9 @@ def no_rank_stuck(ras: RasView | Missing, signs: HangSigns, small: SmallGroup) -
         equally often, or the ones that were behind went on between two looks. It does not
         prove that the next collective succeeds, nor that the present one ends: ranks that all
         launched it and wait on their GPUs have equal counts. Sends and receives are not
-        counted by RAS.
+        counted by RAS. GPUs that are busy while every counter between nodes stands still are a
+        warning alone: of a group on one node, or without two looks ten seconds apart, they say
+        nothing.
 
     Causes:
         rank_dead: a rank's process is gone or has not answered NCCL's RAS for a minute
@@ -55,6 +59,7 @@ def no_rank_stuck(ras: RasView | Missing, signs: HangSigns, small: SmallGroup) -
         comm_error: NCCL reports an error of a communicator, or it was aborted
         init_stuck: ranks began to set up NCCL long ago and have not completed it
         rendezvous_waits: ranks wait for others that never come
+        rank_spinning: the ranks' GPUs are busy, and nothing moves between their nodes
         engine_dead: the engine has ended, while its API process and its pod stay
 
     Remedy:
