@@ -237,7 +237,9 @@ def test_a_wait_that_does_not_come_back_is_said(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_one_that_was_never_started_says_that_nobody_waits() -> None:
-    assert XidWatch(FakeNvml()).seen() == Missing("nobody waits for them")
+    seen = XidWatch(FakeNvml()).seen()
+    assert isinstance(seen, Missing)
+    assert "DISTCHECK_XID_WATCH=true" in seen.reason
 
 
 def test_the_record_is_bounded_and_counts_what_it_drops() -> None:

@@ -24,7 +24,8 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     the kubelet's socket that tells which devices it gave to which pod.
     `look_every` is seconds between the looks that the GPU and `/dev/shm` metrics show; 0 is
     never, and there are no such metrics then.
-    `xid_watch` is whether it waits for GPUs' Xid events, for which it holds their devices open.
+    `xid_watch` is whether it waits for GPUs' Xid events, for which it holds their devices open:
+    a GPU that is held is not reset, nor its driver unloaded, so it is off unless asked for.
     `ray_token_file` has the token of Ray clusters that ask for one (`RAY_AUTH_MODE=token`). It
     goes to the head of any group that is asked about, and only where that head asks for it.
     `port_probes` lets it connect from inside the pods' network namespaces, and listen there
@@ -48,7 +49,7 @@ class Settings(Struct, frozen=True, forbid_unknown_fields=True):
     dns_port: int = 53
     pod_resources: str = "/var/lib/kubelet/pod-resources/kubelet.sock"
     ray_token_file: str = ""
-    xid_watch: bool = True
+    xid_watch: bool = False
     api_server: str = ""
 
 

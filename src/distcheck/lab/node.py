@@ -38,6 +38,7 @@ def main(argv: list[str]) -> int:
         listen=given.listen,
         metrics=given.metrics,
         port_probes=True,
+        xid_watch=True,
         dns_port=given.dns_port,
     )
     library, netlink = LabNvml(root / "nvml.json"), LabNetlink(root)
