@@ -301,6 +301,40 @@ def test_a_log_that_decides_stays_first() -> None:
     assert judged(with_tcp(with_rdma(healthy()), KB)) == judged(healthy())
 
 
+def chose(network: str, *pods: str) -> Change:
+    """The log of `pods`, or of all, names the network, and no channel: NCCL connects late."""
+
+    def change(look: PodLook) -> PodLook:
+        if pods and look.pod.removeprefix("llm/") not in pods:
+            return structs.replace(look, nccl=NO_LOG)
+        assert isinstance(look.nccl, NcclLog)
+        named = tuple(structs.replace(p, network=network) for p in look.nccl.processes)
+        return structs.replace(look, nccl=structs.replace(look.nccl, channels=(), processes=named))
+
+    return change
+
+
+@pytest.mark.parametrize("pods", [(), (name_of(0),)])
+@pytest.mark.parametrize("network", ["Socket", "FasTrak"])
+def test_queue_pairs_of_others_do_not_outdo_a_log_that_chose_tcp(
+    network: str, pods: tuple[str, ...]
+) -> None:
+    """NVSHMEM, DeepEP and UCX connect the same ranks; NCCL >= 2.22 has no channel line yet."""
+    verdict = judged(with_tcp(with_rdma(change_looks(healthy(), chose(network, *pods))), MB))
+    assert verdict.outcome == "unknown"
+    assert f"TCP was chosen on {name_of(0)}" in verdict.says
+    assert "others such as UCX or NVSHMEM may hold those RDMA connections" in verdict.says
+
+
+def test_queue_pairs_decide_beside_a_log_that_chose_rdma_and_has_no_channel_yet() -> None:
+    assert judged(with_tcp(with_rdma(change_looks(healthy(), chose("IB"))), MB)).outcome == "pass"
+
+
+def test_bulk_tcp_without_an_hca_fails_beside_a_log_that_chose_sockets() -> None:
+    chosen = change_looks(healthy(), chose("Socket"))
+    assert judged(bare(with_tcp(chosen, 23 * GB))).outcome == "fail"
+
+
 def test_logs_and_kernel_against_each_other_are_said() -> None:
     verdict = judged(bare(with_tcp(healthy(), 23 * GB)))
     assert verdict.outcome == "unknown"

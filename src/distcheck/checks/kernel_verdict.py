@@ -6,16 +6,20 @@ from msgspec import structs
 
 from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.facts.kernel_traffic import KernelTraffic
+from distcheck.checks.facts.nccl_transports import Transports
 from distcheck.checks.facts.rdma_state import RdmaStates
 from distcheck.checks.facts.sockets_why import UNTOLD
 from distcheck.checks.facts.traffic import Traffic
 from distcheck.checks.kernel_words import cites, linked, moved, peers, seen
+from distcheck.checks.knowledge.names import few
 from distcheck.checks.verdict import Verdict, failed, passed, unknown, warned
 
 _LOOK = (
     "Send requests and look again: what the kernel counts has to change. Or set NCCL_DEBUG=INFO"
     " and restart the group, so that its log tells."
 )
+
+_OTHERS = "; others such as UCX or NVSHMEM may hold those RDMA connections"
 
 
 def with_kernel(by_log: Verdict, traffic: Traffic, rdma: RdmaStates | Missing) -> Verdict:
@@ -26,9 +30,8 @@ def with_kernel(by_log: Verdict, traffic: Traffic, rdma: RdmaStates | Missing) -
     kernel, nccl = traffic.kernel, traffic.nccl
     if isinstance(kernel, Missing) or by_log.outcome == "skipped":
         return by_log
-    silent = isinstance(nccl, Missing) or not nccl.channels
     if by_log.outcome == "unknown":
-        return _by_kernel(by_log, kernel, rdma) if silent else by_log
+        return _where_undecided(by_log, nccl, kernel, rdma)
     if kernel.shown == "socket" and by_log.outcome == "pass":
         says = f"the logs show RDMA ({by_log.says}), the kernel does not: {moved(kernel)}"
         return unknown(says, (*by_log.cites, *cites(kernel)), remedy=_LOOK)
@@ -38,10 +41,37 @@ def with_kernel(by_log: Verdict, traffic: Traffic, rdma: RdmaStates | Missing) -
     return _with_rest(by_log, traffic, kernel)
 
 
+def _where_undecided(
+    by_log: Verdict,
+    nccl: Transports | Missing,
+    kernel: KernelTraffic,
+    rdma: RdmaStates | Missing,
+) -> Verdict:
+    """NCCL connects at the first collective: a log without channels may name the network."""
+    if isinstance(nccl, Missing):
+        return _by_kernel(by_log, kernel, rdma)
+    if nccl.channels:
+        return by_log
+    if nccl.chose_tcp and kernel.shown != "socket":
+        return _beside_tcp(by_log, nccl, kernel)
+    return _by_kernel(by_log, kernel, rdma)
+
+
+def _beside_tcp(by_log: Verdict, nccl: Transports, kernel: KernelTraffic) -> Verdict:
+    """The log names NCCL's network: what else the kernel shows is not NCCL's."""
+    shown = seen(kernel)
+    if not shown:
+        return by_log
+    says = f"{by_log.says}; TCP was chosen on {few(nccl.chose_tcp)}; the kernel shows {shown}"
+    says += _OTHERS if any(b.queue_pairs for b in kernel.between) else ""
+    return unknown(says, (*by_log.cites, *cites(kernel)), remedy=_LOOK)
+
+
 def _with_rest(by_log: Verdict, traffic: Traffic, kernel: KernelTraffic) -> Verdict:
     """A pass of logs that do not show every node, where the kernel does."""
-    gaps = () if isinstance(traffic.nccl, Missing) else traffic.nccl.gaps
-    if not gaps or kernel.shown != "rdma" or by_log.outcome != "pass":
+    nccl = traffic.nccl
+    told = isinstance(nccl, Missing) or not nccl.gaps or nccl.chose_tcp
+    if told or kernel.shown != "rdma" or by_log.outcome != "pass":
         return by_log
     says = f"{by_log.says}; the kernel shows the rest: {linked(kernel)}"
     return structs.replace(by_log, says=says, cites=(*by_log.cites, *cites(kernel)))

@@ -21,6 +21,8 @@ from distcheck.checks.facts.nccl_reach import (
 from distcheck.checks.knowledge import networks, transports
 from distcheck.checks.knowledge.nccl_failures import first_failure
 
+_TCP = ("socket", "gpu-direct-tcp")
+
 
 class Transports(Fact, frozen=True):
     """The channels between the group's nodes, and what explains them.
@@ -62,6 +64,14 @@ class Transports(Fact, frozen=True):
         providers = transports.providers_of(self.log)
         of = networks.class_of
         return tuple(c for c in self.channels if of(c.transport, providers) == "socket")
+
+    @property
+    def chose_tcp(self) -> tuple[str, ...]:
+        """Hosts with a process that chose TCP for its network, whatever it leads to."""
+        providers = transports.providers_of(self.log)
+        named = ((p.host, p.network) for p in self.log.processes if p.network)
+        found = {h for h, n in named if networks.class_of_network(n, providers) in _TCP}
+        return tuple(sorted(found | set(self.on_sockets)))
 
     @property
     def connected(self) -> bool:

@@ -2,7 +2,7 @@
 
 from typing import Self
 
-from distcheck.checks.evidence import Cite, Evidence
+from distcheck.checks.evidence import Cite, Evidence, Missing
 from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.facts.kernel_traffic import KernelTraffic
 from distcheck.checks.facts.nccl_cites import channel_cites, world_cites
@@ -29,7 +29,7 @@ class RdmaUse(Fact, frozen=True, kw_only=True):
         """From the channels between nodes."""
         seen = folded(Transports, evidence)
         if not isinstance(seen, Transports) or (not seen.channels and not seen.one_node):
-            return cls._of_kernels(evidence)
+            return cls._of_kernels(evidence, seen)
         if seen.one_node and (world := world_cites(seen.log)):
             return cls(aside=seen.one_node, cites=world)
         cites, verdict = channel_cites(seen.channels), seen.verdict
@@ -44,8 +44,9 @@ class RdmaUse(Fact, frozen=True, kw_only=True):
         )
 
     @classmethod
-    def _of_kernels(cls, evidence: Evidence) -> Self:
+    def _of_kernels(cls, evidence: Evidence, log: Transports | Missing) -> Self:
         """Where no log tells: queue pairs, and what TCP carried."""
         kernel = folded(KernelTraffic, evidence)
         shown = kernel.shown if isinstance(kernel, KernelTraffic) else ""
-        return cls(works=shown == "rdma", sockets=shown == "socket")
+        tcp = isinstance(log, Transports) and bool(log.chose_tcp)
+        return cls(works=shown == "rdma" and not tcp, sockets=shown == "socket")

@@ -19,5 +19,6 @@ class Traffic(Fact, frozen=True, kw_only=True):
         """Never Missing itself: either witness may be."""
         nccl, kernel = folded(Transports, evidence), folded(KernelTraffic, evidence)
         whole = isinstance(kernel, KernelTraffic) and kernel.shown == "rdma"
-        gaps = () if isinstance(nccl, Missing) or whole else nccl.gaps
+        covered = isinstance(nccl, Missing) or (whole and not nccl.chose_tcp)
+        gaps = () if isinstance(nccl, Missing) or covered else nccl.gaps
         return cls(nccl=nccl, kernel=kernel, gaps=gaps)
