@@ -14,6 +14,7 @@ from distcheck.agent.cluster.answer import decode_look, merge_second
 from distcheck.agent.cluster.errors import Unreachable
 from distcheck.checks.evidence import Missing, NcclLog, NodeLook, PodLook, Processes, VllmLog
 from distcheck.checks.evidence.flows import TcpFlows
+from distcheck.checks.evidence.gpu_health import GpuHealth
 from tests.evidence_builder import healthy
 
 LOOK = healthy().nodes[0]
@@ -90,6 +91,14 @@ def test_a_second_look_adds_what_changed_since_the_first() -> None:
     again = _look_of(structs.replace(PodLook.unseen("llm/a", "x"), flows=later))
     assert merge_second(first, again).pods[0].flows == later
     assert merge_second(first, NodeLook.unseen("n", "t", "gone")).pods[0].flows == flows
+
+
+def test_a_second_look_has_how_busy_gpus_were_before() -> None:
+    """And the first one's, where the second could not ask NVML."""
+    busy = GpuHealth((), used_before={"GPU-1": 99}, before_at="2026-03-01T09:59:00Z")
+    again = structs.replace(LOOK, health=busy)
+    assert merge_second(LOOK, again).health == busy
+    assert merge_second(again, NodeLook.unseen(LOOK.node, "t", "gone")).health == busy
 
 
 def _look_of(pod: PodLook) -> NodeLook:
