@@ -12,7 +12,8 @@ from distcheck.checks.evidence import (
 from distcheck.checks.evidence.ray import RayNode
 from distcheck.checks.facts.age import is_old
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.facts.ray_answers import disagreements, latest
+from distcheck.checks.facts.ray_answers import disagreements, latest, rivals
+from distcheck.checks.facts.ray_leftover import without_leftovers
 from distcheck.checks.facts.ray_member import (
     RayMember,
     is_loopback,
@@ -82,7 +83,7 @@ class RayMembership(Fact, frozen=True, kw_only=True):
 
     @classmethod
     def fold(cls, evidence: Evidence) -> "RayMembership | Missing":
-        """From the latest answer of the Ray cluster that knows most of the pods.
+        """From the latest answer of the group's own Ray cluster.
 
         Missing where no GCS could be asked, and nothing shows that the group has no Ray.
         """
@@ -97,12 +98,14 @@ class RayMembership(Fact, frozen=True, kw_only=True):
 
 
 def _membership(evidence: Evidence, seen: list[RayCluster]) -> RayMembership:
-    cluster, *rest = latest(seen, evidence.pods)
+    kept = latest(seen, evidence)
+    cluster, *rest = kept
     with_gpus = [p for p in evidence.pods if p.gpus] or list(evidence.pods)
     local = not evidence.pods and _on_one_machine(cluster)
     shared = local and len({n.ip for n in cluster.nodes}) == 1 < len(cluster.nodes)
-    expected = tuple(member_of(p, cluster, rest) for p in with_gpus)
-    taken = {row.id for m in expected for row in (*m.rows, *m.dead)}
+    found = [(p, member_of(p, cluster, rest)) for p in with_gpus]
+    expected, left_over = without_leftovers(found, evidence, cluster)
+    taken = {row.id for _, m in found for row in (*m.rows, *m.dead)}
     left = [n for n in cluster.nodes if n.id not in taken]
     pods = {p.ip: p for p in evidence.pods if p.ip}
     return RayMembership(
@@ -118,6 +121,8 @@ def _membership(evidence: Evidence, seen: list[RayCluster]) -> RayMembership:
         gaps=(
             *_odd(cluster),
             *disagreements(cluster, seen, with_gpus),
+            *rivals(kept, evidence),
+            *left_over,
             *_stale(evidence, cluster),
         ),
     )

@@ -2,19 +2,58 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from distcheck.checks.evidence import Pod, RayCluster
+from distcheck.checks.evidence import Evidence, Pod, RayCluster
+from distcheck.checks.evidence.ray import RayLocal
 from distcheck.checks.facts.ray_member import is_loopback, member_of
 
+_Rank = tuple[bool, bool, bool]
 
-def latest(seen: Sequence[RayCluster], pods: Iterable[Pod]) -> list[RayCluster]:
-    """The latest answer of each cluster, the cluster that knows most of the pods first."""
-    ips = {p.ip for p in pods}
+
+def latest(seen: Sequence[RayCluster], evidence: Evidence) -> list[RayCluster]:
+    """The latest answer of each cluster, the group's own first.
+
+    Own is the one that the processes of its leader, then of its other pods, belong to, then
+    the one whose head is the leader; where nothing says it, the one that knows most pods.
+    """
+    ips = {p.ip for p in evidence.pods}
     ranked = sorted(seen, key=lambda c: (c.seen_at or "", _known(c, ips)), reverse=True)
     kept: list[RayCluster] = []
     for one in ranked:
         if not any(_same(one, other) for other in kept):
             kept.append(one)
-    return sorted(kept, key=lambda c: -_known(c, ips))
+    return sorted(kept, key=lambda c: (_named(c, evidence), _known(c, ips)), reverse=True)
+
+
+def rivals(kept: Sequence[RayCluster], evidence: Evidence) -> Iterator[str]:
+    """Where several clusters know pods of the group, and nothing says which is its own."""
+    ips = {p.ip for p in evidence.pods}
+    alike = [c for c in kept if _known(c, ips) and _named(c, evidence) == (False,) * 3]
+    if len(alike) > 1 and alike[0] is kept[0]:
+        where = " and ".join(c.address for c in alike[:2])
+        yield f"which Ray is the group's: {where} both have nodes at addresses of its pods"
+
+
+def _named(cluster: RayCluster, evidence: Evidence) -> _Rank:
+    """Whether the leader's processes, the leader's address or another pod's processes name it."""
+    leaders = [p for p in evidence.pods if p.role == "leader"]
+    heads = {n.ip for n in cluster.nodes if n.is_head and n.alive}
+    return (
+        any(_belongs(evidence, p, cluster) for p in leaders),
+        any(p.ip in heads for p in leaders),
+        any(_belongs(evidence, p, cluster) for p in evidence.pods),
+    )
+
+
+def _belongs(evidence: Evidence, pod: Pod, cluster: RayCluster) -> bool:
+    """A raylet of `pod` has joined it, by its id or, where it tells none, by its address."""
+    local = evidence.look(pod).ray_local
+    raylets = local.raylets if isinstance(local, RayLocal) else ()
+    return any(
+        r.cluster_id == cluster.cluster_id
+        if r.cluster_id and cluster.cluster_id
+        else r.gcs_address == cluster.address and not is_loopback(r.gcs_address)
+        for r in raylets
+    )
 
 
 def disagreements(

@@ -5,9 +5,7 @@ from collections.abc import Iterator
 from distcheck.checks.evidence.ray import RayNode
 from distcheck.checks.facts.age import unix_ms
 from distcheck.checks.facts.ray import RayMembership
-
-DETECTION_SECONDS = 75
-"""Five health checks of 10 s, 3 s apart, and the 5 s before the first (Ray's defaults)."""
+from distcheck.checks.facts.ray_leftover import DETECTION_SECONDS
 
 
 def youth(ray: RayMembership, answered: frozenset[str]) -> str:
