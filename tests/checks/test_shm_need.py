@@ -71,16 +71,39 @@ def test_the_verdict_turns_at_the_byte(size: int, outcome: str) -> None:
     assert large_enough.judge_evidence(_mounted(size)).outcome == outcome
 
 
-def test_a_second_communicator_between_the_nodes_doubles_the_need() -> None:
+def _needs(ranks: int, *, channels: bool) -> tuple[set[int], set[int]]:
+    """Pools at least and at most, with the first `ranks` of each pod in a second communicator."""
+
     def twice(look: PodLook) -> PodLook:
-        assert isinstance(look.nccl, NcclLog)
-        (one,) = look.nccl.communicators
-        both = (one, structs.replace(one, id="0x2"))
-        return structs.replace(look, nccl=structs.replace(look.nccl, communicators=both))
+        log = look.nccl
+        assert isinstance(log, NcclLog)
+        (one,) = log.communicators
+        second = structs.replace(one, id="0x2", ranks=one.ranks[:ranks], nranks=2 * ranks)
+        more = tuple(structs.replace(c, communicator="0x2") for c in log.channels)
+        both = structs.replace(log, communicators=(one, second))
+        return structs.replace(
+            look,
+            nccl=structs.replace(both, channels=(*log.channels, *more)) if channels else both,
+        )
 
     mounts = ShmMounts.fold(change_looks(healthy(), twice))
     assert isinstance(mounts, ShmMounts)
-    assert {p.need.least for p in mounts.pods} == {2 * 8 * 33_030_528}
+    needs = [p.need for p in mounts.pods]
+    least = {n.least // 33_030_528 for n in needs}
+    return least, {(n.enough - n.ring) // 33_030_528 for n in needs}
+
+
+def test_a_second_communicator_between_the_nodes_doubles_the_need() -> None:
+    assert _needs(8, channels=True) == ({16}, {16})
+
+
+def test_a_second_communicator_of_one_rank_adds_one_pool() -> None:
+    assert _needs(1, channels=True) == ({9}, {9})
+
+
+def test_a_communicator_without_a_channel_has_no_pool_yet() -> None:
+    """NCCL makes it with the first connection that needs its proxy."""
+    assert _needs(8, channels=False) == ({8}, {16})
 
 
 def test_a_communicator_within_the_node_adds_nothing() -> None:
@@ -156,3 +179,17 @@ def test_a_communicator_over_nvlink_between_nodes_needs_no_pool_for_sure() -> No
     mounts = ShmMounts.fold(change_looks(healthy(), fabric))
     assert isinstance(mounts, ShmMounts)
     assert {p.need.least for p in mounts.pods} == {0}
+
+
+def test_a_profiler_on_a_gpu_is_no_rank() -> None:
+    """Where ranks have their titles, nobody else has a pool."""
+    evidence = healthy()
+    gpus = evidence.nodes[0].gpus
+    assert isinstance(gpus, Gpus)
+    guest = structs.replace(gpus.processes[0], pid=4242, title="python3", memory_used=1 << 28)
+    seen = structs.replace(gpus, processes=(*gpus.processes, guest))
+    nodes = (structs.replace(evidence.nodes[0], gpus=seen), *evidence.nodes[1:])
+    mounts = ShmMounts.fold(structs.replace(evidence, nodes=nodes))
+    assert isinstance(mounts, ShmMounts)
+    assert {p.need.least for p in mounts.pods} == {8 * 33_030_528}
+    assert all(p.up for p in mounts.pods)

@@ -50,6 +50,14 @@ def test_leaks_that_leave_no_room_for_ranks_that_start_fail_and_are_named() -> N
     assert verdict.subjects == ("vllm-head-0", "vllm-worker-0")
 
 
+def test_room_is_only_doubted_where_files_without_a_name_may_be_the_ranks_own() -> None:
+    """Weights in a folder there hide what the ranks have."""
+    weights = structs.replace(_with_leaks(512 * MIB, 0, used=500 * MIB), folders=1)
+    verdict = _judged(weights, starting(healthy()))
+    assert verdict.outcome == "warn"
+    assert "unless they have it already" in verdict.says
+
+
 def test_what_living_ranks_have_already_is_not_asked_for_again() -> None:
     """Four of eight pools are there; four more fit beside the leaks."""
     verdict = _judged(_with_leaks(512 * MIB, 8, held=4), starting(healthy()))

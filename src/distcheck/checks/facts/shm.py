@@ -16,9 +16,10 @@ from distcheck.checks.evidence import (
 )
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.nccl_group import group_of
-from distcheck.checks.facts.sharding_process import gpu_processes
+from distcheck.checks.facts.sharding_process import RANK_TITLES, gpu_processes
 from distcheck.checks.facts.shm_copies import copies_of
 from distcheck.checks.facts.shm_of_ray import RayShm, ray_shm
+from distcheck.checks.facts.shm_pools import leaving, pools_of
 from distcheck.checks.facts.shm_up import is_up, serves
 from distcheck.checks.knowledge.shm import MIB, ShmNeed, ring_bytes, shm_need
 
@@ -113,7 +114,14 @@ def need_of(evidence: Evidence, pod: Pod, ranks: int, log: NcclLog | None) -> Sh
     communicators, version = _communicators(evidence, log), _version(log)
     ring = _ring(evidence, pod)
     now, full = (
-        shm_need(n, communicators, version, copies_of(evidence, pod, n, log), ring)
+        shm_need(
+            n,
+            communicators,
+            version,
+            copies_of(evidence, pod, n, log),
+            ring,
+            pools_of(pod, log, n) if communicators and log else None,
+        )
         for n in (ranks, max(ranks, pod.gpus))
     )
     return structs.replace(now, enough=full.enough, enough_says=full.enough_says)
@@ -122,11 +130,14 @@ def need_of(evidence: Evidence, pod: Pod, ranks: int, log: NcclLog | None) -> Sh
 def _ranks(evidence: Evidence, pod: Pod) -> tuple[int, str]:
     """Processes that NVML shows on its GPUs; one for each GPU of the spec where it shows none.
 
-    Ranks that have yet to start are not among them: room is judged for every GPU of the spec.
+    Those with a rank's title, where any has one: a profiler has a context too. Ranks that have
+    yet to start are not among them: room is judged for every GPU of the spec.
     """
-    used = {process.pid for process in gpu_processes(evidence, pod)}
+    on_gpus = gpu_processes(evidence, pod)
+    titled = {p.pid for p in on_gpus if p.title.startswith(RANK_TITLES)}
+    used = min(len(titled or {p.pid for p in on_gpus}), pod.gpus)
     if used:
-        return len(used), f"{len(used)} processes on its GPUs"
+        return used, f"{used} processes on its GPUs"
     return pod.gpus, f"{pod.gpus} GPUs in its spec, one rank each"
 
 
@@ -138,9 +149,8 @@ def _communicators(evidence: Evidence, log: NcclLog | None) -> int | None:
     """
     wide = len({p.node for p in evidence.pods if p.gpus}) > 1
     if log is not None and log.communicators:
-        leaving = (c for c in log.communicators if c.nodes != 1 and c.nranks > 1 and not c.mnnvl)
         held = Counter(
-            p for c in leaving for p in {(r.host, r.pid) for r in c.ranks if not r.closed}
+            p for c in leaving(log) for p in {(r.host, r.pid) for r in c.ranks if not r.closed}
         )
         if held or log.start_seen:
             return max(held.values(), default=0)

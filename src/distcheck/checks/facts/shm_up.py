@@ -14,7 +14,8 @@ def is_up(pod: Pod, log: NcclLog, ranks: int) -> bool:
     complete = {r.pid for r in live if r.state == "complete"}
     failed = any(f.id == "shm-no-space" and f.pid in complete for f in log.failures)
     waiting = any(r.state != "complete" for r in live) or any(p.again for p in log.processes)
-    return bool(live) and not waiting and not failed and len(complete) >= ranks
+    wanted = min(ranks, pod.gpus) or ranks
+    return bool(live) and not waiting and not failed and len(complete) >= wanted
 
 
 def serves(evidence: Evidence) -> bool:

@@ -18,8 +18,9 @@ class PodUse(Struct, frozen=True):
     """One pod's; `leaked` counts files of dead ranks, `names` are the largest of them.
 
     `doubtful` are bytes of such files that may be held by a process that was not asked.
-    `wanted` is what ranks that have yet to start need and do not have. `others` are bytes of
-    files that are neither NCCL's nor Python's.
+    `wanted` is what ranks that have yet to start need and do not have: at most that where it is
+    not `sure`, as files without a name may be theirs. `others` are bytes of files that are
+    neither NCCL's nor Python's.
     """
 
     shm: PodShm
@@ -29,6 +30,7 @@ class PodUse(Struct, frozen=True):
     names: tuple[str, ...] = ()
     doubtful: int = 0
     wanted: int = 0
+    sure: bool = True
     others: int = 0
     rise: Rise | None = None
 
@@ -89,6 +91,7 @@ def _use(pod: PodShm) -> PodUse | Missing:
         names=tuple(s.name for s in loose),
         doubtful=0 if known else _bytes(s for s in ours if s.held is None),
         wanted=0 if pod.up else max(0, pod.need.least - _taken(mount, ours)),
+        sure=not (mount.folders or mount.segments_left),
         others=_bytes(s for s in mount.segments if s.kind == "other"),
         rise=_rise(mount),
     )

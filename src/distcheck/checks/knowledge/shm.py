@@ -41,6 +41,13 @@ class ShmNeed(Struct, frozen=True):
     ring: int = 0
 
 
+class Pools(Struct, frozen=True):
+    """How many pools the ranks of a pod have in all: at least, and at most."""
+
+    least: int
+    most: int
+
+
 def ring_bytes(version: str | None, chunk_mib: str | None) -> int:
     """The ring of vLLM, by its version and by VLLM_MQ_MAX_CHUNK_BYTES_MB of its environment."""
     if chunk_mib is not None and _DIGITS.match(chunk_mib):
@@ -69,17 +76,20 @@ def shm_need(
     version: str | None,
     copies: Copies = NO_COPIES,
     ring: int = _RING,
+    pools: Pools | None = None,
 ) -> ShmNeed:
     """The need of a pod with `ranks` local ranks.
 
     `communicators` is how many that leave the node each rank was seen in. None is for a
-    group whose logs show none yet: at least one, and usually up to four.
+    group whose logs show none yet: at least one, and usually up to four. `pools` counts them
+    where not every rank is in as many.
     """
     sure = 1 if communicators is None else communicators
     usual = _USUAL_COMMUNICATORS if communicators is None else communicators
-    pools, least_says = _pools(ranks, sure, pool_bytes(version), version)
-    most, says = _pools(ranks, usual, pool_bytes(version, newest=True), version)
-    least, enough = pools + copies.sure_bytes, most + copies.may_bytes + ring
+    few, many = (ranks * sure, ranks * usual) if pools is None else (pools.least, pools.most)
+    made, least_says = _pools(ranks, few, pool_bytes(version), version)
+    most, says = _pools(ranks, many, pool_bytes(version, newest=True), version)
+    least, enough = made + copies.sure_bytes, most + copies.may_bytes + ring
     parts = (says or "no pools (no communicator leaves the node)", copies.may_says)
     rings = f"{ring / MIB:.0f} MiB for vLLM's ring" if ring else ""
     return ShmNeed(
@@ -97,10 +107,13 @@ def _sum(parts: tuple[str, ...], total: int) -> str:
     return told[0] if len(told) == 1 else f"{', and '.join(told)}: {total / MIB:.0f} MiB"
 
 
-def _pools(ranks: int, communicators: int, pool: int, version: str | None) -> tuple[int, str]:
-    total = ranks * communicators * pool
+def _pools(ranks: int, pools: int, pool: int, version: str | None) -> tuple[int, str]:
+    """As many of each rank, or so many of all together."""
+    total = pools * pool
     if not total:
         return 0, ""
     release = f"NCCL {version}" if version else "an unknown NCCL"
-    words = f"{counted(ranks, 'rank')} x {counted(communicators, 'communicator')}"
+    each, rest = divmod(pools, ranks)
+    words = f"{counted(ranks, 'rank')} x {counted(each, 'communicator')}"
+    words = f"{pools} pools of {counted(ranks, 'rank')}" if rest else words
     return total, f"{words} x {pool / MIB:.1f} MiB (pool of {release}) = {total / MIB:.0f} MiB"

@@ -51,6 +51,9 @@ def _no_room(pods: Sequence[PodUse]) -> Verdict | None:
     one = min(found, key=lambda p: p.free)
     by = _leaks(one) if one.leaked else f"{size(one.used)} of {size(one.size)} are used"
     says = f"/dev/shm of {one.shm.pod}: {by}; {size(one.free)} are free, and the ranks need"
+    if not one.sure:
+        unsure = f"{says} {one.shm.need.least_says}, unless they have it already"
+        return _said(warned, unsure, found)
     return _said(failed, f"{says} {one.shm.need.least_says}", found)
 
 
