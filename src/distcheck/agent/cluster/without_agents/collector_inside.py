@@ -277,13 +277,14 @@ class Collector:
             self.connections(path)
 
     def connections(self, path: str) -> None:
-        """Established ones."""
+        """Those that wait for others, and established ones."""
         try:
             rows = text_of(path, 1 << 24).splitlines()
         except OSError as error:
             self.out.gone(path, error)
             return
-        kept = [r for r in rows[1:] if r.split()[3:4] == [b"01"]]
+        of = {s: [r for r in rows[1:] if r.split()[3:4] == [s]] for s in (b"0A", b"01")}
+        kept = of[b"0A"][:1024] + of[b"01"]
         self.out.put("f", path, b"\n".join(rows[:1] + kept[:8192]) + b"\n")
 
     def ray_logs(self) -> None:

@@ -9,7 +9,7 @@ file /proc/stat 65536; file /proc/self/mountinfo 1048576
 df -kP /dev/shm 2>/dev/null | { read -r _; read -r _ all used _; [ -n "$used" ] &&
   printf -- '- %s %s' $((all * 1024)) $(((all - used) * 1024)) | put s /dev/shm 99; }
 for t in tcp tcp6; do
-  [ -r /proc/net/$t ] && awk 'NR==1||$4=="01"' /proc/net/$t 2>/dev/null | put f /proc/net/$t 4000000
+  [ -r /proc/net/$t ] && awk 'NR==1||$4=="0A"||$4=="01"' /proc/net/$t 2>/dev/null | put f /proc/net/$t 4000000
 done
 n=0
 for d in /proc/[0-9]*; do
