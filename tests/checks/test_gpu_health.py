@@ -9,6 +9,7 @@ from tests.evidence_builder import change_looks, healthy
 from distcheck.checks.evidence import Allocated, Allocation, Evidence, Missing, NcclLog, PodLook
 from distcheck.checks.evidence.gpu_health import GpuHealth, GpuState, LostGpu, NvLinks
 from distcheck.checks.gpu.healthy import healthy as gpus_healthy
+from distcheck.checks.knowledge.gpu_remedies import REMEDIES
 from distcheck.checks.verdict import Verdict
 
 
@@ -210,3 +211,9 @@ def test_old_drivers_come_after_faults_of_gpus() -> None:
     verdict = judged(changed(lambda h: structs.replace(h, driver="470.1"), evidence, "gpu-1"))
     assert verdict.cause == "gpu_ecc"
     assert "; driver 470.1 on gpu-1 is older than 535" in verdict.says
+
+
+def test_every_cause_has_a_remedy_of_its_own() -> None:
+    """Advice for a link says nothing to somebody whose GPU is lost."""
+    assert set(REMEDIES) == set(gpus_healthy.page.causes)
+    assert "nvlink" not in REMEDIES["gpu_lost"].lower()

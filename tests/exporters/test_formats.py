@@ -92,6 +92,10 @@ class TestMarkdown:
         assert "**What to do:** Give the pod its device." in text
         assert "| RAY001 | it is pass |" in text
 
+    def test_commands_of_a_remedy_are_code(self) -> None:
+        told = structs.replace(finding("fail"), remedy="Run `a --b *c*` and look at *d*.")
+        assert "Run `a --b *c*` and look at \\*d\\*." in shown("markdown", report(told))
+
     def test_names_and_logs_mention_nobody_and_make_no_markup(self) -> None:
         told = structs.replace(finding("fail"), says=HOSTILE)
         text = shown("markdown", report(told))

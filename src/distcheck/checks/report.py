@@ -114,9 +114,20 @@ def judge(evidence: Evidence, checks: Iterable[Check], require: Collection[str] 
     folded = {fact: _fold_one(fact, evidence, bugs) for fact in facts}
     group = _fold_one(GroupMap, evidence, bugs)
     findings = tuple(_finding(c, _judge_one(c, folded, bugs), require) for c in chosen)
-    report = _report(evidence, findings)
+    report = _report(evidence, _first_things_first(findings))
     shown = structs.replace(report, map=group if isinstance(group, GroupMap) else None)
     return Judged(shown, tuple(bugs))
+
+
+_STARTS = ("GROUP001", "GROUP003", "RAY", "NET00", "SHM", "NCCL001", "NCCL004", "NCCL006")
+"""Checks whose failure keeps an engine from starting, or ended it."""
+
+
+def _first_things_first(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
+    """What is unknown while a start has failed is decided by the next one: no advice of its own."""
+    if not any(f.outcome == "fail" and f.id.startswith(_STARTS) for f in findings):
+        return findings
+    return tuple(structs.replace(f, remedy="") if f.outcome == "unknown" else f for f in findings)
 
 
 def _fold_one(fact: type[Fact], evidence: Evidence, bugs: list[str]) -> Fact | Missing:

@@ -59,7 +59,7 @@ def _full(finding: Finding) -> Iterator[str]:
     yield plain(finding.says)
     yield ""
     if finding.remedy:
-        yield f"**What to do:** {plain(' '.join(finding.remedy.split()))}"
+        yield f"**What to do:** {_coded(' '.join(finding.remedy.split()))}"
         yield ""
     yield from _seen(finding)
 
@@ -102,6 +102,14 @@ def _table(findings: Iterable[Finding]) -> Iterator[str]:
 def plain(text: str) -> str:
     """`text` that Markdown shows as it is, on one line, and that mentions nobody."""
     return _SPECIAL.sub(r"\\\1", visible(text)).replace("@", "&#64;")
+
+
+def _coded(text: str) -> str:
+    """`text` with its commands between backticks as code."""
+    parts = text.split("`")
+    if len(parts) % 2 == 0:
+        return plain(text)
+    return "".join(f"`{_code(p)}`" if n % 2 else plain(p) for n, p in enumerate(parts))
 
 
 def _code(text: str) -> str:

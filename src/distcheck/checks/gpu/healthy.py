@@ -11,6 +11,7 @@ from distcheck.checks.facts.gpu_health import OwnGpu, OwnGpus
 from distcheck.checks.facts.gpu_xids import in_words, steps
 from distcheck.checks.knowledge import gpu_health as known
 from distcheck.checks.knowledge.counted import counted
+from distcheck.checks.knowledge.gpu_remedies import REMEDIES
 from distcheck.checks.knowledge.names import few, names
 from distcheck.checks.verdict import Verdict, failed, passed, warned
 
@@ -45,22 +46,22 @@ def healthy(own: OwnGpus) -> Verdict:
         nccl_old: NCCL is older than 2.18
 
     Remedy:
-        Cordon the node, move the group, and look at `nvidia-smi -q -d ECC,ROW_REMAPPER,PERFORMANCE`
-        and at the kernel's log for Xid (`dmesg | grep NVRM`); reset the GPU (`nvidia-smi -r`) or
-        reboot, and have it replaced if that comes back. For NVLink: `nvidia-smi nvlink -s` and the
-        fabric manager's log. Update a driver below 535 and NCCL below 2.18; 550 and 2.21 are
-        advised.
+        Cordon the node, move the group, and look at the kernel's log for Xid (`dmesg | grep
+        NVRM`); reset the GPU (`nvidia-smi -r`) or reboot, and have it replaced if that comes back.
+        Each cause has advice of its own in the report.
     """
     if own.absent:
         gone = own.absent
         cause = "gpu_missing" if gone[0].cite.what.startswith("NVML does not") else "gpu_lost"
         says = "; ".join(a.what for a in gone[:_MOST])
-        return failed(says, cause, [a.cite for a in gone], dict.fromkeys(a.pod for a in gone))
+        pods = dict.fromkeys(a.pod for a in gone)
+        return failed(says, cause, [a.cite for a in gone], pods, REMEDIES[cause])
     broken = [(g, why) for g in own.gpus if (why := known.broken(g.state))]
     if broken:
         says = "; ".join(f"{g.words}: {why}" for g, why in broken[:_MOST])
         cites = [g.cite(why) for g, why in broken]
-        return failed(says, "gpu_broken", cites, dict.fromkeys(g.pod for g, _ in broken))
+        pods = dict.fromkeys(g.pod for g, _ in broken)
+        return failed(says, "gpu_broken", cites, pods, REMEDIES["gpu_broken"])
     found = [*_gpu_warnings(own), *_version_warnings(own)]
     return _warned(found) if found else _fine(own)
 
@@ -114,7 +115,9 @@ def _warned(found: list[_Warning]) -> Verdict:
         said.setdefault(one.who, []).append(one.words)
     says = "; ".join(f"{who}{', '.join(words)}" for who, words in list(said.items())[:_MOST])
     cites = [cite for one in found for cite in one.cites]
-    return warned(says, found[0].cause, cites, dict.fromkeys(p for one in found for p in one.pods))
+    pods = dict.fromkeys(p for one in found for p in one.pods)
+    remedy = " ".join(dict.fromkeys(REMEDIES[one.cause] for one in found))
+    return warned(says, found[0].cause, cites, pods, remedy)
 
 
 def _fine(own: OwnGpus) -> Verdict:

@@ -32,8 +32,8 @@ def large_enough(mounts: ShmMounts) -> Verdict:
     small = [p for p in mounts.pods if p.mount.size_bytes < p.need.least and not p.up]
     if small:
         need = small[0].need
-        says = f"{sizes(small)}; the ranks need {need.least_says} at least"
-        says += f"; with all they may use: {size(need.enough)}"
+        says = f"{sizes(small)}; needed is at least {need.least_says}"
+        says += f", and with all that the ranks may use {size(need.enough)}"
         return failed(says, _cause(small), _cites(small), [p.pod for p in small])
     capped = [p for p in mounts.pods if _limit(p) < p.need.least and not p.up]
     if capped:
@@ -52,7 +52,7 @@ def _cites(pods: Iterable[PodShm]) -> list[Cite]:
 def _capped(pods: list[PodShm]) -> Verdict:
     one = min(pods, key=_limit)
     says = f"the memory limit of {one.pod} is {size(_limit(one))}, which /dev/shm counts against"
-    says += f"; the ranks need {one.need.least_says} at least there"
+    says += f"; needed there is at least {one.need.least_says}"
     return failed(says, "shm_over_limit", _cites(pods), [p.pod for p in pods])
 
 
