@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from msgspec import Struct
+from msgspec import Struct, field
 
 from distcheck.checks.evidence import (
     Cite,
@@ -13,7 +13,9 @@ from distcheck.checks.evidence import (
     RayCluster,
 )
 from distcheck.checks.facts.bootstrap_ring import Bootstrap, bootstrap_of
+from distcheck.checks.facts.changed_pods import changed_pods
 from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.fixed_ports import fixed_ports
 from distcheck.checks.facts.meeting_points import Listening, listening, meeting_points
 from distcheck.checks.facts.nccl_range import (
     accepted,
@@ -94,6 +96,8 @@ class _Known(Struct, frozen=True):
     bootstrap: Bootstrap
     leader: str
     ray: tuple[RayCluster, ...] = ()
+    fixed: frozenset[int] = frozenset()
+    changed: dict[str, str] = field(default_factory=dict)
 
 
 def _known(evidence: Evidence) -> _Known:
@@ -103,7 +107,16 @@ def _known(evidence: Evidence) -> _Known:
     looks = {p.key: evidence.look(p) for p in evidence.pods}
     leader = next((p for p in evidence.pods if p.role == "leader"), evidence.pods[0]).key
     ray = tuple(n.ray for n in evidence.nodes if isinstance(n.ray, RayCluster))
-    return _Known(looks, by_ip, meeting_points(evidence), bootstrap_of(evidence), leader, ray[:1])
+    return _Known(
+        looks,
+        by_ip,
+        meeting_points(evidence),
+        bootstrap_of(evidence),
+        leader,
+        ray[:1],
+        fixed_ports(evidence),
+        changed_pods(evidence),
+    )
 
 
 def _is_used(known: _Known, source: Pod, target: Pod) -> bool:
@@ -127,7 +140,7 @@ def _path(known: _Known, source: Pod, target: Pod) -> Path:
     made = known.bootstrap.opened.get((source.key, target.key))
     known_ports = {
         p.port for ip in (source.ip, target.ip) for p in known.listening.get(ip or "", ())
-    }
+    } | known.fixed
     ranged = accepted_in_range(known.looks, known_ports, source, target)
     sure = (*(t.cite for t in tried if _reached_range(t)), *([made] if made else ()), *ranged)
     found = sure or unclear_in_range(known.looks, known_ports, source, target)
@@ -145,6 +158,7 @@ def _path(known: _Known, source: Pod, target: Pod) -> Path:
         found,
         bool(sure),
         None if known.bootstrap.whole else why_no_range(known.looks, source, target),
+        known.changed.get(source.name) or known.changed.get(target.name, ""),
     )
 
 

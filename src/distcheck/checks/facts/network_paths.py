@@ -36,7 +36,8 @@ class Path(Struct, frozen=True):
     `unproven` names meeting points of `target` that neither shows to be reachable, `reason`
     says why no more was seen. `in_range` shows that a port of NCCL's range was reached, `surely`
     where it also shows that `source` called, and `range_reason` says why there is no
-    such; it is None where none has to be.
+    such; it is None where none has to be. `stale` says that an end of it is gone, so that
+    nothing of this is true of the pods now.
     """
 
     source: str
@@ -48,6 +49,7 @@ class Path(Struct, frozen=True):
     in_range: tuple[Cite, ...] = ()
     in_range_surely: bool = False
     range_reason: str | None = None
+    stale: str = ""
 
     @property
     def answers_for_all(self) -> Tried | None:
@@ -62,7 +64,7 @@ class Path(Struct, frozen=True):
         name the port of an engine that has since been started again.
         """
         live = {t.probe.service for t in self.tried if t.probe.outcome == "open"}
-        return tuple(t for t in self.tried if self._is_blocked(t, live))
+        return tuple(t for t in self.tried if not self.stale and self._is_blocked(t, live))
 
     def _is_blocked(self, one: Tried, live: set[str]) -> bool:
         outcome, service = one.probe.outcome, one.probe.service
@@ -78,7 +80,7 @@ class Path(Struct, frozen=True):
         return tuple(
             t
             for t in self.tried
-            if t.probe.outcome in ("error", "silent") and t not in self.blocked
+            if t.probe.outcome in ("error", "silent") and not (self.stale or t in self.blocked)
         )
 
     @property
@@ -105,6 +107,8 @@ class Path(Struct, frozen=True):
     @property
     def gap(self) -> str | None:
         """What is not seen of this direction; None where enough is."""
+        if self.stale:
+            return f"{self.source} to {self.target}: {self.stale}"
         if not self.proof:
             return f"{self.source} to {self.target}: {self.reason}"
         if self.unproven:
