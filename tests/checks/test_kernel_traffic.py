@@ -11,6 +11,7 @@ from tests.evidence_builder import AT, PER_NODE, change_looks, healthy, name_of
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, NodeLook, PodLook, Processes
 from distcheck.checks.evidence.flows import TcpFlow, TcpFlows
 from distcheck.checks.evidence.open_devices import OpenDevice, OpenDevices
+from distcheck.checks.evidence.process import Process
 from distcheck.checks.evidence.rdma import (
     QueuePair,
     QueuePairs,
@@ -42,16 +43,19 @@ def number(pod: str) -> int:
     return list(IPS).index(pod.removeprefix("llm/"))
 
 
-def with_rdma(evidence: Evidence, nodes: int = 2, kind: str = "RC") -> Evidence:
+def with_rdma(
+    evidence: Evidence, nodes: int = 2, kind: str = "RC", device: str = "mlx5_0"
+) -> Evidence:
     """A ring over the nodes: each rank is connected to that of its number on the next one."""
 
     def change(look: PodLook) -> PodLook:
         own = number(look.pod)
         pairs = [p for at in range(nodes) for p in ring(own, at, nodes, kind)]
         flush = [QueuePair("mlx5_0", 1, 900 + r, "RC", "RTS", r, 900 + r) for r in RANKS]
-        seen = QueuePairs((*pairs, *flush), "RDMA netlink", AT, devices=("mlx5_0",))
+        own_device = tuple(structs.replace(p, device=device) for p in (*pairs, *flush))
+        seen = QueuePairs(own_device, "RDMA netlink", AT, devices=(device,))
         held = tuple(OpenDevice(r, ("uverbs0",)) for r in RANKS)
-        opened = OpenDevices(held, RANKS, "/proc/PID/fd", AT, {"uverbs0": "mlx5_0"})
+        opened = OpenDevices(held, RANKS, "/proc/PID/fd", AT, {"uverbs0": device})
         return structs.replace(look, queue_pairs=seen, open_devices=opened)
 
     return change_looks(evidence, change)
@@ -109,11 +113,11 @@ def bare(evidence: Evidence, *pods: str) -> Evidence:
     return change_looks(evidence, change)
 
 
-def with_counters(evidence: Evidence, words: int) -> Evidence:
+def with_counters(evidence: Evidence, words: int, device: str = "mlx5_0") -> Evidence:
     """The node's HCA sent `words` of four bytes between two looks."""
 
     def change(look: NodeLook) -> NodeLook:
-        then, now = (RdmaPort("mlx5_0", 1, counters={"port_xmit_data": n}) for n in (7, 7 + words))
+        then, now = (RdmaPort(device, 1, counters={"port_xmit_data": n}) for n in (7, 7 + words))
         seen = RdmaDevices((now,), "/sys", AT, before=(then,), before_at=EARLIER)
         return structs.replace(look, rdma=seen)
 
@@ -256,11 +260,140 @@ def test_counters_of_a_shared_hca_prove_nothing() -> None:
 
 def test_queue_pairs_without_peers_need_an_hca_that_works_for_them_alone() -> None:
     """EFA's send to many: nothing says to whom."""
-    efa = with_tcp(with_rdma(quiet(), kind="DRIVER"), 40 * KB, 40 * KB)
-    assert judged(efa).outcome == "unknown"
-    verdict = judged(with_counters(efa, 1 << 26))
+    assert judged(on_efa(40 * KB, 40 * KB, words=0)).outcome == "unknown"
+    verdict = judged(on_efa(40 * KB, 40 * KB))
     assert verdict.outcome == "pass"
     assert "HCAs of ranks on 2 nodes sent 537 MB between two looks" in verdict.says
+
+
+def on_efa(size: int, before: int | None, kind: str = "DRIVER", words: int = 1 << 26) -> Evidence:
+    access = RdmaAccess(("uverbs0",), "/dev/infiniband", AT, devices=("rdmap0s6",))
+    group = change_looks(quiet(), lambda look: structs.replace(look, rdma=access))
+    rdma = with_rdma(group, kind=kind, device="rdmap0s6")
+    return with_counters(with_tcp(rdma, size, before), words, "rdmap0s6")
+
+
+@pytest.mark.parametrize("kind", ["UD", "DCI", "DCT", "DRIVER", "SRD"])
+def test_on_other_hcas_than_efa_queue_pairs_without_peers_are_not_nccls(kind: str) -> None:
+    """NCCL itself uses RC; UCX and NIXL send caches over UD and DC to other groups."""
+    other = with_counters(with_tcp(with_rdma(quiet(), kind=kind), 40 * KB, 40 * KB), 1 << 26)
+    assert judged(other).outcome == "unknown"
+
+
+def test_an_hca_that_works_for_caches_of_another_group_proves_nothing() -> None:
+    def change(look: PodLook) -> PodLook:
+        assert isinstance(look.processes, Processes)
+        argv = ("vllm", "serve", "--kv-transfer-config", "(hidden)")
+        more = Process(150, "vllm", argv=argv)
+        seen = structs.replace(look.processes, processes=(*look.processes.processes, more))
+        return structs.replace(look, processes=seen)
+
+    assert judged(change_looks(on_efa(40 * KB, 40 * KB), change)).outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    ("size", "before"), [(30 * GB, 30 * GB - 50 * MB), (60 * MB, 50 * MB), (40 * KB, None)]
+)
+def test_counters_prove_nothing_beside_tcp_that_works_or_was_seen_once(
+    size: int, before: int | None
+) -> None:
+    assert judged(on_efa(size, before, words=1 << 30)).outcome == "unknown"
+
+
+def told(evidence: Evidence, **environ: str) -> Evidence:
+    def change(look: PodLook) -> PodLook:
+        assert isinstance(look.processes, Processes)
+        return structs.replace(look, processes=structs.replace(look.processes, environ=environ))
+
+    return change_looks(evidence, change)
+
+
+@pytest.mark.parametrize(("name", "value"), [("NCCL_IB_DISABLE", "1"), ("NCCL_NET", "Socket")])
+def test_queue_pairs_are_not_nccls_where_it_is_told_to_use_sockets(name: str, value: str) -> None:
+    group = with_tcp(with_rdma(quiet()), 20 * MB, 19 * MB)
+    assert judged(group).outcome == "pass"
+    verdict = judged(told(group, **{name: value}))
+    assert verdict.outcome == "unknown"
+    assert f"yet {name}={value} tells NCCL to use sockets; others such as UCX" in verdict.says
+
+
+def test_efa_is_not_nccls_where_it_is_told_to_use_sockets() -> None:
+    efa = on_efa(40 * KB, 40 * KB)
+    assert judged(told(efa, NCCL_IB_DISABLE="1")).outcome == "pass"
+    assert judged(told(efa, NCCL_NET="Socket")).outcome == "unknown"
+
+
+def only(evidence: Evidence, ranks: Iterable[int], most: int = 99) -> Evidence:
+    """The same, where only these ranks of each pod have queue pairs, and `most` of them."""
+    kept = set(ranks)
+
+    def change(look: PodLook) -> PodLook:
+        assert isinstance(look.queue_pairs, QueuePairs)
+        own = tuple(p for p in look.queue_pairs.pairs if p.pid in kept)[:most]
+        return structs.replace(look, queue_pairs=structs.replace(look.queue_pairs, pairs=own))
+
+    return change_looks(evidence, change)
+
+
+def test_the_ring_of_one_hca_comes_in_and_goes_out() -> None:
+    """One connection is no ring; where few ranks hold them, as near the only HCA, that is said."""
+    group = with_tcp(with_rdma(quiet()), MB)
+    assert judged(only(group, RANKS[:1], most=1)).outcome == "unknown"
+    verdict = judged(only(group, RANKS[:1]))
+    assert verdict.outcome == "pass"
+    assert "2 RDMA connections between ranks on 2 nodes, held by 2 of 16 ranks" in verdict.says
+
+
+def test_each_tensor_parallel_rank_sends_to_the_next_stage() -> None:
+    group = with_tcp(with_rdma(quiet()), MB)
+    staged = structs.replace(group, intent=structs.replace(group.intent, tp=8, pp=2))
+    assert judged(staged).outcome == "pass"
+    assert judged(only(staged, RANKS[:3])).outcome == "unknown"
+
+
+def test_ranks_without_queue_pairs_are_not_proven_where_nobody_saw_what_they_hold() -> None:
+    gone = Missing("open devices: SYS_PTRACE is not granted to the agent")
+    group = change_looks(
+        with_tcp(with_rdma(quiet()), MB), lambda look: structs.replace(look, open_devices=gone)
+    )
+    assert judged(group).outcome == "pass"
+    verdict = judged(only(group, RANKS[:1]))
+    assert verdict.outcome == "unknown"
+    assert "SYS_PTRACE" in verdict.says
+
+
+@pytest.mark.parametrize(
+    ("words", "outcome"), [(0, "unknown"), (1 << 20, "unknown"), (1 << 27, "pass")]
+)
+def test_tcp_that_outgrows_what_hcas_send_is_not_rdma(words: int, outcome: str) -> None:
+    group = with_tcp(with_rdma(quiet()), 100 * MB, 94 * MB)
+    verdict = judged(with_counters(group, words))
+    assert verdict.outcome == outcome
+    said = "TCP of vllm-head-0 and vllm-worker-0 grew by more than their HCAs sent" in verdict.says
+    assert said is (outcome == "unknown")
+
+
+def test_a_group_at_rest_over_rdma_passes_with_counters_that_do_not_move() -> None:
+    group = with_tcp(with_rdma(quiet()), 40 * KB, 39 * KB)
+    assert judged(with_counters(group, 0)).outcome == "pass"
+
+
+@pytest.mark.parametrize("nodes", [2, 3])
+def test_numbers_that_nodes_have_alike_join_none(nodes: int) -> None:
+    """Every pod's queue pairs may go to pods of another group, in a ring of its own."""
+
+    def change(look: PodLook) -> PodLook:
+        pairs = [
+            QueuePair("mlx5_0", 1, a + r, "RC", "RTS", r, b + r)
+            for r in RANKS
+            for a, b in ((5000, 9000), (9000, 5000))
+        ]
+        return structs.replace(look, queue_pairs=QueuePairs(tuple(pairs), "RDMA netlink", AT))
+
+    group = change_looks(with_tcp(with_rdma(quiet(nodes), nodes), MB), change)
+    verdict = judged(group)
+    assert verdict.outcome == "unknown"
+    assert "RDMA connection" not in verdict.says
 
 
 def test_counters_alone_prove_nothing() -> None:

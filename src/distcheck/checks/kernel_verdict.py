@@ -7,7 +7,7 @@ from msgspec import structs
 from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.facts.kernel_traffic import KernelTraffic
 from distcheck.checks.facts.nccl_transports import Transports
-from distcheck.checks.facts.rdma_state import RdmaStates
+from distcheck.checks.facts.rdma_state import RdmaStates, Setting
 from distcheck.checks.facts.sockets_why import UNTOLD
 from distcheck.checks.facts.traffic import Traffic
 from distcheck.checks.kernel_words import cites, linked, moved, peers, seen
@@ -114,9 +114,20 @@ def _nodes_state(
     return rdma.why_sockets(hosts)
 
 
+def _told_otherwise(kernel: KernelTraffic, told: Setting) -> Verdict:
+    says = (
+        f"no log tells; the kernel shows {seen(kernel)}, yet {told.name}={told.value} tells NCCL"
+        f" to use sockets{_OTHERS}"
+    )
+    remedy = f"Take {told.name} out of the environment, or set NCCL_DEBUG=INFO: its log then tells."
+    return unknown(says, (told.cite, *cites(kernel)), remedy=remedy)
+
+
 def _undecided(by_log: Verdict, kernel: KernelTraffic) -> Verdict:
     """What was seen, and what was not; nothing that `by_log` says already."""
     shown = seen(kernel)
+    if kernel.told_sockets and any(b.queue_pairs for b in kernel.between):
+        return _told_otherwise(kernel, kernel.told_sockets)
     unseen = [r for r in kernel.unseen if r not in by_log.says]
     if not shown:
         return by_log

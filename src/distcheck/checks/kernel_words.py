@@ -28,6 +28,9 @@ def seen(kernel: KernelTraffic) -> str:
         parts.append(f"TCP between ranks carried {_size(_carried(kernel.between))}")
     if kernel.bulk:
         parts.append(moved(kernel))
+    if kernel.outgrown:
+        who = names(kernel.outgrown)
+        parts.append(f"since the look before TCP of {who} grew by more than their HCAs sent")
     return ", ".join(parts)
 
 
@@ -47,7 +50,10 @@ def peers(kernel: KernelTraffic) -> str:
     """`128 RDMA connections between ranks on 2 nodes`."""
     every = sum(b.queue_pairs for b in kernel.between)
     nodes = len({p.pod.node for p in kernel.pods})
-    return f"{counted(every, 'RDMA connection')} between ranks on {nodes} nodes"
+    said = f"{counted(every, 'RDMA connection')} between ranks on {nodes} nodes"
+    holders = {h for b in kernel.between for h in b.holders}
+    ranks = sum(len(p.ranks) for p in kernel.pods)
+    return said if len(holders) >= ranks else f"{said}, held by {len(holders)} of {ranks} ranks"
 
 
 def moved(kernel: KernelTraffic) -> str:

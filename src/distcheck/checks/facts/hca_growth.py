@@ -9,18 +9,31 @@ _FULL = (1 << 32) - 1
 
 
 def sent_over(hcas: RdmaDevices, used: Collection[str]) -> int | None:
-    """Bytes that the ports of the HCAs `used` sent since the look before; None without one."""
+    """Bytes that the ports of the HCAs `used` sent since the look before.
+
+    None without such a look, or where a port's counters were not read in both.
+    """
     if hcas.before_at in (None, hcas.seen_at):
         return None
     last = {(p.device, p.port): _sent(p) for p in hcas.before}
-    now = [p for p in hcas.ports if p.device in used]
-    return sum(max(0, _sent(p) - last.get((p.device, p.port), _sent(p))) for p in now)
+    grown = 0
+    for port in (p for p in hcas.ports if p.device in used):
+        before, now = last.get((port.device, port.port)), _sent(port)
+        if before is None or now is None:
+            return None
+        grown += max(0, now - before)
+    return grown
 
 
-def _sent(port: RdmaPort) -> int:
-    """Bytes: InfiniBand and RoCE count words of four, EFA bytes."""
+def _sent(port: RdmaPort) -> int | None:
+    """Bytes: InfiniBand and RoCE count words of four, EFA bytes.
+
+    None where neither is told, has ever moved, or can count on (32 bits stay at their end).
+    """
     words = port.counters.get("port_xmit_data")
-    return port.counters.get("tx_bytes", 0) if words is None else _WORD * words
+    if words is None:
+        return port.counters.get("tx_bytes") or None
+    return None if words in (0, _FULL) else _WORD * words
 
 
 def moved_over(hcas: RdmaDevices, used: Collection[str]) -> int | None:

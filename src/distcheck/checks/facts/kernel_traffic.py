@@ -1,19 +1,25 @@
 """Whether ranks on different nodes talk over RDMA or TCP, as the kernels of their nodes show it."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from typing import Literal, Self
 
 from distcheck.checks.evidence import Evidence, Missing
 from distcheck.checks.evidence.flows import TcpFlows
-from distcheck.checks.facts.fact import Fact
+from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.facts.rank_links import Link, links_of
 from distcheck.checks.facts.rank_network import RankNetwork, rank_networks
-from distcheck.checks.facts.rank_tcp import DATA, WORKING, Moved
+from distcheck.checks.facts.rank_tcp import DATA, Moved
+from distcheck.checks.facts.rdma_proof import (
+    all_linked,
+    dwarfed,
+    fewest,
+    outgrown,
+    work_without_peers,
+)
+from distcheck.checks.facts.rdma_state import RdmaStates, Setting
 from distcheck.checks.facts.small_group import gpus_wanted
 from distcheck.checks.facts.sockets_why import Why, sockets_why
 
-_DWARFED = 8
 Shown = Literal["rdma", "socket", "both", "undecided"]
 
 
@@ -23,8 +29,10 @@ class KernelTraffic(Fact, frozen=True, kw_only=True):
     `rdma` needs RDMA between all nodes and quiet TCP; `socket` bulk TCP between ranks that
     have to talk, where those of one end hold no HCA open, and then `why`; `both` is bulk TCP
     beside RDMA. `by_counters`: queue pairs have no peers that could be matched, and the HCAs,
-    on which nobody else has any, worked between two looks. It covers all pods, or is
-    undecided: it has no gaps.
+    on which nobody else has any, worked between two looks. `told_sockets` tells NCCL of some
+    pod to use sockets, and ranks of the pods `outgrown` moved more over TCP than their HCAs
+    sent: no queue pair shows RDMA beside either. It covers all pods, or is undecided: it has
+    no gaps.
     """
 
     shown: Shown
@@ -33,6 +41,8 @@ class KernelTraffic(Fact, frozen=True, kw_only=True):
     unseen: tuple[str, ...] = ()
     by_counters: bool = False
     why: Why = Why()
+    told_sockets: Setting | None = None
+    outgrown: tuple[str, ...] = ()
 
     @classmethod
     def fold(cls, evidence: Evidence) -> Self | Missing:
@@ -43,10 +53,11 @@ class KernelTraffic(Fact, frozen=True, kw_only=True):
         between = tuple(links_of(pods))
         unseen = tuple(dict.fromkeys(_unseen(pods)))
         whole = gpus_wanted(evidence) <= sum(p.pod.gpus for p in pods)
-        linked = whole and _all_linked(pods, between)
-        counted = whole and not linked and _work_without_peers(pods, between)
-        crosses = _crosses(evidence)
-        shown = _shown(pods, between, rdma=linked or counted, crosses=crosses)
+        linked = whole and all_linked(pods, between, fewest(evidence))
+        counted = whole and not linked and work_without_peers(evidence, pods, between)
+        told, beaten = _told_sockets(evidence), outgrown(pods, between)
+        rdma = (linked or counted) and not told and not beaten
+        shown = _shown(pods, between, rdma=rdma, crosses=_crosses(evidence))
         return cls(
             shown=shown,
             pods=pods,
@@ -54,6 +65,8 @@ class KernelTraffic(Fact, frozen=True, kw_only=True):
             unseen=unseen,
             by_counters=counted,
             why=sockets_why(evidence) if shown == "socket" else Why(),
+            told_sockets=told,
+            outgrown=beaten,
         )
 
     @property
@@ -75,12 +88,18 @@ def _crosses(evidence: Evidence) -> bool:
     return 0 < most < (intent.world_size or 0) or bool(intent.ep and (intent.dp or 1) > 1)
 
 
+def _told_sockets(evidence: Evidence) -> Setting | None:
+    states = folded(RdmaStates, evidence)
+    pods = states.pods if isinstance(states, RdmaStates) else ()
+    return next((p.refuses for p in pods if p.refuses), None)
+
+
 def _shown(
     pods: Sequence[RankNetwork], between: Sequence[Link], *, rdma: bool, crosses: bool
 ) -> Shown:
     bulk = any(b.tcp.is_bulk for b in between)
     if rdma:
-        if bulk and not _dwarfed(pods, between):
+        if bulk and not dwarfed(pods, between):
             return "both"
         return "rdma" if _tcp_is_seen(pods, between) else "undecided"
     bare = {p.pod.name for p in pods if p.bare}
@@ -98,40 +117,6 @@ def _tcp_is_seen(pods: Sequence[RankNetwork], between: Sequence[Link]) -> bool:
         isinstance(p.flows, TcpFlows) and p.at_most_unseen < DATA and p.pod.name in met
         for p in pods
     )
-
-
-def _all_linked(pods: Sequence[RankNetwork], between: Sequence[Link]) -> bool:
-    """Whether RDMA connections between ranks join all pods, and no rank lacks an HCA."""
-    if any(not isinstance(p.opened, Missing) and not p.holds_hca for p in pods):
-        return False
-    near: defaultdict[str, list[str]] = defaultdict(list)
-    for link in between:
-        if link.queue_pairs:
-            near[link.one].append(link.other)
-            near[link.other].append(link.one)
-    joined, waiting = {pods[0].pod.name}, [pods[0].pod.name]
-    while waiting:
-        found = set(near[waiting.pop()]) - joined
-        joined |= found
-        waiting += found
-    return joined >= {p.pod.name for p in pods}
-
-
-def _work_without_peers(pods: Sequence[RankNetwork], between: Sequence[Link]) -> bool:
-    """Whether ranks whose queue pairs name no peers moved much more over their HCAs than TCP."""
-    if not all(p.connectionless and (p.grown_over_hcas() or 0) >= WORKING for p in pods):
-        return False
-    return not any(b.tcp.is_bulk for b in between) or _dwarfed(pods, between)
-
-
-def _dwarfed(pods: Sequence[RankNetwork], between: Sequence[Link]) -> bool:
-    """Whether HCAs sent many times what TCP carried since the look before, for every pod."""
-    for one in pods:
-        sent = one.grown_over_hcas() or 0
-        grown = [b.tcp.grown for b in between if one.pod.name in (b.one, b.other)]
-        if sent < WORKING or None in grown or _DWARFED * sum(g or 0 for g in grown) > sent:
-            return False
-    return True
 
 
 def _unseen(pods: Sequence[RankNetwork]) -> Iterator[str]:

@@ -12,9 +12,11 @@ from distcheck.checks.evidence.rdma import QueuePair, QueuePairs, RdmaDevices
 from distcheck.checks.facts.age import seconds
 from distcheck.checks.facts.hca_growth import sent_over
 from distcheck.checks.facts.sharding_process import RANK_TITLES, gpu_processes
+from distcheck.checks.knowledge.rdma import is_efa
 
 Ends = tuple[str, int, str, int]
 _CONNECTIONLESS = ("UD", "DRIVER", "SRD", "DCI", "DCT")
+_SRD = ("DRIVER", "SRD")
 _LATELY = 900
 
 
@@ -91,6 +93,18 @@ class RankNetwork(Struct, frozen=True, dict=True):
         return bool(self.ranks) and self.ranks <= held
 
     @property
+    def on_efa(self) -> bool:
+        """Whether each of its ranks has a queue pair of EFA's own type, on an EFA device.
+
+        That is what NCCL's plugin uses there. NCCL itself has RC only: what else sends to many
+        is another's. A kernel that does not name the type says that it is the driver's.
+        """
+        ports = self.hcas.ports if isinstance(self.hcas, RdmaDevices) else ()
+        efa = {p.device for p in ports if is_efa(p)}
+        held = {p.pid for p in self._ready() if p.type in _SRD and p.device in efa}
+        return bool(self.ranks) and self.ranks <= held
+
+    @property
     def devices(self) -> frozenset[str]:
         """The HCAs of its ranks' queue pairs that are ready."""
         return frozenset(p.device for p in self._ready())
@@ -100,6 +114,13 @@ class RankNetwork(Struct, frozen=True, dict=True):
         """Whether every rank is seen to hold an HCA open."""
         verbs = {pid for pid, files in self._files() if any(f.startswith("uverbs") for f in files)}
         return bool(self.ranks) and self.ranks <= verbs
+
+    @property
+    def reaches_hca(self) -> bool:
+        """Whether every rank is seen to hold an HCA open, or a queue pair that is ready."""
+        if isinstance(self.opened, OpenDevices):
+            return self.holds_hca
+        return bool(self.ranks) and self.ranks <= {p.pid for p in self._ready()}
 
     @property
     def bare(self) -> bool:
@@ -113,10 +134,10 @@ class RankNetwork(Struct, frozen=True, dict=True):
     def grown_over_hcas(self) -> int | None:
         """Bytes that the HCAs of its ranks' queue pairs sent since the look before.
 
-        None where that was not seen, or where others have queue pairs on them.
+        None where that was not seen, or where others have queue pairs on them, or none has.
         """
         used = self.devices
-        if isinstance(self.queue_pairs, Missing) or used & set(self.queue_pairs.shared):
+        if isinstance(self.queue_pairs, Missing) or not used or used & set(self.queue_pairs.shared):
             return None
         return None if isinstance(self.hcas, Missing) else sent_over(self.hcas, used)
 

@@ -41,7 +41,8 @@ def rdma_between_nodes(traffic: Traffic, small: SmallGroup, rdma: RdmaStates | M
 
         Where no log tells, the kernels of the nodes may: queue pairs of ranks on every node
         that are each other's peers, beside TCP that carried no more than setting up takes.
-        Then it proves that NCCL's network is RDMA, not that every channel was used.
+        Then it proves that ranks on all nodes are connected over RDMA, and that nothing that was
+        seen (a log, a setting, traffic) has NCCL on TCP; not that the connections are NCCL's own.
 
     Causes:
         {sockets}
