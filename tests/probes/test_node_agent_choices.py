@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.probes.node_folder import BOOT, CONTAINER, UID, Node, gpu
 
 from distcheck.agent.node import Asked, NodeAgent
@@ -103,6 +104,39 @@ def test_a_gcs_that_is_named_is_asked_at_the_address_that_was_tested(node: Node)
     node.process(41, ["raylet", "--gcs-address=localhost:6379"])
     _looked(node)
     assert ASKED in (["127.0.0.1:6379"], ["[::1]:6379"])
+
+
+@pytest.mark.parametrize(
+    ("host", "why"),
+    [
+        ("127.0.0.1", "loopback"),
+        ("[::ffff:127.0.0.1]", "loopback"),
+        ("10.96.0.1", "Kubernetes API"),
+        ("8.8.8.8", "public address"),
+    ],
+)
+def test_a_command_line_sends_the_agent_to_no_place_where_a_pod_is_not(
+    node: Node, host: str, why: str
+) -> None:
+    folder = node.process(41, ["raylet", f"--gcs-address={host}:80"])
+    (folder / "ns" / "net").unlink()
+    settings = structs.replace(node.settings, api_server="10.96.0.1")
+    agent = NodeAgent(settings, Nvml(LabNvml(node.root / "nvml.json")), _gcs)
+    ray = agent.look(Asked((KEY,))).ray
+    assert isinstance(ray, Missing)
+    assert why in ray.reason
+    assert not ASKED
+
+
+def test_a_head_on_a_nodes_public_address_is_asked_for_a_worker_beside_it(node: Node) -> None:
+    folder = node.process(41, ["raylet", "--gcs-address=34.100.0.1:6379"])
+    row = "   0: 02006522:C350 01006422:18EB 01 0:0 00:0 0 0 0 7 1\n"
+    with (folder / "net" / "tcp").open("a") as tcp:
+        tcp.write(row)
+    (node.root / "proc/1/ns").mkdir(parents=True)
+    (node.root / "proc/1/ns/net").symlink_to("/proc/self/ns/net")
+    _looked(node)
+    assert ASKED == ["34.100.0.1:6379"]
 
 
 def test_a_gcs_whose_name_does_not_resolve_is_missing(node: Node) -> None:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from distcheck.agent.peer_address import resolved, why_not
+from distcheck.agent.peer_address import resolved, too_far, too_far_here, why_no_peer, why_not
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,8 @@ def test_an_address_that_a_pod_can_have_is_taken(address: str) -> None:
         "fe80::1%eth0",
         "2001:db8::1%eth0",
         "fd00:ec2::254",
+        "fd00:ec2::23",
+        "fd00:ec2::253",
         "fd20:ce::254",
         "224.0.0.1",
         "ff02::1",
@@ -63,3 +65,21 @@ def test_a_name_is_resolved_before_it_is_tested() -> None:
     assert resolved("localhost")[1] is None
     assert resolved("0xa9fea9fe")[1] is not None
     assert resolved("fe80::1")[1] is not None
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "::ffff:8.8.8.8", "64:ff9b::8.8.8.8"])
+def test_a_public_address_is_too_far_however_it_is_written(address: str) -> None:
+    assert too_far(address, "10.0.0.2") is not None
+    assert too_far("34.100.0.1", "34.101.0.1") is None
+
+
+def test_the_kubernetes_api_is_no_peer_however_it_is_written() -> None:
+    assert why_no_peer("::ffff:10.96.0.1", ("10.96.0.1",)) is not None
+    assert why_no_peer("fd00::0:1", ("fd00::1",)) is not None
+    assert why_no_peer("10.96.0.2", ("10.96.0.1", "")) is None
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"])
+def test_a_loopback_counts_only_in_the_namespace_of_the_pod(address: str) -> None:
+    assert too_far_here(address, shared=True) is None
+    assert "loopback" in (too_far_here(address, shared=False) or "")

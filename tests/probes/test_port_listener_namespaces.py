@@ -196,7 +196,7 @@ def test_an_address_of_another_pod_cannot_be_listened_on(two: Two) -> None:
 
 
 @pytest.mark.parametrize(
-    ("address", "why"), [("127.0.0.1", "is the pod itself"), ("8.8.8.8", "public address")]
+    ("address", "why"), [("127.0.0.1", "the pod itself"), ("8.8.8.8", "public address")]
 )
 def test_the_pod_itself_and_public_addresses_are_not_tried(
     two: Two, address: str, why: str

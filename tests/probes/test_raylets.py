@@ -12,11 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from distcheck.agent.grpc_health import health
+from distcheck.agent.listeners import Allowance
 from distcheck.agent.probes import raylets
 from distcheck.agent.probes.raylets import RayletTarget
-from distcheck.agent.raylet_look import raylet_look
+from distcheck.agent.raylet_look import NamedRaylets, RayletLooker
 from distcheck.agent.settings import Settings
-from distcheck.checks.evidence.ray import RayletAnswer
+from distcheck.checks.evidence.ray import RayCluster, RayletAnswer, RayNode
 from distcheck.lab.listeners import Dropper, Listener
 from distcheck.lab.ray_server import ReplayServer
 
@@ -28,7 +29,7 @@ def target(port: int, service: str = "node_manager", ip: str = "127.0.0.1") -> R
 
 
 def asked(*targets: RayletTarget) -> list[RayletAnswer]:
-    return raylets.look(None, targets)
+    return raylets.look(None, targets, shared=True)
 
 
 @contextmanager
@@ -149,15 +150,97 @@ def test_beyond_the_first_ones_none_is_asked_and_each_says_so() -> None:
     assert "at most" in answers[-1].detail
 
 
+def looker(proc: Path, *, granted: bool = False, api: str = "", ips: str = "") -> RayletLooker:
+    """One whose GCS names raylets at these addresses, on the port after the colon."""
+    named = NamedRaylets()
+    at = [a.rpartition(":") for a in ips.split()]
+    rows = (RayNode("1f", ip, "ALIVE", node_manager_port=int(port)) for ip, _, port in at)
+    named.remember(RayCluster("10.0.0.2:6379", nodes=tuple(rows)))
+    settings = Settings(node="gpu-a", host_proc=str(proc), port_probes=granted, api_server=api)
+    return RayletLooker(settings, Allowance(), named)
+
+
+def pod(proc: Path, pid: int = 41) -> Path:
+    """A process in the agent's own network namespace."""
+    folder = proc / str(pid) / "ns"
+    folder.mkdir(parents=True)
+    (folder / "net").symlink_to("/proc/self/ns/net")
+    return proc
+
+
 def test_where_the_pod_cannot_be_entered_its_agent_asks_and_says_that_it_did(
     tmp_path: Path,
 ) -> None:
+    pod(tmp_path)
     with raylet() as port:
-        for granted in (False, True):
-            settings = Settings(node="gpu-a", host_proc=str(tmp_path), port_probes=granted)
-            seen = raylet_look(settings, 41, [target(port)])
-            assert (seen.inside, seen.where) == (False, "the agent on gpu-a")
-            assert [a.outcome for a in seen.answers] == ["serving"]
+        seen = looker(tmp_path, ips=f"127.0.0.1:{port}").look(41, [target(port)])
+    assert (seen.inside, seen.where) == (False, "the agent on gpu-a")
+    assert [a.outcome for a in seen.answers] == ["serving"]
+
+
+def test_from_its_own_network_an_agent_asks_only_raylets_that_its_gcs_named(
+    tmp_path: Path,
+) -> None:
+    pod(tmp_path)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        seen = looker(tmp_path).look(41, [target(server.getsockname()[1])])
+        _nobody_came(server)
+    assert "no GCS that this agent asked names it" in seen.answers[0].detail
+
+
+@pytest.mark.parametrize("granted", [False, True])
+def test_the_loopback_of_the_agents_own_pod_is_no_raylet(tmp_path: Path, granted: bool) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = server.getsockname()[1]
+        named = f"127.0.0.1:{port} ::ffff:127.0.0.1:{port}"
+        targets = [target(port), target(port, ip="::ffff:127.0.0.1")]
+        seen = looker(tmp_path, granted=granted, ips=named).look(41, targets)
+        _nobody_came(server)
+    assert all("is a loopback address" in a.detail for a in seen.answers)
+
+
+@pytest.mark.parametrize("granted", [False, True])
+def test_neither_the_kubernetes_api_nor_a_public_address_is_a_raylet(
+    tmp_path: Path, granted: bool
+) -> None:
+    ips = ("10.96.0.1", "::ffff:10.96.0.1", "8.8.8.8")
+    named = " ".join(f"{ip}:443" for ip in ips)
+    look = looker(pod(tmp_path), granted=granted, api="10.96.0.1", ips=named)
+    answers = look.look(41, [target(443, ip=ip) for ip in ips]).answers
+    assert ["Kubernetes API" in a.detail for a in answers] == [True, True, False]
+    assert "not asked: 8.8.8.8 is a public address" in answers[2].detail
+
+
+def test_raylets_count_among_the_connections_of_a_minute(tmp_path: Path) -> None:
+    with raylet() as port:
+        look = looker(pod(tmp_path), granted=True)
+        look.allowance.take(1023)
+        seen = look.look(41, [target(port), target(port)])
+    assert [a.outcome for a in seen.answers] == ["serving", "error"]
+    assert "connections in a minute" in seen.answers[1].detail
+
+
+def test_a_gcs_takes_back_what_it_named_before() -> None:
+    named = NamedRaylets()
+    for port in (7001, 7002):
+        node = RayNode("1f", "10.0.0.2", "ALIVE", node_manager_port=port)
+        named.remember(RayCluster("10.0.0.2:6379", nodes=(node,)))
+    assert [named.has(target(p, ip="10.0.0.2")) for p in (7001, 7002)] == [False, True]
+
+
+def test_of_many_clusters_the_raylets_of_the_last_ones_are_kept() -> None:
+    named = NamedRaylets()
+    for at in range(20):
+        node = RayNode("1f", f"10.0.0.{at}", "ALIVE", node_manager_port=7001)
+        named.remember(RayCluster(f"10.0.0.{at}:6379", nodes=(node,)))
+    known = [at for at in range(20) if named.has(target(7001, ip=f"10.0.0.{at}"))]
+    assert known == list(range(12, 20))
+
+
+def _nobody_came(server: socket.socket) -> None:
+    server.settimeout(0.05)
+    with pytest.raises(TimeoutError):
+        server.accept()
 
 
 def _two_ends(said: bytes, see: Callable[[socket.socket], None]) -> None:

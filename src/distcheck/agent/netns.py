@@ -29,18 +29,30 @@ def entered(namespace: Path) -> Iterator[bool]:
         try:
             yield False
         finally:
-            _enter(Path(f"/proc/self/fd/{home}"))
+            _set(home)
     finally:
         os.close(home)
 
 
+def is_same(one: Path, other: Path) -> bool:
+    """Whether both paths are of one network namespace; False where one cannot be looked at."""
+    try:
+        return os.path.samestat(one.stat(), other.stat())
+    except OSError:
+        return False
+
+
 def _enter(path: Path) -> None:
-    """Python has os.setns only from 3.12 on."""
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        libc = ctypes.CDLL(None, use_errno=True)
-        if libc.setns(handle, _CLONE_NEWNET) != 0:
-            code = ctypes.get_errno()
-            raise OSError(code, f"cannot enter the pod's network namespace: {os.strerror(code)}")
+        _set(handle)
     finally:
         os.close(handle)
+
+
+def _set(handle: int) -> None:
+    """Python has os.setns only from 3.12 on."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.setns(handle, _CLONE_NEWNET) != 0:
+        code = ctypes.get_errno()
+        raise OSError(code, f"cannot enter the pod's network namespace: {os.strerror(code)}")

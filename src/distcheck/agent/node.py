@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Callable, Sequence
+from concurrent.futures import Executor
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -10,6 +11,7 @@ from msgspec import Struct, structs
 from distcheck import __version__
 from distcheck.agent import clock, netlink
 from distcheck.agent.earlier import Before
+from distcheck.agent.gcs_guard import why_no_gcs_at
 from distcheck.agent.gpu_watch import GpuWatch
 from distcheck.agent.kernel_look import Kernel
 from distcheck.agent.listeners import Allowance, Listeners
@@ -37,7 +39,9 @@ from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.probes.shm import Space, statvfs
 from distcheck.agent.ras_look import RasMemory, RasRound
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
+from distcheck.agent.raylet_look import NamedRaylets, RayletLooker
 from distcheck.agent.settings import Settings
+from distcheck.agent.side_by_side import threads
 from distcheck.agent.tail import Live, Node, Tailer
 from distcheck.agent.xid_watch import XidWatch
 from distcheck.checks.evidence import Gpus, Missing, NodeLook, RayCluster
@@ -94,6 +98,7 @@ class NodeAgent:
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
         self._listeners, self._allowance = Listeners(listener), Allowance()
+        self._raylets = NamedRaylets()
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
@@ -110,10 +115,12 @@ class NodeAgent:
             Busy: others were before, for too long, or the one who asked `is_gone`.
         """
         self._take_turn(is_gone)
+        pool = threads()
         try:
             self.probing.begin()
-            return self._look(asked, clock.now())
+            return self._look(asked, clock.now(), pool)
         finally:
+            pool.shutdown(wait=False, cancel_futures=True)
             self._one_at_a_time.release()
 
     def listen(self, asked: AskedToListen, is_gone: Gone = lambda: False) -> NodeListens:
@@ -157,7 +164,7 @@ class NodeAgent:
             self._one_at_a_time.release()
             raise Busy("nobody waits for the answer")
 
-    def _look(self, asked: Asked, now: str) -> NodeLook:
+    def _look(self, asked: Asked, now: str, pool: Executor) -> NodeLook:
         gpus_later = self.probing.start("nvml", lambda: self._nvml.look(now))
         health_later = self.probing.start("gpu_health", lambda: self._gpu_health(now))
         given_later = self.probing.start("podresources", self._allocated)
@@ -179,6 +186,8 @@ class NodeAgent:
             self._kernel,
             self.watch.shm,
             self._allowance,
+            pool,
+            RayletLooker(self._settings, self._allowance, self._raylets, pool),
         )
         ray_later = self._ray(chosen)
         lookers = [PodLooker(here, with_main(pod, gpus)).start(asked.targets) for pod in chosen]
@@ -250,22 +259,27 @@ class NodeAgent:
 
     def _ray(self, pods: Sequence[NodePod]) -> Looks[RayCluster]:
         argvs = [t.argv for p in pods for t in p.tasks]
-        address = next((a for argv in argvs if (a := gcs_address(argv))), None)
+        named = ((t.pid, a) for p in pods for t in p.tasks if (a := gcs_address(t.argv)))
+        pid, address = next(named, (0, None))
         if address is None:
             return _unseen(f"{why_no_gcs(argvs)} on {self._settings.node}")
-        return self.probing.start("gcs", lambda: self._asked_gcs(address), times=2)
+        return self.probing.start("gcs", lambda: self._asked_gcs(address, pid), times=2)
 
-    def _asked_gcs(self, address: str) -> RayCluster | Missing:
+    def _asked_gcs(self, address: str, pid: int) -> RayCluster | Missing:
         """A pod's command line names the address: it must not send this agent anywhere else."""
         host, _, port = address.rpartition(":")
         try:
             ip, refused = resolved(host.strip("[]"))
         except (OSError, UnicodeError) as error:
             return Missing(f"GCS is not asked: the name in {address} does not resolve: {error}")
+        refused = refused or why_no_gcs_at(self._settings, ip, pid)
         if refused is not None:
             return Missing(f"GCS is not asked: {refused}")
         seen = self._gcs(f"[{ip}]:{port}" if ":" in ip else f"{ip}:{port}")
-        return seen if isinstance(seen, Missing) else structs.replace(seen, address=address)
+        if isinstance(seen, Missing):
+            return seen
+        self._raylets.remember(seen := structs.replace(seen, address=address))
+        return seen
 
 
 def _unseen(why: str) -> Looks[RayCluster]:

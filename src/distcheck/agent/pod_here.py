@@ -1,5 +1,7 @@
 """What a look at one pod starts from: the pod, its processes, and what all looks share."""
 
+from concurrent.futures import Executor
+
 from msgspec import Struct
 
 from distcheck.agent.kernel_look import Kernel
@@ -11,6 +13,7 @@ from distcheck.agent.probes.probe import Probing
 from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.probes.rdma import RdmaSysfs
 from distcheck.agent.ras_look import RasRound
+from distcheck.agent.raylet_look import RayletLooker
 from distcheck.agent.rights import why_refused
 from distcheck.agent.settings import Settings
 from distcheck.agent.shm_look import ShmLook
@@ -61,6 +64,8 @@ class Here(Struct, frozen=True):
     kernel: Kernel
     shm: ShmLook
     allowance: Allowance
+    pool: Executor
+    raylets: RayletLooker
 
 
 def environ_of(here: Here, pod: NodePod) -> tuple[int | None, dict[str, str], str | None]:

@@ -13,7 +13,6 @@ from distcheck.agent.probes.ports import PortTarget
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Task
 from distcheck.agent.ras_look import RasPod
-from distcheck.agent.raylet_look import raylet_look
 from distcheck.agent.rights import ENTERING, why_refused
 from distcheck.checks.evidence import Missing, PortProbes, Seen
 from distcheck.checks.evidence.ras import RasStatus
@@ -48,7 +47,7 @@ class NetworkLooker:
         ]
         if not wanted:
             return Missing("no raylet was asked for")
-        return partial(raylet_look, self._here.settings, self._main.pid, wanted)
+        return partial(self._here.raylets.look, self._main.pid, wanted)
 
     def names(self) -> NameLookups | Missing:
         """The names that the pod's own command lines and environment say."""
@@ -69,7 +68,8 @@ class NetworkLooker:
         try:
             own = environ.get("VLLM_HOST_IP") if ports.is_own(path) else None
             granted = self._here.allowance.take(len(wanted))
-            seen = ports.look(path, own, wanted[:granted], (self._here.settings.api_server,))
+            barred = (self._here.settings.api_server,)
+            seen = ports.look(path, own, wanted[:granted], barred, self._here.pool)
             ephemeral = ephemeral_range(path)
         except OSError as error:
             refused = why_refused(error, "ports as pods reach them", ENTERING)

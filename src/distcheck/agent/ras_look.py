@@ -1,6 +1,5 @@
 """RAS asked for all pods of one question: once for each job, with what it said before."""
 
-import os
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -8,6 +7,7 @@ from pathlib import Path
 
 from msgspec import Struct, structs
 
+from distcheck.agent.netns import is_same
 from distcheck.agent.probes import ports, ras, sockets
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Task
@@ -115,11 +115,7 @@ class RasRound:
 
     def _is_shared(self, namespace: Path) -> bool:
         """Whether it is the node's own, in which other jobs may answer on the same port."""
-        try:
-            host = Path(self._settings.host_proc) / "1" / "ns" / "net"
-            return os.path.samestat(host.stat(), namespace.stat())
-        except OSError:
-            return False
+        return is_same(Path(self._settings.host_proc) / "1" / "ns" / "net", namespace)
 
     def _refuse_twice(self, pod: RasPod) -> None:
         own = sockets.own_addresses(self._settings.host_proc, pod.main.pid)

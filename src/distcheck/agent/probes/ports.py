@@ -10,8 +10,8 @@ import os
 import socket
 import time
 from collections.abc import Collection, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
@@ -19,13 +19,16 @@ from msgspec import Struct
 from distcheck.agent.greeting import Heard, hear
 from distcheck.agent.icmp_errors import icmp_error, watch
 from distcheck.agent.netns import entered
-from distcheck.agent.peer_address import plain, too_far, why_not
+from distcheck.agent.peer_address import too_far_here, why_no_peer
+from distcheck.agent.side_by_side import side_by_side
 from distcheck.checks.evidence import PortProbe
 from distcheck.checks.evidence.node import PortOutcome
 
 MAX_TARGETS = 64
 _TOO_MANY = f"at most {MAX_TARGETS} ports a pod"
 TIMEOUT = 2.0
+_ALL = 10.0
+_NO_TIME = f"its turn did not come within {_ALL:g} s"
 _UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
@@ -47,6 +50,7 @@ def look(
     source: str | None,
     targets: Sequence[PortTarget],
     barred: Collection[str] = (),
+    pool: Executor | None = None,
 ) -> list[PortProbe]:
     """One connection to each target, from inside the network namespace at path `namespace`.
 
@@ -60,9 +64,10 @@ def look(
         OSError: the process is gone, or its namespace cannot be entered.
     """
     tried, left = targets[:MAX_TARGETS], targets[MAX_TARGETS:]
-    with ThreadPoolExecutor(max_workers=MAX_TARGETS) as pool:
-        work = [pool.submit(_enter_and_try, namespace, source, t, barred) for t in tried]
-        return [*(w.result() for w in work), *(not_tried(t, _TOO_MANY) for t in left)]
+    work = [partial(_enter_and_try, namespace, source, t, barred) for t in tried]
+    seen = side_by_side(work, pool, _ALL)
+    told = (p or not_tried(t, _NO_TIME) for p, t in zip(seen, tried, strict=True))
+    return [*told, *(not_tried(t, _TOO_MANY) for t in left)]
 
 
 def is_own(namespace: Path) -> bool:
@@ -84,23 +89,12 @@ def _enter_and_try(
     namespace: Path, source: str | None, target: PortTarget, barred: Collection[str]
 ) -> PortProbe:
     """A socket keeps the namespace that its thread was in when it was made."""
-    refused = why_not(target.address)
-    if refused is None and plain(target.address) in barred:
-        refused = f"{target.address} is the Kubernetes API, which is no pod of a group"
+    refused = why_no_peer(target.address, barred)
     if refused is not None:
         return not_tried(target, refused)
     with entered(namespace) as own:
-        far = None if own else _too_far(target.address)
+        far = too_far_here(target.address, shared=own)
         return attempt(source, target) if far is None else not_tried(target, far)
-
-
-def _too_far(address: str) -> str | None:
-    """Asks the kernel which address of this namespace it would go from; nothing is sent."""
-    family = socket.AF_INET6 if ":" in address else socket.AF_INET
-    with socket.socket(family, socket.SOCK_DGRAM) as asked, suppress(OSError):
-        asked.connect((address, 9))
-        return too_far(address, asked.getsockname()[0])
-    return None
 
 
 def attempt(source: str | None, target: PortTarget) -> PortProbe:

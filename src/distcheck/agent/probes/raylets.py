@@ -6,23 +6,26 @@ Ray 2.40 and 2.60); asked directly, it is silent at once.
 
 import socket
 import time
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Collection, Sequence
+from concurrent.futures import Executor
 from contextlib import nullcontext
+from functools import partial
 from pathlib import Path
 
 from msgspec import Struct
 
 from distcheck.agent.grpc_health import health
 from distcheck.agent.netns import entered
-from distcheck.agent.peer_address import why_not
+from distcheck.agent.peer_address import too_far_here, why_no_peer
+from distcheck.agent.side_by_side import side_by_side
 from distcheck.checks.evidence.ray import RayletAnswer, RayletOutcome
 
 RAYLET, STORE = "node_manager", "object_manager"
-MAX_TARGETS = 128
+MAX_TARGETS = 64
 SECONDS = 3.0
-_AT_ONCE = 64
-_TOO_MANY = f"not asked: at most {MAX_TARGETS} from one pod"
+_ALL = 6.0
+TOO_MANY = f"at most {MAX_TARGETS} from one pod"
+_NO_TIME = f"its turn did not come within {_ALL:g} s"
 
 
 class RayletTarget(Struct, frozen=True):
@@ -39,28 +42,47 @@ def is_one(service: str) -> bool:
     return service in (RAYLET, STORE)
 
 
-def look(namespace: Path | None, targets: Sequence[RayletTarget]) -> list[RayletAnswer]:
-    """Each target asked at once, from the network namespace at that path, or from the agent's.
+def look(
+    namespace: Path | None,
+    targets: Sequence[RayletTarget],
+    barred: Collection[str] = (),
+    *,
+    shared: bool = False,
+    pool: Executor | None = None,
+) -> list[RayletAnswer]:
+    """Each target asked, from the network namespace at that path, or from the agent's own.
 
-    All end within 3 seconds of their start, 64 at a time. Targets beyond the first 128, and
-    addresses that no pod can have, are not asked, and each says so.
+    Each is asked for 3 seconds. `shared` says of the agent's own namespace that the pod has
+    the same one. Targets beyond the first 64, `barred` addresses, and those that no pod of a
+    group can have are not asked, and each says so.
 
     Raises:
         OSError: the process is gone, or its namespace cannot be entered.
     """
     asked, left = targets[:MAX_TARGETS], targets[MAX_TARGETS:]
-    with ThreadPoolExecutor(max_workers=_AT_ONCE) as pool:
-        work = [pool.submit(_ask, namespace, t) for t in asked]
-        return [*(w.result() for w in work), *(_told(t, "error", _TOO_MANY) for t in left)]
+    work = [partial(_ask, namespace, t, barred, shared) for t in asked]
+    seen = side_by_side(work, pool, _ALL)
+    told = (a or not_asked(t, _NO_TIME) for a, t in zip(seen, asked, strict=True))
+    return [*told, *(not_asked(t, TOO_MANY) for t in left)]
 
 
-def _ask(namespace: Path | None, target: RayletTarget) -> RayletAnswer:
-    refused = why_not(target.address)
+def not_asked(target: RayletTarget, why: str) -> RayletAnswer:
+    """A target that was left out, and why."""
+    return _told(target, "error", f"not asked: {why}")
+
+
+def _ask(
+    namespace: Path | None, target: RayletTarget, barred: Collection[str], shared: bool
+) -> RayletAnswer:
+    refused = why_no_peer(target.address, barred)
     if refused is not None:
-        return _told(target, "error", f"not asked: {refused}")
+        return not_asked(target, refused)
     family = socket.AF_INET6 if ":" in target.address else socket.AF_INET
     start = time.monotonic()
-    with nullcontext() if namespace is None else entered(namespace):
+    with nullcontext(shared) if namespace is None else entered(namespace) as own:
+        far = too_far_here(target.address, shared=own)
+        if far is not None:
+            return not_asked(target, far)
         connection = socket.socket(family, socket.SOCK_STREAM)
     with connection:
         outcome, detail = _outcome(connection, target, start + SECONDS)
