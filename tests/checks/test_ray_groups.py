@@ -251,3 +251,29 @@ def test_groups_or_workers_that_ray_did_not_tell_are_no_pass() -> None:
     assert judged(with_ray(actors=Missing("the call failed"))).outcome == "unknown"
     strange = judged(with_ray(placement_groups=(group(state="9"),)))
     assert (strange.outcome, "state 9" in strange.says) == ("unknown", True)
+
+
+def unpinned(size: int, **more: object) -> PlacementGroup:
+    bundles = tuple(Bundle(i, 1.0) for i in range(size))
+    return waiting(size, id="f1" * 18, name="other-job", bundles=bundles, **more)
+
+
+@pytest.mark.parametrize("size", [8, 16])
+@pytest.mark.parametrize("tp", [16, None])
+def test_what_another_job_waits_for_is_no_fault_of_an_engine_at_work(
+    size: int, tp: int | None
+) -> None:
+    own = cluster().placement_groups
+    assert isinstance(own, tuple)
+    evidence = with_ray(placement_groups=(unpinned(size), *own))
+    intent = HEALTHY.intent if tp else replace(HEALTHY.intent, tp=None, pp=None)
+    assert judged(replace(evidence, intent=intent)).outcome == "pass"
+
+
+def test_a_group_that_waits_is_the_engines_where_it_is_pinned_or_nothing_else_works() -> None:
+    own = cluster().placement_groups
+    assert isinstance(own, tuple)
+    pinned = judged(with_ray(placement_groups=(*own, waiting(id="f1" * 18))))
+    assert (pinned.outcome, pinned.cause) == ("fail", "pg_pending")
+    without = judged(with_ray(placement_groups=(*own, unpinned(16)), actors=actors(state="DEAD")))
+    assert (without.outcome, without.cause) == ("fail", "pg_pending")

@@ -9,6 +9,7 @@ from tests.checks.test_ray import (
     PODS,
     UNKNOWN,
     WORKER,
+    alone,
     cluster,
     dead,
     group,
@@ -18,8 +19,8 @@ from tests.checks.test_ray import (
 )
 from tests.checks.test_ray_joins import local, waiting, with_looks
 
-from distcheck.checks.evidence import Evidence, Pod
-from distcheck.checks.evidence.ray import LocalRaylet
+from distcheck.checks.evidence import Evidence, Intent, Pod
+from distcheck.checks.evidence.ray import LocalRaylet, RayNode
 from distcheck.checks.facts.age import unix_ms
 
 AT = unix_ms(NOW) or 0
@@ -134,3 +135,101 @@ def test_two_rays_at_the_same_addresses_of_which_none_is_named_decide_nothing() 
     evidence = _two({})
     assert outcomes(evidence) == [UNKNOWN, UNKNOWN]
     assert "10.77.0.3:6379 and 10.77.0.9:6379 both" in judged(evidence)[0].says
+
+
+HOST = "gpu-a"
+
+
+def _on_host(ip: str, gpus: float, row: str, **more: object) -> RayNode:
+    return replace(node(ip, gpus=gpus, id=row, hostname=HOST, is_head=row == "h"), **more)
+
+
+def _sharing(*gpus: int) -> tuple[Pod, ...]:
+    first = Pod("llm", "ray-0", node=HOST, ip=HEAD, role="leader", gpus=gpus[0])
+    rest = (Pod("llm", f"ray-{i}", node=HOST, ip=HEAD, gpus=g) for i, g in enumerate(gpus[1:], 1))
+    return (first, *rest)
+
+
+def test_pods_that_share_the_address_of_their_host_have_a_row_each() -> None:
+    rows = (_on_host(HEAD, 4.0, "h"), _on_host(HEAD, 4.0, "w"))
+    assert outcomes(group(cluster(*rows), pods=_sharing(4, 4))) == [PASS, PASS]
+    rows = (_on_host(HEAD, 0.0, "h"), _on_host(HEAD, 8.0, "w"))
+    assert outcomes(group(cluster(*rows), pods=_sharing(0, 8))) == [PASS, PASS]
+    two = (_on_host(HEAD, 0.0, "h"), _on_host(HEAD, 0.0, "b"), _on_host(HEAD, 8.0, "w"))
+    assert outcomes(group(cluster(*two), pods=_sharing(0, 0, 8))) == [PASS, PASS]
+
+
+def test_more_rows_than_pods_of_an_address_are_duplicates_and_fewer_are_missing() -> None:
+    rows = tuple(_on_host(HEAD, 4.0, i) for i in "hwx")
+    duplicate = ("fail", "duplicate_node_ip")
+    assert outcomes(group(cluster(*rows), pods=_sharing(4, 4))) == [duplicate, duplicate]
+    missing = ("fail", "node_missing")
+    assert outcomes(group(cluster(rows[0]), pods=_sharing(4, 4))) == [missing, missing]
+    short = (rows[0], _on_host(HEAD, 2.0, "w"))
+    evidence = group(cluster(*short), pods=_sharing(4, 4))
+    assert outcomes(evidence) == [PASS, ("fail", "node_gpu_short")]
+
+
+TWO = Intent(nodes=2, gpus=16)
+
+
+def test_two_raylets_of_one_host_are_the_two_nodes_that_were_asked_for() -> None:
+    rows = (_on_host(HEAD, 8.0, "h"), _on_host(HEAD, 8.0, "w"))
+    assert outcomes(alone(*rows, intent=TWO)) == [PASS, PASS]
+    three = outcomes(alone(*rows, _on_host(HEAD, 8.0, "x"), intent=TWO))
+    assert three[0] == ("fail", "duplicate_node_ip")
+    elsewhere = replace(rows[1], hostname="gpu-b")
+    assert outcomes(alone(rows[0], elsewhere, intent=TWO))[0] == ("fail", "duplicate_node_ip")
+
+
+def test_the_second_raylet_of_a_host_that_died_is_dead_and_not_one_that_never_joined() -> None:
+    head = _on_host(HEAD, 8.0, "h", start_ms=10)
+    lost = _on_host(HEAD, 8.0, "w", state="DEAD", start_ms=20, end_ms=90)
+    evidence = alone(head, lost, intent=TWO)
+    assert outcomes(evidence) == [("fail", "node_dead")] * 2
+    assert "w (10.77.0.2) is DEAD" in judged(evidence)[0].says
+    earlier = replace(lost, start_ms=1, end_ms=5)
+    assert outcomes(alone(head, replace(earlier, is_head=True), intent=TWO))[0] == (
+        "fail",
+        "node_missing",
+    )
+
+
+def _dead_of(ip: str, start_ms: int, end_ms: int) -> RayNode:
+    return replace(dead(ip, end_ms=end_ms), start_ms=start_ms, hostname=f"w-{ip}")
+
+
+def test_without_an_expectation_a_dead_node_that_a_later_one_replaced_is_history() -> None:
+    head = node(HEAD, start_ms=1)
+    old = _dead_of("10.88.0.1", 2, 50)
+    assert outcomes(alone(head, old, node(WORKER, start_ms=60)))[0] == PASS
+    chain = (old, _dead_of("10.88.0.2", 55, 70), node(WORKER, start_ms=80))
+    assert outcomes(alone(head, *chain))[0] == PASS
+    lost = ("fail", "node_dead")
+    assert outcomes(alone(head, old, node(WORKER, start_ms=40)))[0] == lost
+    assert outcomes(alone(replace(head, start_ms=60), old))[0] == lost
+
+
+def test_a_node_that_came_back_at_its_own_address_replaces_no_other() -> None:
+    back = (_dead_of(WORKER, 2, 50), node(WORKER, start_ms=60))
+    evidence = alone(node(HEAD, start_ms=1), *back, _dead_of("10.88.0.1", 2, 40))
+    assert outcomes(evidence)[0] == ("warn", "node_dead")
+
+
+def test_hundreds_of_nodes_that_died_long_ago_are_a_short_warning() -> None:
+    many = tuple(_dead_of(f"10.88.{i // 200}.{i % 200}", 0, 50 + i) for i in range(250))
+    evidence = alone(node(HEAD, start_ms=1), node(WORKER, start_ms=900), *many)
+    verdict = judged(evidence)[0]
+    assert (verdict.outcome, verdict.cause) == ("warn", "node_dead")
+    assert verdict.says.endswith(" and 245 more")
+    assert len(verdict.says) < 1000
+    assert len(judged(alone(*many[:9], node(HEAD), intent=TWO))[1].says) < 1000
+
+
+def test_a_node_that_ray_drains_is_a_warning_and_its_gpus_say_so() -> None:
+    leaving = node(WORKER, activity="DRAINING")
+    alive, gpus = judged(group(cluster(node(HEAD), leaving)))
+    assert (alive.outcome, alive.cause) == ("warn", "node_draining")
+    assert alive.subjects == ("vllm-worker-0",)
+    assert gpus.says.endswith("; Ray drains vllm-worker-0 (10.77.0.3)")
+    assert outcomes(group(cluster(node(HEAD), node(WORKER, activity="ACTIVE"))))[0] == PASS

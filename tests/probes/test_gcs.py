@@ -249,7 +249,9 @@ def test_an_http_server_on_the_port_is_named_so() -> None:
     assert "is not gRPC: another kind of server" in reason(look)
 
 
-@pytest.mark.parametrize("address", ["", "head", "head:", "head:0", "head:70000", "a b:1", "a:1:2"])
+@pytest.mark.parametrize(
+    "address", ["", "head", "head:", "head:0", "head:70000", "a b:1", "a:1:2", "head:\u0666\u0663"]
+)
 def test_an_address_of_another_form_is_refused_in_words(address: str) -> None:
     assert "HOST:PORT" in reason(gcs.look(address))
     with pytest.raises(ValueError, match="HOST:PORT"):

@@ -18,7 +18,7 @@ from distcheck.checks.evidence import Missing, ray
 from distcheck.checks.evidence.ray import RayCluster, RayletProbe, RayNode
 
 Look = Callable[[str], RayCluster | Missing]
-_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\s\[\]/]+)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>\d{1,5})")
+_ADDRESS = re.compile(r"(?:\[(?P<v6>[^\s\[\]/]+)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>[0-9]{1,5})")
 _CHECK_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 _CONNECT_SECONDS, _HEALTH_SECONDS = 3.0, 1.0
 _LARGEST = 64 << 20

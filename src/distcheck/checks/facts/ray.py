@@ -13,13 +13,12 @@ from distcheck.checks.evidence.ray import RayNode
 from distcheck.checks.facts.age import is_old
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.ray_answers import disagreements, latest, rivals
+from distcheck.checks.facts.ray_hosts import not_replaced, others_of
 from distcheck.checks.facts.ray_leftover import without_leftovers
 from distcheck.checks.facts.ray_member import (
     RayMember,
     is_loopback,
     member_of,
-    members_by_address,
-    members_by_id,
 )
 from distcheck.checks.facts.ray_use import without_ray
 
@@ -56,6 +55,20 @@ class RayMembership(Fact, frozen=True, kw_only=True):
     def absent(self) -> tuple[RayMember, ...]:
         """Expected ones that Ray does not have now."""
         return tuple(m for m in self.expected if not m.rows)
+
+    @property
+    def lost(self) -> list[RayMember]:
+        """Those of `others` that Ray does not have now, and in whose place no later one came."""
+        gone = [m for m in self.others if not m.rows]
+        ended = [m.dead[0] for m in gone]
+        new = (r for m in self.others if not m.dead for r in m.rows)
+        left = {n.id for n in not_replaced((*new, *ended), ended)}
+        return [m for m in gone if m.dead[0].id in left]
+
+    @property
+    def draining(self) -> list[RayMember]:
+        """Members that Ray is about to end."""
+        return [m for m in self.members if any(r.activity == "DRAINING" for r in m.rows)]
 
     @property
     def nodes(self) -> int:
@@ -102,19 +115,20 @@ def _membership(evidence: Evidence, seen: list[RayCluster]) -> RayMembership:
     cluster, *rest = kept
     with_gpus = [p for p in evidence.pods if p.gpus] or list(evidence.pods)
     local = not evidence.pods and _on_one_machine(cluster)
-    shared = local and len({n.ip for n in cluster.nodes}) == 1 < len(cluster.nodes)
-    found = [(p, member_of(p, cluster, rest)) for p in with_gpus]
+    on_ip = {p.ip: [q for q in evidence.pods if q.ip == p.ip] for p in with_gpus if p.ip}
+    found = [(p, member_of(p, cluster, rest, on_ip.get(p.ip or "", ()))) for p in with_gpus]
     expected, left_over = without_leftovers(found, evidence, cluster)
     taken = {row.id for _, m in found for row in (*m.rows, *m.dead)}
     left = [n for n in cluster.nodes if n.id not in taken]
     pods = {p.ip: p for p in evidence.pods if p.ip}
+    wanted = _nodes_expected(evidence, len(expected))
     return RayMembership(
         uses_ray=True,
         cites=tuple(_cite(cluster, n, pods) for n in cluster.nodes) or (_no_rows(cluster),),
         address=cluster.address,
         expected=expected,
-        others=members_by_id(left) if shared else members_by_address(left, pods),
-        nodes_expected=_nodes_expected(evidence, len(expected)),
+        others=others_of(evidence, left, local, wanted),
+        nodes_expected=wanted,
         gpus_expected=_gpus_expected(evidence),
         is_local=local,
         cluster=cluster,

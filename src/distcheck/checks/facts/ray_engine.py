@@ -1,5 +1,6 @@
 """The placement groups that the engine asked Ray for, among all of its cluster."""
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 
@@ -162,7 +163,21 @@ def _own(
             found.append(group)
     size = _size(evidence)
     exact = [g for g in found if width(g) == size and not g.detached]
-    return tuple(exact or [g for g in found if not g.detached] or found)
+    chosen = exact or [g for g in found if not g.detached] or found
+    wanted = ray.gpus_expected if size is None else size * max(evidence.intent.dp or 1, 1)
+    return _without_waiting(chosen, cluster, wanted)
+
+
+def _without_waiting(
+    found: Sequence[PlacementGroup], cluster: RayCluster, wanted: int | None
+) -> tuple[PlacementGroup, ...]:
+    """Where whole engines work in as much as is wanted, what waits anywhere is another job's."""
+    actors = () if isinstance(cluster.actors, Missing) else cluster.actors
+    alive = Counter(a.placement_group for a in actors if a.state == "ALIVE")
+    at_work = [g for g in found if g.state == "CREATED" and alive[g.id] >= len(placed(g)) > 0]
+    if wanted is None or sum(map(width, at_work)) < wanted:
+        return tuple(found)
+    return tuple(g for g in found if g.state != "PENDING" or placed(g) or pinned(g))
 
 
 def _aside(evidence: Evidence) -> Cite | None:

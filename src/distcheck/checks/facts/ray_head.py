@@ -49,7 +49,7 @@ class Head(Struct, frozen=True):
 def host_port(address: str) -> tuple[str, int]:
     """`(host, port)`; port 0 where the address names none."""
     host, _, port = address.strip().rpartition(":")
-    if not host or not port.isdecimal() or len(port) > 5:
+    if not host or not (port.isascii() and port.isdecimal()) or len(port) > 5:
         return address.strip().strip("[]"), 0
     return host.strip("[]"), int(port)
 

@@ -1,6 +1,6 @@
 """One node that is in Ray, was, or should be: all rows of the node table at one address."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from msgspec import Struct
 
@@ -13,7 +13,8 @@ class RayMember(Struct, frozen=True):
 
     `rows` are those that are not DEAD (more than one means that the address is registered
     twice), `dead` the DEAD ones, newest first: history, as long as there is a row.
-    `gpus` is what the pod asks for, 0 where that is not known. `elsewhere` is the address of
+    `gpus` is what the pod asks for, 0 where that is not known, and `seats` how many rows may be
+    here: pods without GPUs may share an address. `elsewhere` is the address of
     another GCS of the same group that has it ALIVE.
     """
 
@@ -24,6 +25,7 @@ class RayMember(Struct, frozen=True):
     dead: tuple[RayNode, ...] = ()
     is_pod: bool = False
     elsewhere: str = ""
+    seats: int = 1
 
     @property
     def label(self) -> str:
@@ -77,21 +79,43 @@ def _because(row: RayNode) -> str:
     return f": {row.death}" if row.death else ""
 
 
-def member_of(pod: Pod, cluster: RayCluster, rest: Iterable[RayCluster]) -> RayMember:
-    """The pod's rows by its IP, else by its host name: Ray may have been given another IP."""
+def member_of(
+    pod: Pod, cluster: RayCluster, rest: Iterable[RayCluster], mates: Sequence[Pod] = ()
+) -> RayMember:
+    """The pod's rows by its IP, else by its host name: Ray may have been given another IP.
+
+    `mates` are all pods of that IP, this one among them, where they share their host's.
+    """
     own = cluster.by_ip.get(pod.ip, []) if pod.ip is not None else []
     same = cluster.by_hostname.get(pod.name, [])
     gone = [n for n in own if n.state == "DEAD"] or [n for n in same if n.state == "DEAD"]
-    rows = [n for n in own if n.state != "DEAD"] or [n for n in same if n.state != "DEAD"]
+    here = [n for n in own if n.state != "DEAD"]
+    here = _shared(here, mates)[pod.key] if len(mates) > 1 else here
+    rows = here or [n for n in same if n.state != "DEAD"]
     return RayMember(
         name=pod.name,
         ip=pod.ip,
         gpus=pod.gpus,
         rows=tuple(rows),
-        dead=_newest(gone),
+        dead=newest(gone),
         is_pod=True,
         elsewhere=next((c.address for c in rest if _has(c, pod, cluster)), ""),
     )
+
+
+def _shared(rows: Sequence[RayNode], pods: Sequence[Pod]) -> dict[str, list[RayNode]]:
+    """One row for each pod, by as many GPUs first; what is beyond their number is the first's."""
+    found: dict[str, list[RayNode]] = {p.key: [] for p in sorted(pods, key=lambda p: -p.gpus)}
+    gpus = {p.key: p.gpus for p in pods}
+    left = list(rows)
+    for exactly in (True, False):
+        for key in (k for k, own in found.items() if not own):
+            one = next((r for r in left if not exactly or r.gpus == gpus[key]), None)
+            if one is not None:
+                found[key].append(one)
+                left.remove(one)
+    next(iter(found.values())).extend(left)
+    return found
 
 
 def _has(other: RayCluster, pod: Pod, chosen: RayCluster) -> bool:
@@ -99,37 +123,8 @@ def _has(other: RayCluster, pod: Pod, chosen: RayCluster) -> bool:
     return joined and other.cluster_id not in ("", chosen.cluster_id)
 
 
-def members_by_address(nodes: Sequence[RayNode], pods: Mapping[str, Pod]) -> tuple[RayMember, ...]:
-    """One member for each address, in the table's order."""
-    by_ip: dict[str, list[RayNode]] = {}
-    for node in nodes:
-        by_ip.setdefault(node.ip, []).append(node)
-    return tuple(_of_ip(ip, rows, ip in pods) for ip, rows in by_ip.items())
-
-
-def _of_ip(ip: str, nodes: Sequence[RayNode], is_pod: bool) -> RayMember:
-    rows = tuple(n for n in nodes if n.state != "DEAD")
-    dead = _newest(n for n in nodes if n.state == "DEAD")
-    return RayMember((rows or dead)[0].hostname or ip, ip, 0, rows, dead, is_pod)
-
-
-def members_by_id(nodes: Sequence[RayNode]) -> tuple[RayMember, ...]:
-    """One member for each row, where all of them share one address.
-
-    A DEAD row is history where a row began after its end.
-    """
-    rows = [n for n in nodes if n.state != "DEAD"]
-    dead = [n for n in nodes if n.state == "DEAD"]
-    lost = _newest(dead)[: max(0, len(dead) - sum(_replaces(n, dead) for n in rows))]
-    alone = [RayMember(n.id[:12], n.ip, 0, (n,)) for n in rows]
-    return (*alone, *(RayMember(n.id[:12], n.ip, 0, (), (n,)) for n in lost))
-
-
-def _replaces(row: RayNode, dead: Iterable[RayNode]) -> bool:
-    return any(0 < gone.end_ms <= row.start_ms for gone in dead)
-
-
-def _newest(nodes: Iterable[RayNode]) -> tuple[RayNode, ...]:
+def newest(nodes: Iterable[RayNode]) -> tuple[RayNode, ...]:
+    """By when they ended."""
     return tuple(sorted(nodes, key=lambda n: -n.end_ms))
 
 

@@ -24,10 +24,10 @@ def names(found: Iterable[str]) -> str:
     return " and ".join(filter(None, (", ".join(shown[:-1]), *shown[-1:])))
 
 
-def few(found: Sequence[str]) -> str:
+def few(found: Sequence[str], between: str = ", ") -> str:
     """`a, b`; of more than four the first, and how many more there are."""
     more = f" and {len(found) - _MOST} more" if len(found) > _MOST else ""
-    return ", ".join(found[:_MOST]) + more
+    return between.join(found[:_MOST]) + more
 
 
 def _runs(every: Sequence[str]) -> list[tuple[str, str, int]]:

@@ -4,7 +4,7 @@ from distcheck.checks.check import check
 from distcheck.checks.facts.ray import RayMembership
 from distcheck.checks.facts.ray_join import RayJoins
 from distcheck.checks.facts.ray_member import RayMember, in_words
-from distcheck.checks.knowledge.names import alike
+from distcheck.checks.knowledge.names import alike, few
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 
@@ -48,11 +48,11 @@ def _absent(ray: RayMembership, joins: RayJoins) -> Verdict | None:
 
 
 def _short(ray: RayMembership, joins: RayJoins) -> Verdict | None:
-    few = tuple(m for m in ray.expected if m.registered < m.gpus)
-    if not few:
+    short = tuple(m for m in ray.expected if m.registered < m.gpus)
+    if not short:
         return None
-    why = (f"{m.label} brought {m.registered:g} of its {m.gpus}{_told(m, joins)}" for m in few)
-    return _fail(ray, few, "node_gpu_short", "; ".join(alike(why)))
+    why = (f"{m.label} brought {m.registered:g} of its {m.gpus}{_told(m, joins)}" for m in short)
+    return _fail(ray, short, "node_gpu_short", "; ".join(alike(why)))
 
 
 def _told(member: RayMember, joins: RayJoins) -> str:
@@ -70,7 +70,7 @@ def _lacking(ray: RayMembership, _: RayJoins) -> Verdict | None:
     short = None if ray.nodes_expected is None else ray.nodes_expected - ray.nodes
     lost = tuple(m for m in ray.others if not m.rows) if short is None or short > 0 else ()
     if lost:
-        return _fail(ray, lost, "node_dead", "; ".join(m.plight for m in lost))
+        return _fail(ray, lost, "node_dead", few([m.plight for m in lost], "; "))
     if short is not None and short > 0:
         return _fail(ray, (), "node_missing", f"{in_words(short)} never joined")
     why = ", ".join(f"{m.label} brought {m.registered:g}" for m in ray.members if m.rows)
@@ -101,6 +101,8 @@ def _fail(ray: RayMembership, who: tuple[RayMember, ...], cause: str, why: str) 
 
 def _pass(ray: RayMembership) -> Verdict:
     says = f"{_count(ray)} on {in_words(ray.nodes)}"
+    if ray.draining:
+        says += f"; Ray drains {few([m.label for m in ray.draining])}"
     return passed(says, ray.cites, [m.name for m in ray.members if m.rows])
 
 

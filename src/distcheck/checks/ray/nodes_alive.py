@@ -12,7 +12,7 @@ from distcheck.checks.facts.ray_join import RayJoins
 from distcheck.checks.facts.ray_member import in_words
 from distcheck.checks.facts.ray_way_back import RayWays, WayBack
 from distcheck.checks.facts.ray_young import youth
-from distcheck.checks.knowledge.names import alike
+from distcheck.checks.knowledge.names import alike, few
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 
@@ -46,6 +46,7 @@ def nodes_alive(ray: RayMembership | Missing, joins: RayJoins, ways: RayWays) ->
         host_ip_mismatch: a pod is in Ray under an address that is not the pod's, or not its
             VLLM_HOST_IP: meant so where Ray uses a second network, else the row of an earlier
             pod of that name
+        node_draining: Ray is about to end a node, as its autoscaler or `ray drain-node` asked
         unexpected_node: Ray has a node that is not of this group
 
     Remedy:
@@ -70,6 +71,7 @@ def nodes_alive(ray: RayMembership | Missing, joins: RayJoins, ways: RayWays) ->
         partial(_silent, ways=ways),
         partial(_misplaced, joins=joins),
         _strange,
+        _draining,
     )
     found = (step(ray) for step in steps)
     return next((verdict for verdict in found if verdict is not None), None) or _pass(ray, ways)
@@ -116,7 +118,7 @@ def _absent(ray: RayMembership, joins: RayJoins) -> Verdict | None:
 
 
 def _twice(ray: RayMembership) -> Verdict | None:
-    both = [m for m in ray.members if len(m.rows) > 1]
+    both = [m for m in ray.members if len(m.rows) > m.seats]
     if not both:
         return None
     says = _list(f"{m.label} is in Ray {len(m.rows)} times" for m in both)
@@ -128,7 +130,7 @@ def _short_of_nodes(ray: RayMembership) -> Verdict | None:
     if wanted is None or ray.nodes >= wanted:
         return None
     lost = [m for m in ray.others if not m.rows]
-    why = _list(m.plight for m in lost) or f"{in_words(wanted - ray.nodes)} never joined"
+    why = few([m.plight for m in lost], "; ") or f"{in_words(wanted - ray.nodes)} never joined"
     cause = "node_dead" if lost else "node_missing"
     says = f"Ray has {ray.nodes} of {wanted} nodes: {why}"
     return failed(says, cause, ray.cites, [m.name for m in lost])
@@ -169,13 +171,21 @@ def _lost_way(way: WayBack) -> str:
 
 
 def _dead_unasked(ray: RayMembership) -> Verdict | None:
-    """Without an expectation a DEAD node is a loss, unless it ended as it was told to."""
-    lost = [m for m in ray.others if not m.rows]
-    if ray.nodes_expected is not None or not lost:
+    """Without an expectation a DEAD node is a loss, unless another one took its place.
+
+    Where it ended as it was told to, or nodes have joined since, it may be meant so.
+    """
+    lost = [] if ray.nodes_expected is not None else ray.lost
+    if not lost:
         return None
-    told = all(m.dead[0].death_reason == "EXPECTED_TERMINATION" for m in lost)
-    tell = warned if told else failed
-    return tell(_list(m.plight for m in lost), "node_dead", ray.cites, [m.name for m in lost])
+    began = max((r.start_ms for m in ray.others for r in m.rows if not r.is_head), default=0)
+    meant = all(
+        m.dead[0].death_reason == "EXPECTED_TERMINATION" or 0 < m.dead[0].end_ms <= began
+        for m in lost
+    )
+    tell = warned if meant else failed
+    says = few([m.plight for m in lost], "; ")
+    return tell(says, "node_dead", ray.cites, [m.name for m in lost])
 
 
 def _silent(ray: RayMembership, ways: RayWays) -> Verdict | None:
@@ -215,6 +225,14 @@ def _strange(ray: RayMembership) -> Verdict | None:
         return None
     says = f"{_alive(ray)}, more than expected: {_list(m.label for m in strange)}"
     return warned(says, "unexpected_node", ray.cites, [m.name for m in strange])
+
+
+def _draining(ray: RayMembership) -> Verdict | None:
+    leaving = ray.draining
+    if not leaving:
+        return None
+    says = f"{_alive(ray)}, but Ray drains {few([m.label for m in leaving])}, to end it"
+    return warned(says, "node_draining", ray.cites, [m.name for m in leaving])
 
 
 def _pass(ray: RayMembership, ways: RayWays) -> Verdict:
