@@ -12,6 +12,8 @@ from distcheck.checks.evidence import (
     PodLook,
     PortProbe,
     PortProbes,
+    Process,
+    Processes,
 )
 from distcheck.checks.evidence.policy import NamespaceLabels, NameWanted, Services
 from distcheck.checks.evidence.rendezvous import LookupOutcome, NameLookup, NameLookups
@@ -54,6 +56,17 @@ def under(*specs: Spec, evidence: Evidence | None = None, **more: object) -> Evi
 
 def judged(*specs: Spec, evidence: Evidence | None = None, **more: object) -> Verdict:
     return policies_allow.judge_evidence(under(*specs, evidence=evidence, **more))
+
+
+def without_ray(evidence: Evidence) -> Evidence:
+    """An engine that starts its own processes."""
+    return structs.replace(evidence, intent=structs.replace(evidence.intent, executor="mp"))
+
+
+def raylets(evidence: Evidence, *flags: str) -> Evidence:
+    """Each pod has a raylet with these flags."""
+    seen = Processes((Process(90, "raylet", argv=("/ray/raylet", *flags)),))
+    return change_looks(evidence, lambda look: structs.replace(look, processes=seen))
 
 
 def joining(evidence: Evidence, name: str = "vllm-head") -> Evidence:
@@ -113,7 +126,7 @@ def test_the_range_of_random_ports_is_the_pods_own() -> None:
         **OWN,
         "ingress": [{"ports": [{"port": 40000, "endPort": 41000}, {"port": 6379}]}],
     }
-    evidence = under(narrow)
+    evidence = without_ray(under(narrow))
     assert policies_allow.judge_evidence(evidence).outcome == "fail"
     assert not isinstance(evidence.policies, Missing)
     pods = tuple(structs.replace(p, local_ports=(40000, 41000)) for p in evidence.policies.pods)
@@ -260,3 +273,75 @@ def test_a_thousand_pods_are_judged_by_their_kinds() -> None:
     verdict = judged(ONLY_GCS, evidence=unseen(healthy(1000)))
     assert verdict.outcome == "fail"
     assert "pairs more" in verdict.says
+
+
+RANDOM: Spec = {**OWN, "ingress": [{"ports": [{"port": 6379}, {"port": 32768, "endPort": 60999}]}]}
+WORKERS = ("--min_worker_port=10002", "--max_worker_port=19999")
+
+
+def test_ports_of_rays_workers_are_used_too() -> None:
+    verdict = policies_allow.judge_evidence(raylets(under(RANDOM), *WORKERS))
+    assert (verdict.outcome, verdict.cause) == ("fail", "policy_denies")
+    assert "lets no TCP 10002-19999 into" in verdict.says
+    chosen = ("--min_worker_port=33000", "--max_worker_port", "34000")
+    for flags in (chosen, ("--min_worker_port=0", "--max_worker_port=0")):
+        evidence = raylets(under(RANDOM), *flags)
+        assert policies_allow.judge_evidence(evidence).outcome == "pass"
+    listed = raylets(under(RANDOM), *WORKERS, "--worker_port_list=33000,33001")
+    assert policies_allow.judge_evidence(listed).outcome == "pass"
+
+
+def test_what_a_raylet_was_not_seen_to_be_told_is_not_decided() -> None:
+    verdict = judged(RANDOM)
+    assert (verdict.outcome, verdict.cause) == ("unknown", None)
+    assert "10002-19999" in verdict.says
+    assert "no raylet was seen" in verdict.says
+    assert judged(RANDOM, evidence=healthy()).outcome == "pass"
+    assert judged(ALLOW).outcome == "pass"
+
+
+def test_without_ray_its_workers_ports_may_be_closed() -> None:
+    assert policies_allow.judge_evidence(without_ray(under(RANDOM))).outcome == "pass"
+    ray_beside = raylets(without_ray(under(RANDOM)), *WORKERS)
+    assert policies_allow.judge_evidence(ray_beside).outcome == "pass"
+
+
+def ranged(first: int, last: int, spec: Spec) -> Verdict:
+    read = PortProbes((), "namespace of pid 7", ephemeral=(first, last))
+    evidence = without_ray(under(spec))
+    return policies_allow.judge_evidence(
+        change_looks(evidence, lambda look: structs.replace(look, ports=read))
+    )
+
+
+def test_the_range_that_agents_read_in_the_pods_is_the_one_that_counts() -> None:
+    verdict = ranged(10000, 65000, RANDOM)
+    assert (verdict.outcome, verdict.cause) == ("fail", "policy_denies")
+    assert "10000-32767, 61000-65000" in verdict.says
+    ports = [{"port": 6379}, {"port": 41000}, {"port": 50000, "endPort": 51000}]
+    few: Spec = {**OWN, "ingress": [{"ports": ports}]}
+    assert ranged(50000, 51000, few).outcome == "pass"
+    assert ranged(50000, 52000, few).outcome == "fail"
+
+
+def test_a_name_of_the_pods_own_hosts_asks_no_name_server() -> None:
+    evidence = joining(under(INSIDE))
+    one = NameLookup("vllm-head", "ray start --address", "resolved", ("10.0.0.2",), (), "hosts")
+    found = NameLookups((one,), "hosts of pid 7")
+    looked_at = change_looks(evidence, lambda look: structs.replace(look, names=found))
+    assert policies_allow.judge_evidence(looked_at).outcome == "pass"
+    assert not isinstance(evidence.policies, Missing)
+    pods = tuple(structs.replace(p, hosts=("VLLM-head",)) for p in evidence.policies.pods)
+    declared = structs.replace(evidence, policies=structs.replace(evidence.policies, pods=pods))
+    assert policies_allow.judge_evidence(declared).outcome == "pass"
+    assert policies_allow.judge_evidence(evidence).outcome == "fail"
+
+
+def test_a_block_of_the_second_address_opens_nothing_for_the_first() -> None:
+    evidence = under()
+    assert not isinstance(evidence.policies, Missing)
+    pods = tuple(structs.replace(p, ips=(*p.ips, "fd00::5")) for p in evidence.policies.pods)
+    six: Spec = {**OWN, "ingress": [{"from": [{"ipBlock": {"cidr": "fd00::/8"}}]}]}
+    four: Spec = {**OWN, "ingress": [{"from": [{"ipBlock": {"cidr": "10.0.0.0/8"}}]}]}
+    assert judged(six, pods=pods).outcome == "fail"
+    assert judged(four, pods=pods).outcome == "unknown"  # not every plugin applies it

@@ -96,3 +96,11 @@ def test_named_ports_a_mesh_and_the_nodes_network_are_read() -> None:
     box = {"name": "vllm", "ports": [{"name": "gcs", "containerPort": 6379}, {"name": "x"}]}
     seen = policy_pod(raw(containers=[box, {"name": "istio-proxy"}], hostNetwork=True))
     assert (seen.ports, seen.mesh, seen.host_network) == ({"gcs": 6379}, True, True)
+
+
+def test_a_port_named_for_udp_is_not_a_tcp_port_and_host_aliases_are_read() -> None:
+    udp = {"name": "gcs", "containerPort": 6379, "protocol": "UDP"}
+    tcp = {"name": "http", "containerPort": 8000, "protocol": "TCP"}
+    alias = {"ip": "10.0.0.2", "hostnames": ["vllm-head", "head"]}
+    seen = policy_pod(raw(containers=[{"name": "vllm", "ports": [udp, tcp]}], hostAliases=[alias]))
+    assert (seen.ports, seen.hosts) == ({"http": 8000}, ("vllm-head", "head"))

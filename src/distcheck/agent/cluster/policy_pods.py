@@ -14,7 +14,7 @@ _MESH = ("istio-proxy", "linkerd-proxy")
 
 
 def policy_pod(raw: Object) -> PolicyPod:
-    """Labels, named ports, addresses and range of random ports of one pod."""
+    """Labels, named TCP ports, addresses, names in `hosts` and range of random ports of one pod."""
     meta, spec, status = raw["metadata"], raw.get("spec") or {}, raw.get("status") or {}
     labels = {str(k): str(v) for k, v in (meta.get("labels") or {}).items()}
     ips = [status.get("podIP"), *(one.get("ip") for one in status.get("podIPs") or ())]
@@ -26,13 +26,20 @@ def policy_pod(raw: Object) -> PolicyPod:
         host_network=bool(spec.get("hostNetwork")),
         local_ports=_local_ports(spec),
         mesh=_mesh(raw, labels),
+        hosts=tuple(_hosts(spec)),
     )
+
+
+def _hosts(spec: Object) -> Iterator[str]:
+    for alias in spec.get("hostAliases") or ():
+        yield from (str(name) for name in alias.get("hostnames") or ())
 
 
 def _ports(raw: Object) -> Iterator[tuple[str, int]]:
     for port in (p for c in containers(raw) for p in c.get("ports") or ()):
         number = port.get("containerPort")
-        if port.get("name") and isinstance(number, int):
+        over_tcp = port.get("protocol") in (None, "", "TCP")
+        if port.get("name") and isinstance(number, int) and over_tcp:
             yield str(port["name"]), number
 
 

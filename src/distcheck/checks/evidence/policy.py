@@ -9,10 +9,11 @@ EPHEMERAL = (32768, 60999)
 
 
 class PolicyPod(Struct, frozen=True, omit_defaults=True):
-    """A pod as policies see it: its labels, its named ports, its addresses.
+    """A pod as policies see it: its labels, its named TCP ports, its addresses, podIP first.
 
-    `local_ports` is its net.ipv4.ip_local_port_range, which its spec may set; `mesh` is whether
-    a service mesh takes its traffic.
+    `hosts` are the names that its spec puts into its `/etc/hosts`. `local_ports` is its
+    net.ipv4.ip_local_port_range, which its spec may set; `mesh` is whether a service mesh takes
+    its traffic.
     """
 
     key: str
@@ -22,6 +23,7 @@ class PolicyPod(Struct, frozen=True, omit_defaults=True):
     host_network: bool = False
     local_ports: tuple[int, int] = EPHEMERAL
     mesh: bool = False
+    hosts: tuple[str, ...] = ()
 
 
 class NamespaceLabels(Struct, frozen=True):

@@ -1,7 +1,7 @@
 """By which names the pods of the group meet, and which of them were looked up."""
 
 import ipaddress
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from distcheck.checks.evidence import Cite, Evidence, Missing, PodLook
 from distcheck.checks.evidence.policy import NameWanted
@@ -27,11 +27,19 @@ def wanted(evidence: Evidence) -> tuple[NameWanted, ...]:
     return () if isinstance(evidence.services, Missing) else evidence.services.wanted
 
 
-def names_to_ask(evidence: Evidence) -> dict[str, str]:
-    """By the key of each pod that joins by a name: that name."""
-    looked = ((p.key, x.name) for p in evidence.pods for x in looked_up(evidence.look(p)))
+def names_to_ask(
+    evidence: Evidence, hosts: Mapping[str, Collection[str]] | None = None
+) -> dict[str, str]:
+    """By the key of each pod that joins by a name which a name server has to know: that name.
+
+    None that the pod's own `hosts` has: as its look-up showed, or by key in `hosts`.
+    """
+    fixed = {(key, name.lower()) for key, names in (hosts or {}).items() for name in names}
+    looked = [(p.key, x) for p in evidence.pods for x in looked_up(evidence.look(p))]
+    fixed |= {(k, x.name.lower()) for k, x in looked if x.outcome == "resolved" and not x.asked}
     declared = ((w.pod, w.name) for w in wanted(evidence))
-    return {key: name for key, name in (*looked, *declared) if not is_address(name)}
+    every = (*((key, x.name) for key, x in looked), *declared)
+    return {k: n for k, n in every if not is_address(n) and (k, n.lower()) not in fixed}
 
 
 _ANSWERED = ("resolved", "no_such_name", "no_address")

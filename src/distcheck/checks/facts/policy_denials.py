@@ -13,6 +13,8 @@ MOST_CLASSES = 64
 DNS = "DNS"
 Points = Mapping[str, Sequence[int]]
 """Ports that others have to reach, by the key of the pod that listens."""
+Ranges = Mapping[str, Range | None]
+"""The range of ports at which a pod is called beside those, by its key."""
 Class = Sequence[PolicyPod]
 Pair = tuple[tuple[str, ...], tuple[str, ...]]
 
@@ -51,30 +53,34 @@ class Denied(Struct, frozen=True):
         return inside and any(first <= port <= last for first, last in self.ranges)
 
 
-def denials(rules: Rules, groups: Sequence[Class], points: Points) -> tuple[Denied, ...]:
+def denials(
+    rules: Rules, groups: Sequence[Class], points: Points, ranges: Ranges | None = None
+) -> tuple[Denied, ...]:
     """What `rules` close between the pods of `groups`, classes of pods treated alike.
 
     Between two classes: the range of ports that programs get by chance, as Ray, torch and NCCL
-    ask for any; and the ports of `points`.
+    ask for any; and the ports of `points` and `ranges`.
     """
     found: dict[tuple[Direction, tuple[str, ...], tuple[Range, ...]], list[Pair]] = {}
     few = groups[:MOST_CLASSES]
     for sources, targets in ((s, t) for s in few for t in few):
         pair = tuple(p.key for p in sources), tuple(p.key for p in targets)
-        for one in _between(rules, sources, targets, points):
+        for one in _between(rules, sources, targets, points, ranges or {}):
             found.setdefault(one, []).append(pair)
     return tuple(Denied(*key, tuple(pairs)) for key, pairs in found.items())
 
 
 def _between(
-    rules: Rules, sources: Class, targets: Class, points: Points
+    rules: Rules, sources: Class, targets: Class, points: Points, ranges: Ranges
 ) -> Iterator[tuple[Direction, tuple[str, ...], tuple[Range, ...]]]:
     ends = next(((s, t) for t in targets for s in sources if s.key != t.key), None)
     if ends is None:
         return
     source, target = ends
     named = sorted({port for p in targets for port in points.get(p.key, ())})
-    wanted = [*((n, n) for n in named if not _within(n, target.local_ports)), target.local_ports]
+    own_ranges = sorted({r for p in targets if (r := ranges.get(p.key))})
+    wanted = [*((n, n) for n in named if not _within(n, target.local_ports)), *own_ranges]
+    wanted.append(target.local_ports)
     for direction in DIRECTIONS:
         own, other = (source, target) if direction == "egress" else (target, source)
         allowed = rules.allowed(own, direction, other, "TCP")

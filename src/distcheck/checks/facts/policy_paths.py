@@ -2,9 +2,12 @@
 
 from collections.abc import Iterator, Sequence
 
-from distcheck.checks.evidence import Cite, Evidence, Missing, PodLook
+from msgspec import structs
+
+from distcheck.checks.evidence import Cite, Evidence, Missing, PodLook, PortProbes
 from distcheck.checks.evidence.policy import NetworkPolicies, PolicyPod
 from distcheck.checks.facts.bootstrap_ring import bootstrap_of
+from distcheck.checks.facts.changed_pods import changed_pods
 from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.facts.meeting_points import meeting_points
 from distcheck.checks.facts.names_asked import asked_dns, names_to_ask, unanswered
@@ -12,10 +15,12 @@ from distcheck.checks.facts.network import PortMatrix
 from distcheck.checks.facts.policy_denials import (
     DIRECTIONS,
     MOST_CLASSES,
+    Class,
     Denied,
     denials,
     without_dns,
 )
+from distcheck.checks.facts.ray_worker_ports import USUAL, pods_on_ray, worker_ports
 from distcheck.checks.facts.small_group import only_pod
 from distcheck.checks.knowledge.policies import Rules, classes
 from distcheck.checks.knowledge.policy_grammar import Policy, Unreadable, read_policy
@@ -28,7 +33,8 @@ class PolicyPaths(Fact, frozen=True, kw_only=True):
     `doubts` say why the policies alone do not decide. `by_address` is closed where the
     network plugin applies no ipBlock to pods. `passed` shows that what they close was open,
     `stopped` that it was tried and did not get through. `proven`: connections that show every
-    direction between the pods to be open, whoever decides about them.
+    direction between the pods to be open, whoever decides about them. `unread` is closed of
+    the ports that Ray gives to workers where it is not told others; whether it is was not seen.
     """
 
     listed: Cite
@@ -40,6 +46,7 @@ class PolicyPaths(Fact, frozen=True, kw_only=True):
     passed: tuple[Cite, ...] = ()
     stopped: tuple[Cite, ...] = ()
     proven: tuple[Cite, ...] = ()
+    unread: tuple[Denied, ...] = ()
     alone: Cite | None = None
 
     @classmethod
@@ -59,16 +66,17 @@ def _judged(
     evidence: Evidence, seen: NetworkPolicies, rules: Rules, unread: Sequence[str]
 ) -> PolicyPaths:
     wanted = {p.key for p in evidence.pods}
-    own = [p for p in seen.pods if p.key in wanted]
+    own = [_as_read(evidence, p) for p in seen.pods if p.key in wanted]
     inside = [p for p in own if not p.host_network]
     groups = classes(rules, inside)
     points = _points(evidence)
-    names = names_to_ask(evidence)
-    denied = denials(rules, groups, points)
+    names = names_to_ask(evidence, {p.key: p.hosts for p in own})
+    ranges = worker_ports(evidence)
+    denied = denials(rules, groups, points, ranges)
     answered = {c for c in names if any(asked_dns(evidence, [c]))}
     dns = without_dns(rules, [p for p in inside if p.key in names.keys() - answered])
     strict = Rules(rules.policies, rules.namespace, blocks=False)
-    closer = denials(strict, classes(strict, inside), points)
+    closer = denials(strict, classes(strict, inside), points, ranges)
     selecting = {q.name for p in own for d in DIRECTIONS for q in rules.isolating(p, d)}
     every = (*denied, *dns)
     return PolicyPaths(
@@ -81,8 +89,26 @@ def _judged(
         passed=tuple(_passed(evidence, every)),
         stopped=tuple(_stopped(evidence, every)),
         proven=_proven(evidence),
+        unread=_unread(evidence, rules, groups),
         alone=only_pod(evidence),
     )
+
+
+def _as_read(evidence: Evidence, pod: PolicyPod) -> PolicyPod:
+    """With the range of random ports that an agent read in its network, which is what holds."""
+    ports = next((evidence.look(p).ports for p in evidence.pods if p.key == pod.key), None)
+    found = ports.ephemeral if isinstance(ports, PortProbes) else None
+    return structs.replace(pod, local_ports=found) if found else pod
+
+
+def _unread(evidence: Evidence, rules: Rules, groups: Sequence[Class]) -> tuple[Denied, ...]:
+    """Nothing where all ranks have met: their actors were made by such calls."""
+    unknown = pods_on_ray(evidence) - worker_ports(evidence).keys()
+    if not unknown or bootstrap_of(evidence).whole:
+        return ()
+    less = {(d.direction, d.policies) for d in denials(rules, groups, {})}
+    more = denials(rules, groups, {}, dict.fromkeys(unknown, USUAL))
+    return tuple(d for d in more if (d.direction, d.policies) not in less)
 
 
 def _read(seen: NetworkPolicies) -> tuple[list[Policy], list[str]]:
@@ -164,8 +190,9 @@ def _passed(evidence: Evidence, denied: Sequence[Denied]) -> Iterator[Cite]:
 
 def _stopped(evidence: Evidence, denied: Sequence[Denied]) -> Iterator[Cite]:
     """What was tried, and ended as traffic does that a policy closes."""
-    by_ip = {p.ip: p.key for p in evidence.pods if p.ip}
-    for pod in evidence.pods if denied else ():
+    gone = changed_pods(evidence)
+    by_ip = {p.ip: p.key for p in evidence.pods if p.ip and p.name not in gone}
+    for pod in (p for p in evidence.pods if denied and p.name not in gone):
         yield from _tried(evidence.look(pod), by_ip, denied, ("filtered", "rejected"))
     yield from (c for d in denied if d.is_dns for c in unanswered(evidence, d.pairs[0][0]))
 

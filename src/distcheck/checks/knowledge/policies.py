@@ -54,9 +54,12 @@ class Rules(Struct, frozen=True):
         return not rule.peers or any(self.is_peer(peer, other) for peer in rule.peers)
 
     def is_peer(self, peer: Peer, other: PolicyPod) -> bool:
-        """Whether `other` is one of those that `peer` names; both selectors have to hold."""
+        """Whether `other` is one of those that `peer` names; both selectors have to hold.
+
+        Of a pod with two addresses the first counts, by which the others know it.
+        """
         if peer.ip_block is not None:
-            return self.blocks and any(_in(peer.ip_block, ip) for ip in other.ips)
+            return self.blocks and any(_in(peer.ip_block, ip) for ip in other.ips[:1])
         chosen = peer.namespace_selector
         here = chosen is None or chosen.selects(self.namespace)
         return here and (peer.pod_selector is None or peer.pod_selector.selects(other.labels))

@@ -26,6 +26,8 @@ _PASSED = (
 )
 _BLOCKS = ", but for an ipBlock, which not every network plugin applies to pods"
 
+_UNREAD = ", where Ray's workers are called unless it was told other ports; no raylet was seen"
+
 
 @check("NET003", weight="supporting")
 def policies_allow(paths: PolicyPaths) -> Verdict:
@@ -34,7 +36,8 @@ def policies_allow(paths: PolicyPaths) -> Verdict:
     Proves:
         The NetworkPolicies of the namespace, read as the Kubernetes API defines them, leave
         open between every two pods of the group, out of the one and into the other, the ports
-        where they meet and the whole range from which Ray, torch and NCCL take random ones;
+        where they meet, the whole range from which Ray, torch and NCCL take random ones (as
+        read in each pod's network, else by its spec), and that of Ray's workers (10002-19999);
         and the way to a name server to each pod that joins by a name. Where other policies are
         there that are not evaluated, it rests on connections that were tried instead. It does
         not prove that the network plugin does what the policies say; NET001 tries that.
@@ -51,6 +54,8 @@ def policies_allow(paths: PolicyPaths) -> Verdict:
         return skipped("the group is one pod: policies close nothing within it", [paths.alone])
     if paths.denied and (paths.stopped or not paths.doubts):
         return _denied(paths)
+    if paths.unread and not paths.denied:
+        return unknown(f"{_says(paths.unread[0])}{_UNREAD}", [paths.listed])
     if paths.doubts or paths.by_address:
         return _undecided(paths)
     if not paths.selecting:

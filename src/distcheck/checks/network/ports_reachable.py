@@ -58,7 +58,9 @@ def ports_reachable(matrix: PortMatrix, ends: ServiceEnds | Missing) -> Verdict:
         communicator whose setup has to open one that way. In a group of more than 16 pods, and
         in one whose ranks all completed one communicator: between the leader and every other
         pod, and wherever else it was tried. One port stands for NCCL's range: a rule for a part
-        of it may be missed. It does not prove the speed of the path.
+        of it may be missed. The ports of Ray's workers (10002-19999) are not tried: NET003
+        judges what policies make of them, a firewall that closes them alone is missed till the
+        ranks have met. It does not prove the speed of the path.
 
     Causes:
         filtered: no answer at all, as when a firewall, a security group or a NetworkPolicy drops
