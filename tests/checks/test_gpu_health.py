@@ -157,6 +157,23 @@ def test_what_is_normal_is_no_warning(changes: dict[str, object]) -> None:
     assert judged(third(**changes)).outcome == "pass"
 
 
+def test_bridges_of_somebody_elses_gpus_are_no_measure() -> None:
+    """NVLink bridges join some GPUs of a node, and not others, by design."""
+    seen = healthy().nodes[0].health
+    assert isinstance(seen, GpuHealth)
+    evidence = given(*[g.uuid for g in seen.gpus[:4]])
+    pods = (structs.replace(evidence.pods[0], gpus=4), *evidence.pods[1:])
+
+    def bridged(health: GpuHealth) -> GpuHealth:
+        gpus = (
+            structs.replace(g, nvlinks=NvLinks(12 * (at > 3), 12 * (at < 4)))
+            for at, g in enumerate(health.gpus)
+        )
+        return structs.replace(health, gpus=tuple(gpus))
+
+    assert judged(changed(bridged, structs.replace(evidence, pods=pods))).outcome == "pass"
+
+
 def test_gpus_of_a_kind_without_nvlink_miss_none() -> None:
     def without(health: GpuHealth) -> GpuHealth:
         gpus = tuple(structs.replace(g, nvlinks=NvLinks(0, 18)) for g in health.gpus)

@@ -2,7 +2,7 @@
 
 import pytest
 from msgspec import structs
-from tests.checks.test_rdma import bare, down, over, ports, silent, undeclared
+from tests.checks.test_rdma import bare, down, over, ports, silent, told, undeclared
 from tests.evidence_builder import healthy
 
 from distcheck.checks.evidence import Evidence
@@ -89,3 +89,10 @@ def test_one_node_is_not_judged() -> None:
 
 def test_pods_without_a_device_leave_it_open() -> None:
     assert judged(silent(undeclared(bare(healthy())))).outcome == "unknown"
+
+
+@pytest.mark.parametrize(("name", "value"), [("NCCL_IB_DISABLE", "1"), ("NCCL_NET", "Socket")])
+def test_links_that_nccl_is_told_not_to_use_carry_nothing(name: str, value: str) -> None:
+    verdict = judged(told(silent(healthy()), **{name: value}))
+    assert verdict.outcome == "unknown"
+    assert f"{name}={value} tells NCCL on vllm-head-0 to use sockets" in verdict.says

@@ -9,7 +9,7 @@ from tests.evidence_builder import change_looks, healthy
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, NodeLook, PodLook
 from distcheck.checks.evidence.nccl import Channels
-from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices, RdmaPort
+from distcheck.checks.evidence.rdma import QueuePair, QueuePairs, RdmaAccess, RdmaDevices, RdmaPort
 from distcheck.checks.nccl.rdma_between_nodes import rdma_between_nodes
 from distcheck.checks.rdma.can_use_rdma import can_use_rdma
 from distcheck.checks.report import judge
@@ -184,6 +184,40 @@ def test_a_slow_management_link_that_is_down_on_one_node_is_nobodys() -> None:
         return structs.replace(port, rate_gbps=25.0) if port.device == "mlx5_3" else port
 
     assert judged(ports(ports(healthy(), slow), one_down, node="gpu-1")).outcome == "pass"
+
+
+def test_ports_without_a_cable_are_nobodys_where_nothing_asks_for_rdma() -> None:
+    """A privileged container sees on-board NICs that are there and never used."""
+    evidence = ports(silent(undeclared(healthy())), down)
+    verdict = judged(evidence)
+    assert verdict.outcome == "skipped"
+    assert verdict.says == "nothing asks for RDMA, and no link is active on gpu-0 and gpu-1"
+    assert judged(ports(silent(healthy()), down)).cause == "link_down"
+
+
+def test_links_that_are_down_on_one_node_alone_are_missed() -> None:
+    evidence = ports(silent(undeclared(healthy())), down, node="gpu-1")
+    assert judged(evidence).cause == "link_down"
+
+
+def test_links_that_are_down_where_ranks_use_sockets_are_missed_beside_one_that_is_up() -> None:
+    one = access(undeclared(over(healthy(), "NET/Socket")), devices=("mlx5_3",))
+    assert judged(ports(one, one_down)).cause == "link_down"
+    assert judged(ports(one, down)).outcome == "skipped"
+
+
+def test_ranks_that_are_connected_have_locked_what_they_need() -> None:
+    short = access(silent(healthy()), memlock_bytes=8 << 20, ipc_lock=False)
+    assert judged(short).cause == "memlock"
+
+    def connect(look: PodLook) -> PodLook:
+        pids = range(200, 208)
+        pairs = tuple(QueuePair("mlx5_0", 1, p, "RC", "RTS", p, 9000 + p) for p in pids)
+        return structs.replace(look, queue_pairs=QueuePairs(pairs, "RDMA netlink"))
+
+    verdict = judged(change_looks(short, connect))
+    assert verdict.outcome == "pass"
+    assert "may lock 8 MiB of memory: enough for the queue pairs that" in verdict.says
 
 
 def test_a_link_that_is_down_on_every_node_is_nobodys() -> None:

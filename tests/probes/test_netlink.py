@@ -160,6 +160,12 @@ def test_queue_pairs_are_those_of_the_pods_processes(sys: str) -> None:
     assert (seen.devices, seen.shared) == (("mlx5_0", "mlx5_1"), ("mlx5_1",))
 
 
+def test_what_the_kernel_itself_connected_shares_the_hca(sys: str) -> None:
+    """NFS over RDMA, Lustre, NVMe: their queue pairs belong to no process."""
+    storage = QueuePair("mlx5_0", 1, 7, "RC", "RTS", 0, 8)
+    assert queue_pairs.look(sys, [HERE], {4711}, NOW, Rdma(SRD, storage)).shared == ("mlx5_0",)
+
+
 def test_an_hca_that_does_not_tell_is_named_and_the_others_count(sys: str) -> None:
     seen = queue_pairs.look(sys, [HERE], {4711}, NOW, Rdma(CONNECTED, SRD, broken=1))
     assert seen.pairs == (SRD,)

@@ -73,7 +73,7 @@ def _seen(
                 if pair.pid in pids:
                     dropped += len(own) >= _MOST_KEPT
                     own += [pair] * (len(own) < _MOST_KEPT)
-                elif pair.pid and pair.state == "RTS":
+                elif _sends(pair):
                     others.add(name)
         except OSError as error:
             unread.append(f"{name}: {error}")
@@ -87,6 +87,15 @@ def _seen(
         shared=tuple(sorted(others)),
         unread=tuple(unread),
     )
+
+
+def _sends(pair: QueuePair) -> bool:
+    """Whether others of the node send over it: processes, or what the kernel itself connected.
+
+    Storage over RDMA (NFS, Lustre, NVMe) has RC queue pairs of no process; those for management
+    and IPoIB, which every port has, carry little.
+    """
+    return pair.state == "RTS" and (pair.pid != 0 or pair.type == "RC")
 
 
 def _devices(namespace: Path, ask: Ask) -> Iterator[tuple[int, str]]:

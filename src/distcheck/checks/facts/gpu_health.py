@@ -17,7 +17,7 @@ _MOST_XIDS = 3
 
 
 class OwnGpu(Struct, frozen=True):
-    """A GPU of a pod; `fellow_links` is how many NVLinks the best of its node has up."""
+    """A GPU of a pod; `fellow_links`: NVLinks that the best of its kind in the pod has up."""
 
     pod: str
     node: str
@@ -121,11 +121,11 @@ def _own(
     evidence: Evidence, pod: Pod, health: GpuHealth, names: frozenset[str]
 ) -> Iterator[OwnGpu]:
     node = evidence.node(pod.node) if pod.node else None
-    links = max((s.nvlinks.up for s in health.gpus if s.nvlinks), default=0)
-    for state in health.gpus:
-        if state.uuid in names:
-            xids = xids_of(evidence, pod, node, state.uuid, state.index)
-            yield OwnGpu(pod.name, pod.node or "", state, links, health.seen_at, xids)
+    own = [s for s in health.gpus if s.uuid in names]
+    for state in own:
+        links = max(s.nvlinks.up if s.nvlinks else 0 for s in own if s.name == state.name)
+        xids = xids_of(evidence, pod, node, state.uuid, state.index)
+        yield OwnGpu(pod.name, pod.node or "", state, links, health.seen_at, xids)
 
 
 def _absent(

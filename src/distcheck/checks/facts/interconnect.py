@@ -69,6 +69,12 @@ def _fabric(states: RdmaStates, gpus: dict[str, int]) -> Fabric | Missing:
     """Of the node with the least for each GPU."""
     found = [(_rate(p), p) for p in states.pods]
     unread = [p.pod for rate, p in found if rate is None]
+    told = next((p for p in states.pods if p.refuses), None)
+    if told is not None and told.refuses is not None:
+        setting = f"{told.refuses.name}={told.refuses.value}"
+        return Missing(
+            f"{setting} tells NCCL on {told.pod} to use sockets, of no rate that is seen"
+        )
     if unread:
         reason = states.pods[0].unseen or ("no link that NCCL may use was seen to be up",)
         return Missing(f"what the links of {unread[0]} carry is not seen: {reason[0]}")
@@ -78,7 +84,9 @@ def _fabric(states: RdmaStates, gpus: dict[str, int]) -> Fabric | Missing:
 
 
 def _rate(pod: PodRdma) -> float | None:
-    """Gb/s of all links that NCCL may use; None where one is not told, or there is none."""
+    """Gb/s of all links that NCCL may use; None where one is not told, or it may use none."""
+    if pod.refuses:
+        return None
     rates = [p.rate_gbps for p in pod.active]
     known = [r for r in rates if r is not None]
     return sum(known) if known and len(known) == len(rates) else None

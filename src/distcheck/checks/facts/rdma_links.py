@@ -1,6 +1,6 @@
 """What is wrong with the links that a group may use."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from distcheck.checks.evidence.rdma import RdmaDevices, RdmaPort
 from distcheck.checks.facts.rdma_state import Fault, PodRdma, RdmaStates
@@ -19,16 +19,26 @@ def filtered(rdma: RdmaStates) -> Fault | None:
     return Fault("hca_filter", says, (setting.cite, one.access_cite), tuple(p.pod for p in found))
 
 
-def cut_off(rdma: RdmaStates) -> Fault | None:
-    """Pods none of whose links is up."""
+def cut_off(rdma: RdmaStates, *, sockets: bool) -> Fault | None:
+    """Pods none of whose links is up, where one is missed: `sockets` says that TCP is used."""
     down = rdma.cut_off([p.pod for p in rdma.pods])
-    if not down:
+    if not down or not _missed(rdma, down, sockets=sockets):
         return None
     says = "; ".join(_all_down(p) for p in down[:2])
     if len(down) > 2:
         says += f"; the same for {names(p.pod for p in down[2:])}"
     cites = tuple(c for p in down for c in p.port_cites(p.ports))
     return Fault("link_down", says, cites, tuple(p.pod for p in down))
+
+
+def _missed(rdma: RdmaStates, down: Collection[PodRdma], *, sockets: bool) -> bool:
+    """Whether RDMA is asked for, another pod has it, or it could be had in the place of TCP.
+
+    A privileged container sees every port of its node, on-board ones without a cable too.
+    """
+    if any(p.asks for p in rdma.pods) or any(p.active for p in rdma.pods):
+        return True
+    return sockets and any(x.state == "ACTIVE" for p in down for x in p.node_ports)
 
 
 def _all_down(pod: PodRdma) -> str:

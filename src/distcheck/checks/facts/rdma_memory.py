@@ -1,5 +1,7 @@
 """The memory that RDMA registers: what ranks may lock of the host's, and who gives GPU memory."""
 
+from collections.abc import Collection
+
 from distcheck.checks.evidence import Cite
 from distcheck.checks.evidence.rdma import RdmaAccess, RdmaDevices
 from distcheck.checks.facts.rdma_state import Fault, PodRdma, RdmaStates
@@ -7,9 +9,13 @@ from distcheck.checks.knowledge.names import names
 from distcheck.checks.knowledge.rdma import MEMLOCK_ENOUGH, MIB
 
 
-def locked_out(rdma: RdmaStates) -> Fault | None:
-    """Pods that have a device, and may not lock what NCCL registers with it."""
-    short = [(p, limit) for p in rdma.pods if (limit := _limit(p)) is not None]
+def locked_out(rdma: RdmaStates, connected: Collection[str] = ()) -> Fault | None:
+    """Pods that have a device, and may not lock what NCCL registers with it.
+
+    Not those that are `connected`: their ranks have registered what they needed.
+    """
+    pods = (p for p in rdma.pods if p.pod not in connected)
+    short = [(p, limit) for p in pods if (limit := _limit(p)) is not None]
     if not short:
         return None
     least = _size(min(limit for _, limit in short))

@@ -2,6 +2,8 @@
 
 from typing import Self
 
+from msgspec import structs
+
 from distcheck.checks.evidence import Cite, Evidence, Missing
 from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.facts.kernel_traffic import KernelTraffic
@@ -14,7 +16,8 @@ class RdmaUse(Fact, frozen=True, kw_only=True):
     """`works`: ranks are connected over RDMA, with GPUDirect on all of it unless `no_gdr`.
 
     `sockets`: ranks on different nodes talk over sockets. `aside` is why this group needs no
-    RDMA, empty where it may; `cites` are the lines. Where no log was read it says nothing: it
+    RDMA, empty where it may; `cites` are the lines. `connected` are pods whose ranks hold
+    queue pairs that are connected, whoever made them. Where no log was read it says nothing: it
     has no gaps.
     """
 
@@ -23,10 +26,16 @@ class RdmaUse(Fact, frozen=True, kw_only=True):
     sockets: bool = False
     aside: str = ""
     cites: tuple[Cite, ...] = ()
+    connected: frozenset[str] = frozenset()
 
     @classmethod
     def fold(cls, evidence: Evidence) -> Self:
-        """From the channels between nodes."""
+        """From the channels between nodes, and queue pairs."""
+        found = cls._of_logs(evidence)
+        return structs.replace(found, connected=_connected(evidence))
+
+    @classmethod
+    def _of_logs(cls, evidence: Evidence) -> Self:
         seen = folded(Transports, evidence)
         if not isinstance(seen, Transports) or (not seen.channels and not seen.one_node):
             return cls._of_kernels(evidence, seen)
@@ -50,3 +59,9 @@ class RdmaUse(Fact, frozen=True, kw_only=True):
         shown = kernel.shown if isinstance(kernel, KernelTraffic) else ""
         tcp = isinstance(log, Transports) and bool(log.chose_tcp)
         return cls(works=shown == "rdma" and not tcp, sockets=shown == "socket")
+
+
+def _connected(evidence: Evidence) -> frozenset[str]:
+    kernel = folded(KernelTraffic, evidence)
+    pods = kernel.pods if isinstance(kernel, KernelTraffic) else ()
+    return frozenset(p.pod.name for p in pods if p.on_efa or any(p.connected))

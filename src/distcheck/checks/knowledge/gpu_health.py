@@ -42,7 +42,7 @@ def warnings(state: GpuState, fellow_links: int) -> Iterator[tuple[str, str]]:
         yield "gpu_throttled", f"clocks are held down ({', '.join(held)}{_heat(state)})"
     up = state.nvlinks.up if state.nvlinks else 0
     if state.nvlinks is not None and up < fellow_links:
-        yield "nvlink_down", f"{up} NVLinks are up, {fellow_links} on others of the node"
+        yield "nvlink_down", f"{up} NVLinks are up, {fellow_links} on others of the pod"
     if state.fabric in ("not started", "in progress") or (state.fabric or "").startswith(
         "completed,"
     ):

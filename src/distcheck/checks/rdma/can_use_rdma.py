@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 
 from distcheck.checks.check import check
-from distcheck.checks.evidence import Missing
+from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.evidence.rdma import RdmaDevices, RdmaPort
 from distcheck.checks.facts.rdma_links import cut_off, fallen, filtered, odd_ones, wrong_gids
 from distcheck.checks.facts.rdma_memory import locked, locked_out, without_peermem
@@ -45,18 +45,19 @@ def can_use_rdma(rdma: RdmaStates, use: RdmaUse, small: SmallGroup) -> Verdict:
     if aside is not None:
         return aside
     bad = _no_device(rdma, use) or _first_fault(rdma, use)
+    bad = bad or _no_link(rdma)
     if bad is not None:
         return bad
     unseen = alike(reason for p in rdma.pods for reason in p.unseen)
     if unseen:
         return unknown(f"not seen: {'; '.join(unseen)}")
-    return next(_warnings(rdma, use), None) or _usable(rdma)
+    return next(_warnings(rdma, use), None) or _usable(rdma, use)
 
 
 def _first_fault(rdma: RdmaStates, use: RdmaUse) -> Verdict | None:
     """What keeps ranks from RDMA; where NCCL's log shows that they use it, links alone count."""
-    found = None if use.works else locked_out(rdma) or filtered(rdma)
-    fault = found or cut_off(rdma)
+    found = None if use.works else locked_out(rdma, use.connected) or filtered(rdma)
+    fault = found or cut_off(rdma, sockets=use.sockets)
     if fault is None:
         return None
     return failed(fault.says, fault.cause, fault.cites, fault.pods, REMEDIES[fault.cause])
@@ -109,6 +110,16 @@ def _no_hardware(rdma: RdmaStates, bare: list[PodRdma]) -> Verdict | None:
     return skipped(f"nothing asks for RDMA, and no link is active on {who}", cites)
 
 
+def _no_link(rdma: RdmaStates) -> Verdict | None:
+    """The same where containers see ports, and none of them is up."""
+    down = rdma.cut_off([p.pod for p in rdma.pods])
+    if len(down) < len(rdma.pods):
+        return None
+    cites = [c for p in down for c in p.port_cites(p.ports[:2])]
+    who = names(p.node for p in down)
+    return skipped(f"nothing asks for RDMA, and no link is active on {who}", cites)
+
+
 def _warnings(rdma: RdmaStates, use: RdmaUse) -> Iterator[Verdict]:
     """What holds, and should be looked at; the worst first."""
     gids = () if use.works else wrong_gids(rdma)
@@ -120,12 +131,17 @@ def _warnings(rdma: RdmaStates, use: RdmaUse) -> Iterator[Verdict]:
         yield warned(fault.says, fault.cause, cites, fault.pods, REMEDIES[fault.cause])
 
 
-def _usable(rdma: RdmaStates) -> Verdict:
+def _usable(rdma: RdmaStates, use: RdmaUse) -> Verdict:
     least = min(rdma.pods, key=lambda p: len(p.active))
     links = f"{counted(len(least.active), 'active link')}{_rates(least.active)}"
     each = "each have" if len(rdma.pods) > 1 else "has"
     says = f"{names(p.pod for p in rdma.pods)} {each} {links}, and may lock {locked(rdma)}"
     cites = [c for p in rdma.pods for c in (p.access_cite, *p.port_cites(p.active[:2]))]
+    short = locked_out(rdma)
+    if short is not None and use.connected:
+        says = f"{says}: enough for the queue pairs that their ranks have connected"
+        held = names(sorted(use.connected & set(short.pods)))
+        cites += [*short.cites, Cite(f"ranks of {held} have connected queue pairs", "RDMA netlink")]
     return passed(says, cites, [p.pod for p in rdma.pods])
 
 
