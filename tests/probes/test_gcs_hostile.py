@@ -65,6 +65,21 @@ def test_more_rows_than_any_cluster_has_are_bounded_too() -> None:
     assert time.monotonic() - start < 3
 
 
+def test_an_agent_makes_no_messages_of_a_reply_of_empty_rows() -> None:
+    """Two million of them are 4 MiB, and were more memory than the agent has."""
+    replies: dict[str, Any] = dict.fromkeys(tables.METHODS, b"")
+    replies[tables.NODES] = b"\x12\x00" * 1_000_000
+    with serving(replies) as address:
+        seen = gcs.look(address)
+    assert isinstance(seen, Missing)
+    assert "more than 20000 rows" in seen.reason
+    replies[tables.NODES] = bytes(5 << 20)
+    with serving(replies) as address:
+        seen = gcs.look(address)
+    assert isinstance(seen, Missing)
+    assert "larger than max" in seen.reason
+
+
 def test_removed_groups_of_earlier_jobs_are_bounded() -> None:
     groups = [pb.PlacementGroupData(id=b"%d" % i, state=3) for i in range(400)]
     seen = read(GROUPS=pb.GetAllPlacementGroupReply(groups=groups))

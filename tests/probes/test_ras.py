@@ -265,3 +265,11 @@ def test_ranks_beyond_the_bound_are_counted(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(ras_json, "MAX_RANKS", 5)
     seen = ras_json.status_of(answer(job(), as_json=True), "RAS")
     assert (sum(len(c.ranks) for c in seen.communicators), seen.dropped) == (5, 3)
+
+
+@pytest.mark.parametrize("many", [b"{}", b'{"rank":1}', b"0"])
+def test_an_answer_of_more_values_than_any_job_has_is_not_read(many: bytes) -> None:
+    """Each empty object would cost 64 bytes of the agent's memory."""
+    whole = b'{"communicators":[' + b",".join([many] * 600_000) + b"]}"
+    with pytest.raises(NotJsonError, match="more than"):
+        ras_json.status_of(whole, "RAS")

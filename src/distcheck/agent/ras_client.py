@@ -17,7 +17,7 @@ LEG = 3
 WHOLE = 8.5
 """Seconds for one answer, all of it."""
 _CONNECT = 1.0
-_MAX_ANSWER, _MAX_LINE = 16 << 20, 4096
+_MAX_ANSWER, _MAX_LINE = 4 << 20, 4096
 
 
 class NoAnswerError(Exception):

@@ -4,12 +4,14 @@ import re
 from collections.abc import Iterator
 from itertools import islice
 
-from distcheck.agent.container_json import count, inner, json_object
+from distcheck.agent.container_json import NotJsonError, count, inner, json_object
 from distcheck.agent.redact import one_line
 from distcheck.checks.evidence.ras import RasCommunicator, RasRank, RasStatus
 
 MAX_COMMUNICATORS, MAX_RANKS, _MAX_COLLECTIVES = 1024, 16_384, 32
 """Of one answer. `MAX_RANKS` is over all of its communicators."""
+_MAX_OBJECTS, _MAX_VALUES = 100_000, 500_000
+"""In the whole answer, counted before it is read: `{}` is two bytes of it, and 64 of memory."""
 _WORD, _LONGEST_HOST = 32, 64
 ERRORS = {
     1: "Unhandled CUDA error",
@@ -32,8 +34,12 @@ def status_of(data: bytes, source: str) -> RasStatus:
     ranks of another shape are counted in `dropped`, as are those beyond the bounds.
 
     Raises:
-        NotJsonError: it is no JSON object.
+        NotJsonError: it is no JSON object, or has too many of them.
     """
+    if data.count(b"{") > _MAX_OBJECTS or data.count(b",") > _MAX_VALUES:
+        raise NotJsonError(
+            f"RAS's answer has more than {_MAX_OBJECTS} objects, or {_MAX_VALUES} values"
+        )
     answer = json_object(_NO_COMMA.sub(rb"\1,\2", data), "RAS's answer")
     listed = answer.get("communicators")
     every = listed if isinstance(listed, list) else []

@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import Struct, structs
 
 from distcheck import __version__
+from distcheck.agent.grpc_bounds import OF_USER
 from distcheck.agent.probes import gcs
 from distcheck.agent.ray_token import read_token
 from distcheck.checks.catalog import catalog
@@ -54,7 +55,7 @@ def ray_report(
     gcs.parse_address(address)
     wanted = read_expectation(expect)
     token = None if token_file is None else read_token(token_file)
-    look = _with_hint(gcs.look(address, timeout=timeout, token=token))
+    look = _with_hint(gcs.look(address, timeout=timeout, token=token, bounds=OF_USER))
     observed_at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
     nothing = Missing("only Ray's GCS was asked")
     node = NodeLook(node=address, observed_at=observed_at, agent="", gpus=nothing, ray=look)

@@ -6,6 +6,7 @@ from msgspec import Struct
 
 from distcheck.agent.cli.exit import UNKNOWN, Stop, usage
 from distcheck.agent.cli.progress import Progress
+from distcheck.agent.grpc_bounds import OF_USER
 from distcheck.agent.probes import gcs
 from distcheck.checks.evidence import Evidence, Missing, Pod, RayCluster
 from distcheck.checks.knowledge.counted import counted, several
@@ -35,7 +36,7 @@ def gcs_look(address: str, token: str | None, seconds: float) -> Look:
         gcs.parse_address(address)
     except ValueError as error:
         raise usage(f"wait: {error}") from error
-    return lambda: of_ray(gcs.look(address, timeout=seconds, token=token))
+    return lambda: of_ray(gcs.look(address, timeout=seconds, token=token, bounds=OF_USER))
 
 
 def cluster_look(

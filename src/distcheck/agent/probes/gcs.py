@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from msgspec import structs
 
 from distcheck.agent import clock, grpc_health
+from distcheck.agent.grpc_bounds import OF_AGENT, Bounds, too_much
 from distcheck.agent.grpc_call import Failure, call, open_channel
 from distcheck.agent.redact import one_line, scrubbed
 from distcheck.checks.evidence import Missing, ray
@@ -21,7 +22,6 @@ Look = Callable[[str], RayCluster | Missing]
 _ADDRESS = re.compile(r"(?:\[(?P<v6>[^\s\[\]/]+)\]|(?P<name>[^\s:/\[\]]+)):(?P<port>[0-9]{1,5})")
 _CHECK_ALIVE = "/ray.rpc.NodeInfoGcsService/CheckAlive"
 _CONNECT_SECONDS, _HEALTH_SECONDS = 3.0, 1.0
-_LARGEST = 64 << 20
 
 
 def parse_address(address: str) -> tuple[str, int]:
@@ -37,13 +37,19 @@ def parse_address(address: str) -> tuple[str, int]:
 
 
 def look(
-    address: str, *, timeout: float = 5.0, token: str | None = None, raylets: bool = False
+    address: str,
+    *,
+    timeout: float = 5.0,
+    token: str | None = None,
+    raylets: bool = False,
+    bounds: Bounds = OF_AGENT,
 ) -> RayCluster | Missing:
     """What the GCS at `address` (host:port) tells, within `timeout` seconds. Never raises.
 
     `token` is the cluster's bearer token (`RAY_AUTH_MODE=token`); it is sent where the GCS
     asks for one, and never kept. With `raylets`, every ALIVE node's raylet is asked from here
-    too, in 3 more seconds. A Missing has one of the causes of `evidence.ray`.
+    too, in 3 more seconds. Answers beyond `bounds` are not read. A Missing has one of
+    the causes of `evidence.ray`.
     """
     try:
         host, port = parse_address(address)
@@ -51,7 +57,9 @@ def look(
         return Missing(str(error))
     deadline = time.monotonic() + timeout
     peer = _peer(host, port, min(timeout, _CONNECT_SECONDS))
-    seen = peer if isinstance(peer, Missing) else _ask(address, (peer, port), deadline, token)
+    seen = (
+        peer if isinstance(peer, Missing) else _ask(address, (peer, port), deadline, token, bounds)
+    )
     if isinstance(seen, Missing):
         return Missing(f"Ray's GCS at {address}: {seen.reason}", seen.cause or ray.GCS_BROKEN)
     return _with_raylets(seen) if raylets else seen
@@ -92,11 +100,11 @@ def _peer(host: str, port: int, seconds: float) -> str | Missing:
 
 
 def _ask(
-    address: str, peer: tuple[str, int], deadline: float, token: str | None
+    address: str, peer: tuple[str, int], deadline: float, token: str | None, bounds: Bounds
 ) -> RayCluster | Missing:
     from distcheck.agent.probes.ray_proto import decode, tables  # noqa: PLC0415 - start-up time
 
-    with open_channel(_target(*peer), _LARGEST) as channel:
+    with open_channel(_target(*peer), bounds.largest) as channel:
         first = call(channel, _CHECK_ALIVE, deadline)
         sent = token if isinstance(first, Failure) and _wants_token(first) else None
         if sent:
@@ -110,7 +118,8 @@ def _ask(
                 cause, says = _reason(reply, sent)
                 replies[method] = Missing(f"{method}: {says}", cause)
             else:
-                replies[method] = reply
+                more = too_much(reply, bounds)
+                replies[method] = reply if more is None else Missing(f"{method}: {more}")
     seen = decode.cluster(address, clock.now(), replies)
     return seen if isinstance(seen, Missing) else scrub(seen)
 

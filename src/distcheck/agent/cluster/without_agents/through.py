@@ -10,6 +10,7 @@ from msgspec import structs
 from distcheck.agent import clock
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.without_agents.tunnel import Tunnel
+from distcheck.agent.grpc_bounds import OF_USER
 from distcheck.agent.http_get import NoAnswerError, Server, answer
 from distcheck.agent.probes import engine_http, gcs
 from distcheck.agent.probes.probe import ProbeError
@@ -55,7 +56,7 @@ def ask_gcs(
     try:
         with Tunnel(api, head, port, deadline) as tunnel:
             here = f"127.0.0.1:{tunnel.port}"
-            seen = gcs.look(here, timeout=seconds, token=token or None)
+            seen = gcs.look(here, timeout=seconds, token=token or None, bounds=OF_USER)
             said = tunnel.error
     except OSError as error:
         return Missing(f"{where} was not asked: {error}")
