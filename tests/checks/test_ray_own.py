@@ -125,6 +125,12 @@ def test_a_raylet_of_the_leader_names_the_ray_of_the_group() -> None:
     assert outcomes(_two(_of("theirs"))) == [PASS, PASS]
 
 
+def test_two_rays_whose_head_is_at_the_leaders_address_decide_nothing() -> None:
+    both = cluster(node(HEAD), node(WORKER), at=WORKER, cluster_id="theirs")
+    for rays in ((OURS, both), (both, OURS), (both, replace(OURS, seen_at=BEFORE))):
+        assert outcomes(group(*rays)) == [UNKNOWN, UNKNOWN]
+
+
 def test_an_answer_of_another_ray_than_that_of_the_raylets_passes_nothing() -> None:
     for told, outcome in (("ours", UNKNOWN), ("theirs", PASS), ("", PASS)):
         evidence = with_looks(THEIRS, {}, _of(told))

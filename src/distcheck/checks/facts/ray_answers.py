@@ -25,10 +25,11 @@ def latest(seen: Sequence[RayCluster], evidence: Evidence) -> list[RayCluster]:
 
 
 def rivals(kept: Sequence[RayCluster], evidence: Evidence) -> Iterator[str]:
-    """Where several clusters know pods of the group, and nothing says which is its own."""
+    """Where several clusters know pods of the group, and nothing says more for the first."""
     ips = {p.ip for p in evidence.pods}
-    alike = [c for c in kept if _known(c, ips) and _named(c, evidence) == (False,) * 3]
-    if len(alike) > 1 and alike[0] is kept[0]:
+    first = _named(kept[0], evidence)
+    alike = [c for c in kept if _known(c, ips) and _named(c, evidence) == first]
+    if len(alike) > 1:
         where = " and ".join(c.address for c in alike[:2])
         yield f"which Ray is the group's: {where} both have nodes at addresses of its pods"
 
