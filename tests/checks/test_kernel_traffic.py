@@ -248,10 +248,13 @@ def test_bulk_tcp_beside_rdma_is_decided_by_what_works_now() -> None:
     assert judged(with_counters(old, 1 << 26)).outcome == "pass"
 
 
-def test_counters_of_a_shared_hca_prove_nothing() -> None:
+@pytest.mark.parametrize(
+    "others", [{"shared": ("mlx5_0",)}, {"unread": ("mlx5_0: more than 65536 queue pairs",)}]
+)
+def test_counters_of_a_shared_hca_prove_nothing(others: dict[str, tuple[str, ...]]) -> None:
     def change(look: PodLook) -> PodLook:
         assert isinstance(look.queue_pairs, QueuePairs)
-        shared = structs.replace(look.queue_pairs, shared=("mlx5_0",))
+        shared = structs.replace(look.queue_pairs, **others)
         return structs.replace(look, queue_pairs=shared)
 
     old = with_counters(with_tcp(with_rdma(quiet()), 3 * GB, 3 * GB), 1 << 26)

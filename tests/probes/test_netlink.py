@@ -121,8 +121,10 @@ def test_a_request_is_a_header_and_what_is_asked() -> None:
 class Rdma:
     """A kernel with HCAs, in some namespaces only."""
 
-    def __init__(self, *pairs: QueuePair, broken: int = 0, shut: tuple[Path, ...] = ()) -> None:
-        self.pairs, self.broken, self.shut = pairs, broken, shut
+    def __init__(
+        self, *pairs: QueuePair, broken: int = 0, shut: tuple[Path, ...] = (), hcas: int = 2
+    ) -> None:
+        self.pairs, self.broken, self.shut, self.hcas = pairs, broken, shut, hcas
         self.asked: list[Path] = []
 
     def __call__(self, namespace: Path, family: int, request: bytes) -> list[bytes]:
@@ -131,7 +133,7 @@ class Rdma:
         if namespace in self.shut:
             raise PermissionError(errno.EPERM, "Operation not permitted")
         kind = struct.unpack_from("=H", request, 4)[0]
-        names = ("mlx5_0", "mlx5_1")
+        names = [f"mlx5_{n}" for n in range(self.hcas)]
         if kind == (5 << 10) + 1:
             return kernel.answer(kind, [kernel.device(n, name) for n, name in enumerate(names)])
         index = dict(attributes(request[16:]))[1][0]
@@ -202,3 +204,9 @@ def test_no_more_queue_pairs_are_kept_than_the_bound(sys: str) -> None:
     many = (QueuePair("mlx5_0", 1, n, "RC", "RTS", 4711, n + 1) for n in range(4_100))
     seen = queue_pairs.look(sys, [HERE], {4711}, NOW, Rdma(*many))
     assert (len(seen.pairs), seen.dropped) == (4096, 4)
+
+
+@pytest.mark.parametrize(("hcas", "unread"), [(64, 0), (65, 1)])
+def test_hcas_beyond_those_that_are_asked_are_told(sys: str, hcas: int, unread: int) -> None:
+    seen = queue_pairs.look(sys, [HERE], {4711}, NOW, Rdma(CONNECTED, hcas=hcas))
+    assert (len(seen.devices), len(seen.unread)) == (64, unread)

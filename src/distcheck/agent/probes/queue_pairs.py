@@ -44,7 +44,7 @@ def look(
     why = "no namespace to ask from"
     for namespace in namespaces:
         try:
-            devices = list(islice(_devices(namespace, ask), _MOST_DEVICES))
+            devices = list(islice(_devices(namespace, ask), _MOST_DEVICES + 1))
         except OSError as error:
             why = str(error)
             continue
@@ -67,7 +67,10 @@ def _seen(
     namespace: Path, devices: list[tuple[int, str]], pids: Collection[int], now: str, ask: Ask
 ) -> QueuePairs:
     own, others, unread, dropped = list[QueuePair](), set[str](), list[str](), 0
-    for index, name in devices:
+    asked = devices[:_MOST_DEVICES]
+    if len(devices) > len(asked):
+        unread.append(f"HCAs beyond the first {_MOST_DEVICES} were not asked")
+    for index, name in asked:
         try:
             for pair in _pairs(namespace, index, name, ask):
                 if pair.pid in pids:
@@ -83,7 +86,7 @@ def _seen(
         "RDMA netlink",
         now,
         dropped=dropped,
-        devices=tuple(name for _, name in devices),
+        devices=tuple(name for _, name in asked),
         shared=tuple(sorted(others)),
         unread=tuple(unread),
     )

@@ -136,8 +136,11 @@ class RankNetwork(Struct, frozen=True, dict=True):
 
         None where that was not seen, or where others have queue pairs on them, or none has.
         """
-        used = self.devices
-        if isinstance(self.queue_pairs, Missing) or not used or used & set(self.queue_pairs.shared):
+        seen, used = self.queue_pairs, self.devices
+        if isinstance(seen, Missing) or not used:
+            return None
+        unread = {name.partition(":")[0] for name in seen.unread}
+        if used & {*seen.shared, *unread}:
             return None
         return None if isinstance(self.hcas, Missing) else sent_over(self.hcas, used)
 
