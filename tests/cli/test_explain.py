@@ -47,6 +47,22 @@ def test_a_cause_names_the_checks_that_give_it() -> None:
     assert {g.split()[0] for g in _meanings("duplicate-gpu", CHECKS)[0].given_by} >= {"NCCL004"}
 
 
+def test_a_cause_with_its_own_remedy_shows_that_one() -> None:
+    assert "RAY_AUTH_TOKEN" in _meanings("needs_token", CHECKS)[0].remedy
+    names = {m.kind: m.remedy for m in _meanings("name_unresolved", CHECKS)}
+    assert "publishNotReadyAddresses" in names["a cause of RAY001"]
+    for one in CHECKS.values():
+        for cause, remedy in one.page.remedies.items():
+            assert "{" not in remedy
+            assert remedy in {m.remedy for m in _meanings(cause, CHECKS)}
+
+
+@pytest.mark.parametrize("word", ["kv_too_small", "nccl"])
+def test_a_failure_of_the_engine_names_its_check_and_the_logs(word: str) -> None:
+    given = _meanings(word, CHECKS)[0].given_by
+    assert [g.split()[0] for g in given] == ["GROUP003", "`distcheck"]
+
+
 def test_one_meaning_is_told_once_and_several_are_all_told() -> None:
     known = terms(CHECKS.values(), _marks())
     for every in known.values():

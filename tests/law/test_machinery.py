@@ -189,3 +189,15 @@ def test_a_report_in_which_nothing_passed_is_no_pass() -> None:
     assert group_verdict([_finding("skipped", core=True)]) == "unknown"
     assert group_verdict([_finding("warn", core=True)]) == "unknown"
     assert group_verdict([_finding("pass", core=False)]) == "unknown"
+
+
+def test_a_remedy_of_a_cause_that_the_page_lacks_is_refused() -> None:
+    def body(whole: Whole) -> Verdict:
+        return passed("fine", [CITE])
+
+    body.__doc__ = DOC
+    with pytest.raises(TypeError, match="which its page lacks"):
+        check("TEST001", remedies={"burnt": "Cool it."})(body)
+    assert check("TEST001", remedies={"broken": "Glue it."})(body).page.remedy_of("broken") == (
+        "Glue it."
+    )

@@ -37,6 +37,12 @@ class Page(Struct, frozen=True):
     proves: str
     causes: dict[str, str]
     remedy: str
+    remedies: Mapping[str, str] = {}
+    """What to do by cause, where the general remedy is not about that one."""
+
+    def remedy_of(self, cause: str | None) -> str:
+        """The cause's own, else the general one."""
+        return self.remedies.get(cause or "", self.remedy)
 
 
 class Check(Struct, frozen=True):
@@ -70,21 +76,24 @@ class Check(Struct, frozen=True):
         return self.judge({need.fact: folded(need.fact, evidence) for need in self.needs})
 
 
-def check(check_id: str, *, weight: Weight = "core") -> Callable[[Body], Check]:
-    """Declare a check.
+def check(
+    check_id: str, *, weight: Weight = "core", remedies: Mapping[str, str] | None = None
+) -> Callable[[Body], Check]:
+    """Declare a check; `remedies` are of those causes that have one of their own.
 
     The function's annotations are the facts it needs (`X | Missing` for one it can do
     without); its docstring has a title line and the sections Proves, Causes and Remedy.
 
     Raises:
-        TypeError: a malformed id, an annotation that is no fact, or a section that is absent.
+        TypeError: a malformed id, an annotation that is no fact, a section that is absent, or a
+            remedy of a cause that the page lacks.
     """
     if not _ID.match(check_id):
         raise TypeError(f"check id {check_id!r} is not like SHARD001")
 
     def declare(body: Body) -> Check:
         family = body.__module__.split(".")[-2]
-        needs, page = _needs(check_id, body), _page(check_id, body)
+        needs, page = _needs(check_id, body), _page(check_id, body, remedies or {})
         return Check(check_id, weight == "core", needs, page, body, body.__name__, family)
 
     return declare
@@ -111,14 +120,17 @@ def _need(check_id: str, name: str, hint: object) -> Need:
     return Need(name, facts[0], Missing in members)
 
 
-def _page(check_id: str, body: Body) -> Page:
+def _page(check_id: str, body: Body, remedies: Mapping[str, str]) -> Page:
     title, _, rest = inspect.cleandoc(body.__doc__ or "").partition("\n")
     parts = _HEADING.split(rest)
     sections = dict(zip(parts[1::2], (inspect.cleandoc(p) for p in parts[2::2]), strict=True))
     if not title or tuple(sections) != _SECTIONS:
         raise TypeError(f"{check_id}: the docstring needs a title and the sections {_SECTIONS}")
     causes = {m[1]: m[2] for m in _CAUSE.finditer(_unwrapped(sections["Causes"]))}
-    return Page(title.rstrip("."), _flow(sections["Proves"]), causes, _flow(sections["Remedy"]))
+    if strange := [cause for cause in remedies if cause not in causes]:
+        raise TypeError(f"{check_id} has a remedy for {strange[0]}, which its page lacks")
+    proves, remedy = _flow(sections["Proves"]), _flow(sections["Remedy"])
+    return Page(title.rstrip("."), proves, causes, remedy, dict(remedies))
 
 
 def _unwrapped(section: str) -> str:

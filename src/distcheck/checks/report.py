@@ -147,7 +147,8 @@ def _judge_one(one: Check, facts: dict[type[Fact], Fact | Missing], bugs: list[s
 
 
 def _finding(one: Check, verdict: Verdict, require: Collection[str]) -> Finding:
-    remedy = verdict.remedy or (one.page.remedy if verdict.outcome in ("fail", "warn") else "")
+    general = one.page.remedy_of(verdict.cause) if verdict.outcome in ("fail", "warn") else ""
+    remedy = verdict.remedy or general
     return Finding(
         id=one.id,
         title=one.page.title,

@@ -33,7 +33,7 @@ _TABLES: tuple[tuple[str, Mapping[str, Cause], tuple[str, ...]], ...] = (
     ("why GPUDirect RDMA is off", GDR, ()),
     ("why GPUs of one node do not reach each other directly", ON_NODE, ()),
     ("a mark in NCCL's log", INTERFACES, (_LOGS,)),
-    ("a failure in vLLM's log", ENGINE, (_LOGS,)),
+    ("a failure in vLLM's log", ENGINE, ()),
     ("an outcome of a check, and of a group", OUTCOMES, ("`distcheck verify`", _LOGS)),
     ("what NCCL's log proves", TRANSPORTS, ("NCCL002", _LOGS)),
 )
@@ -58,14 +58,16 @@ def _tabled(checks: tuple[Check, ...]) -> Iterator[Term]:
     by = {word: _naming(word, checks) for c in checks for word in c.page.causes}
     for kind, table, given in _TABLES:
         for word, cause in table.items():
-            yield Term(word, kind, cause.means, cause.remedy, given or by.get(word) or (_LOGS,))
+            told = given or by.get(word) or (_LOGS,)
+            told = (*told, _LOGS) if table is ENGINE and _LOGS not in told else told
+            yield Term(word, kind, cause.means, cause.remedy, told)
     for one in DETAILS:
         kind = f"what the words of `{one.failure}` tell"
         yield Term(one.id, kind, one.means, one.remedy, by.get(one.failure) or (_LOGS,))
     for check in checks:
         for word, says in check.page.causes.items():
             kind = f"a cause of {check.id}"
-            yield Term(word, kind, says, check.page.remedy, (_titled(check),))
+            yield Term(word, kind, says, check.page.remedy_of(word), (_titled(check),))
 
 
 def _naming(word: str, checks: Iterable[Check]) -> tuple[str, ...]:

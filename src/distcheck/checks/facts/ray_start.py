@@ -9,6 +9,7 @@ from distcheck.checks.evidence.rendezvous import NameLookup
 from distcheck.checks.facts.age import unix_ms
 from distcheck.checks.facts.ray_head import Head, Reason, host_port
 from distcheck.checks.facts.ray_member import is_loopback
+from distcheck.checks.knowledge.ray_remedies import REMEDIES
 
 _JITTER_MS = 5000
 _BLOCKED = {
@@ -128,8 +129,7 @@ def _versions(seen: Witnesses) -> Reason | None:
         says = "has another Ray or Python than the head"
     else:
         says = "cannot read what the head wrote, as with another version of Ray"
-    remedy = "Use one image for head and workers: Ray wants the same Ray, and the same Python."
-    return Reason("version_mismatch", says, cites, remedy)
+    return Reason("version_mismatch", says, cites, REMEDIES["version_mismatch"])
 
 
 def _differ(mine: str, theirs: str) -> bool:
@@ -143,12 +143,7 @@ def _token(seen: Witnesses) -> Reason | None:
     if told is None:
         return None
     says = "has no token that the head takes"
-    remedy = (
-        "Give head and workers the same RAY_AUTH_MODE and token (RAY_AUTH_TOKEN, "
-        "RAY_AUTH_TOKEN_PATH or ~/.ray/auth_token). A head whose HOME keeps an old token turns "
-        "tokens on by itself: RAY_AUTH_MODE=disabled switches them off."
-    )
-    return Reason("needs_token", says, (_cite(told),), remedy)
+    return Reason("needs_token", says, (_cite(told),), REMEDIES["needs_token"])
 
 
 def _name(seen: Witnesses) -> Reason | None:
@@ -164,13 +159,13 @@ def _name(seen: Witnesses) -> Reason | None:
     why = f": {_UNRESOLVED[found.outcome]}" if found is not None and bad else ""
     cites = [] if told is None else [_cite(told)]
     if found is not None and bad:
-        cites.append(Cite(f"{name}{why} {found.detail}".strip(), found.used_for, seen.names_at))
+        cites.append(Cite(f"{name}{why}{_more(found.detail)}", found.used_for, seen.names_at))
     says = f"cannot resolve {name}{why}"
-    remedy = (
-        "The name of a pod needs a headless Service with publishNotReadyAddresses, the pod's "
-        "`subdomain` set to it, and the namespace where they differ. NET002 says what is missing."
-    )
-    return Reason("name_unresolved", says, tuple(cites), remedy)
+    return Reason("name_unresolved", says, tuple(cites), REMEDIES["name_unresolved"])
+
+
+def _more(detail: str) -> str:
+    return f" ({detail})" if detail else ""
 
 
 def _address(seen: Witnesses) -> Reason | None:
@@ -193,9 +188,8 @@ def _address(seen: Witnesses) -> Reason | None:
     else:
         return None
     cite = Cite(f"{seen.name} starts Ray for {seen.address}", "command line or log", seen.seen_at)
-    remedy = "Set `ray start --address` of the worker to the head's name and GCS port."
     cause = "name_wrong" if beside and found is not None else "wrong_address"
-    return Reason(cause, wrong, (cite,), remedy)
+    return Reason(cause, wrong, (cite,), REMEDIES[cause])
 
 
 def _is_ip(host: str) -> bool:

@@ -18,7 +18,7 @@ from distcheck.checks.verdict import Verdict, failed, passed, warned
 _MOST = 3
 
 
-@check("GPU001", weight="supporting")
+@check("GPU001", weight="supporting", remedies=REMEDIES)
 def healthy(own: OwnGpus) -> Verdict:
     """Every GPU that the group requests is present and healthy.
 

@@ -38,7 +38,7 @@ _REMEDIES = {
 }
 
 
-@check("NCCL006", weight="supporting")
+@check("NCCL006", weight="supporting", remedies=_REMEDIES)
 def no_rank_stuck(ras: RasView | Missing, signs: HangSigns, small: SmallGroup) -> Verdict:
     """No rank is missing or stuck (NCCL RAS).
 

@@ -45,7 +45,7 @@ _REMEDIES = {
 }
 
 
-@check("NET001")
+@check("NET001", remedies={k: v.format("one pod", "the other") for k, v in _REMEDIES.items()})
 def ports_reachable(matrix: PortMatrix, ends: ServiceEnds | Missing) -> Verdict:
     """The ports that the group uses can be reached between its pods, both ways.
 

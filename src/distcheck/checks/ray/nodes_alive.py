@@ -13,10 +13,11 @@ from distcheck.checks.facts.ray_member import in_words
 from distcheck.checks.facts.ray_way_back import RayWays, WayBack
 from distcheck.checks.facts.ray_young import youth
 from distcheck.checks.knowledge.names import alike, few
+from distcheck.checks.knowledge.ray_remedies import REMEDIES
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 
-@check("RAY001")
+@check("RAY001", remedies=REMEDIES)
 def nodes_alive(ray: RayMembership | Missing, joins: RayJoins, ways: RayWays) -> Verdict:
     """Every Ray node of the group is alive.
 

@@ -16,7 +16,7 @@ from distcheck.checks.knowledge.rdma import REMEDIES
 from distcheck.checks.verdict import Verdict, failed, passed, skipped, unknown, warned
 
 
-@check("RDMA001", weight="supporting")
+@check("RDMA001", weight="supporting", remedies=REMEDIES)
 def can_use_rdma(rdma: RdmaStates, use: RdmaUse, small: SmallGroup) -> Verdict:
     """The pod can use RDMA: device, memory lock, active link.
 

@@ -31,7 +31,11 @@ _REMEDIES: dict[How, str] = {
 }
 
 
-@check("SHM003", weight="supporting")
+@check(
+    "SHM003",
+    weight="supporting",
+    remedies={_CAUSES[how]: _REMEDIES[how] for how in ("default", "elsewhere", "disk", "cut")},
+)
 def as_declared(shm: ShmAsDeclared) -> Verdict:
     """/dev/shm as mounted is what the spec declares.
 
