@@ -190,6 +190,17 @@ def test_a_second_round_that_fails_takes_nothing_away(tmp_path: Path) -> None:
     assert look.ports.reason.startswith("ports were not probed: agent distcheck-agent-gpu-b")
 
 
+def test_without_the_right_to_list_services_a_group_is_found_and_its_pods_are_seen(
+    tmp_path: Path,
+) -> None:
+    with cluster(tmp_path, two_nodes(), HEALTHY) as (api, server, _):
+        server.denied = (Denial(("list",), ("services",)),)
+        group = find_group(api, "llm", "vllm-head-0")
+        evidence = gather(api, group)
+    assert isinstance(evidence.look(evidence.pods[0]).vllm, VllmLog)
+    assert [n for n in group.notes if n.startswith("services may not be listed")]
+
+
 def test_agents_are_sought_in_their_namespace_where_all_is_forbidden(tmp_path: Path) -> None:
     with cluster(tmp_path, two_nodes(), HEALTHY) as (api, server, _):
         server.denied = (Denial(("list",), ("pods",), ("",)),)

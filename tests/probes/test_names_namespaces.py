@@ -6,14 +6,14 @@ import struct
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from tests.probes.node_folder import need_root
 
-from distcheck.agent.dns_message import question
+from distcheck.agent.dns_message import AAAA, question
 from distcheck.agent.netns import entered
 from distcheck.agent.probes import names
 from distcheck.agent.probes.names import Asking, Wanted
@@ -158,4 +158,43 @@ def test_a_server_that_answers_over_tcp_alone_is_asked_there() -> None:
     threads[-1].name = "cut"
     asking = Asking(read_resolver("nameserver 127.0.0.1\n"), port=server.port)
     assert names.attempt(asking, Wanted("head", "x")).addresses == ("10.0.0.2",)
+    server.close()
+
+
+class Lossy(NameServer):
+    """A name server from which some questions do not come through."""
+
+    def __init__(self, is_lost: Callable[[int, int], bool]) -> None:
+        self._is_lost, self._asked = is_lost, 0
+        super().__init__("127.0.0.1", {"head": "10.0.0.2", "six": "fd00::2"})
+
+    def _answer(self, asked: bytes) -> bytes:
+        self._asked += 1
+        (kind,) = struct.unpack("!H", asked[-4:-2])
+        return b"" if self._is_lost(self._asked, kind) else super()._answer(asked)
+
+
+@pytest.mark.parametrize(
+    "is_lost",
+    [lambda number, _: number == 1, lambda _, kind: kind == AAAA],
+    ids=["the-first-packet", "every-question-for-ipv6"],
+)
+def test_a_lost_packet_or_silence_on_ipv6_is_no_silent_server(
+    monkeypatch: pytest.MonkeyPatch, is_lost: Callable[[int, int], bool]
+) -> None:
+    monkeypatch.setattr(names, "TIMEOUT", 0.3)
+    server = Lossy(is_lost)
+    asking = Asking(read_resolver("nameserver 127.0.0.1\n"), port=server.port)
+    seen = names.attempt(asking, Wanted("head", "x"))
+    server.close()
+    assert (seen.outcome, seen.addresses) == ("resolved", ("10.0.0.2",))
+
+
+def test_a_name_with_ipv6_alone_on_which_its_server_is_silent_has_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(names, "TIMEOUT", 0.2)
+    server = Lossy(lambda _, kind: kind == AAAA)
+    asking = Asking(read_resolver("nameserver 127.0.0.1\n"), port=server.port)
+    assert names.attempt(asking, Wanted("six", "x")).outcome == "no_answer"
     server.close()

@@ -59,8 +59,8 @@ class _Silence(Exception):  # noqa: N818 - what it is
 def look(namespace: Path, asking: Asking, wanted: Sequence[Wanted]) -> list[NameLookup]:
     """Each name, looked up from inside the network namespace at path `namespace`.
 
-    At most 4 names, 2 s for each question and 7 s for each name; of further ones each says that
-    it was not looked up.
+    At most 4 names, 2 s for each question, which is asked twice, and 7 s for each name; of
+    further ones each says that it was not looked up.
 
     Raises:
         OSError: the process is gone, or its namespace cannot be entered.
@@ -112,7 +112,7 @@ def _search(asking: Asking, name: str, asked: list[str], end: float) -> _Found:
         first = _ask(asking, full, A, end)
         if first.code == NAME_ERROR:
             continue
-        second = _ask(asking, full, AAAA, end)
+        second = _second(asking, full, first, end)
         found = (*first.addresses, *second.addresses)
         if found:
             return "resolved", found, full
@@ -121,6 +121,16 @@ def _search(asking: Asking, name: str, asked: list[str], end: float) -> _Found:
         else:
             detail = f"{first.says} for {full}"
     return ("error", (), detail) if detail else (outcome, (), "")
+
+
+def _second(asking: Asking, full: str, first: Answer, end: float) -> Answer:
+    """Its IPv6 addresses; a server that is silent on them takes no IPv4 address back."""
+    try:
+        return _ask(asking, full, AAAA, end)
+    except (_Silence, DnsError, OSError):
+        if first.addresses:
+            return Answer(NO_ERROR)
+        raise
 
 
 def _ask(asking: Asking, full: str, kind: int, end: float) -> Answer:
@@ -134,7 +144,7 @@ def _ask(asking: Asking, full: str, kind: int, end: float) -> Answer:
         try:
             answer = _exchange(server, asking.port, full, kind, left)
         except TimeoutError:
-            silent.append(f"{server} gives no answer in {TIMEOUT:g} s")
+            silent.append(f"{server} gives no answer in {TIMEOUT:g} s, asked twice")
         except OSError as error:
             silent.append(f"{server}: {error.strerror or error}")
         else:
@@ -153,7 +163,11 @@ def _exchange(server: str, port: int, full: str, kind: int, seconds: float) -> A
     with socket.socket(family, socket.SOCK_DGRAM) as client:
         client.connect((server, port))
         client.send(asks)
-        answer = _received(client, number, full, kind, end)
+        try:
+            answer = _received(client, number, full, kind, end - seconds / 2)
+        except TimeoutError:  # a resolver asks again before it gives up: a packet may be lost
+            client.send(asks)
+            answer = _received(client, number, full, kind, end)
     if not answer.truncated:
         return answer
     with socket.socket(family, socket.SOCK_STREAM) as client:

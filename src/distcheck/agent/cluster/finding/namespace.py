@@ -4,7 +4,7 @@ import re
 
 from distcheck.agent.cluster.api import Api, Object
 from distcheck.agent.cluster.errors import NotFound, Refused, Unreachable
-from distcheck.agent.cluster.kinds import EVENT, POD, SERVICE, Kind, named_kind
+from distcheck.agent.cluster.kinds import EVENT, POD, Kind, named_kind
 from distcheck.agent.cluster.troubles.reasons import short
 
 _NOT_SERVED = "404 page not found"
@@ -76,10 +76,6 @@ class Namespace:
     def pods(self, selector: str = "") -> list[Object]:
         """All pods, the dead ones too, or those with these labels."""
         return self._list(POD, selector=selector)
-
-    def services(self) -> list[Object]:
-        """All Services."""
-        return self._list(SERVICE)
 
     def every(self, kind: Kind) -> list[Object]:
         """All objects of a kind; empty, with a note, where they cannot be listed."""

@@ -10,7 +10,7 @@ from distcheck.agent.cluster.finding.links import Ends, ends_of, wanted_maps
 from distcheck.agent.cluster.finding.names import called, names_of
 from distcheck.agent.cluster.finding.namespace import Namespace
 from distcheck.agent.cluster.finding.roster import name_of
-from distcheck.agent.cluster.kinds import CONFIGMAP
+from distcheck.agent.cluster.kinds import CONFIGMAP, SERVICE
 from distcheck.agent.joined import Joined
 
 _MOST_MAPS = 8
@@ -47,12 +47,10 @@ class Reached(Struct, frozen=True):
 def reach(look: Namespace, pods: Iterable[Object]) -> Reached:
     """The names and ends of `pods`.
 
-    A pod that cannot be understood ties nobody, and is noted: it may be a stranger's.
-
-    Raises:
-        Refused, Unreachable: Services cannot be listed.
+    A pod that cannot be understood ties nobody, and is noted: it may be a stranger's. So are
+    Services that cannot be listed, whose names then lead nowhere.
     """
-    services = look.services()
+    services = look.every(SERVICE)
     by_name: dict[str, set[str]] = defaultdict(set)
     ends: dict[str, Ends] = {}
     for pod in pods:
