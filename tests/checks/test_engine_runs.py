@@ -6,6 +6,7 @@ import pytest
 from msgspec import structs
 from tests.evidence_builder import AT, GIB, change_looks, healthy
 
+from distcheck.agent.logs.distil import Distiller
 from distcheck.checks.cluster.engine_runs import engine_runs
 from distcheck.checks.evidence import (
     Evidence,
@@ -14,6 +15,8 @@ from distcheck.checks.evidence import (
     Missing,
     NcclLog,
     PodLook,
+    Process,
+    Processes,
     VllmLog,
 )
 from distcheck.checks.evidence.gpu import Owner
@@ -206,3 +209,141 @@ def _failed_in_nccl(ends: str = "nccl", own: EngineFailure | None = None) -> Evi
         return structs.replace(look, vllm=log(said), nccl=structs.replace(nccl, failures=(broken,)))
 
     return change_looks(healthy(), change)
+
+
+BANNER = "INFO [api_server.py:1] vLLM API server version 0.10.2"
+CONFIG = "INFO [core.py:75] Initializing a V1 LLM engine (v0.10.2) with config: model='m',"
+UP = "(APIServer pid=1) INFO:     Application startup complete."
+REFUSED = Missing("10.0.0.2:8000 (pid 1): /version: Connection refused")
+SHELL = Processes((Process(1, "bash", 0, ("bash", "/start.sh"), EARLY),), {}, AT)
+HTTP = EngineHttp(1000, "10.0.0.2:8000", "0.10.2", (ServedModel("llama"),), seen_at=AT)
+
+
+def read(*lines: str) -> Callable[[PodLook], PodLook]:
+    """A head whose log has these lines, written at `EARLY`."""
+    distiller = Distiller("vllm/0.log")
+    distiller.feed("".join(f"{EARLY} stdout F {line}\n" for line in lines).encode())
+    seen = distiller.finish()
+    return lambda look: structs.replace(look, vllm=seen.vllm, engine=seen.engine)
+
+
+def after(*lines: str, **changes: object) -> Verdict:
+    """The verdict on an engine that started and then wrote `lines`."""
+    seen = read(BANNER, CONFIG, UP, *lines)
+    return judged(lambda look: structs.replace(seen(look), **changes))
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ERROR [core_client.py:562] Engine core proc EngineCore_DP0 died unexpectedly, shutting",
+        "ERROR [core_client.py:562] Engine core proc EngineCore_DP1 died unexpectedly",
+    ],
+)
+def test_an_engine_core_that_died_is_an_end(line: str) -> None:
+    """The whole server goes with it."""
+    assert after(line).cause == "engine_dead"
+
+
+def test_a_server_that_shut_down_does_not_serve() -> None:
+    """It was asked to: no failure, and no pass."""
+    verdict = after("INFO:     Shutting down", "INFO:     Application shutdown complete.")
+    assert verdict.outcome == "unknown"
+    assert "its server shut down (vllm/0.log:5)" in verdict.says
+
+
+def test_a_start_after_a_shutdown_serves() -> None:
+    """A shell that starts it again."""
+    down = "INFO:     Application shutdown complete."
+    assert after(down, BANNER, CONFIG, UP).outcome == "pass"
+
+
+def test_a_second_start_in_the_same_log_has_to_come_to_its_end() -> None:
+    """The line of the first start is of a process that has gone."""
+    verdict = after(BANNER, CONFIG, arguments=server(LATE))
+    assert verdict.outcome == "unknown"
+    assert "has not said that it serves" in verdict.says
+
+
+def test_a_server_younger_than_the_line_of_the_start_has_not_started() -> None:
+    """Its own banner may be lost, or not yet written."""
+    verdict = after(arguments=server(LATE))
+    assert (verdict.outcome, "younger" in verdict.says) == ("unknown", True)
+
+
+def test_a_server_that_does_not_answer_is_not_said_to_serve() -> None:
+    """Asked, and refused: the log's word is old."""
+    assert "Connection refused" in after(engine_http=REFUSED).says
+    assert after(engine_http=Missing("no server of this pod has an HTTP port")).outcome == "pass"
+
+
+def test_a_pod_without_any_process_of_an_engine_serves_nothing() -> None:
+    """`57 Killed  vllm serve`, says its shell; it may sleep now."""
+    verdict = after("/start.sh: line 12:    57 Killed      vllm serve m", processes=SHELL)
+    assert "no process of an engine runs" in verdict.says
+    assert verdict.outcome == "unknown"
+
+
+DEAD = "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue."
+WORDS = (
+    "WARNING [prometheus.py:30] [Errno 98] Address already in use, using the next port",
+    "torch.OutOfMemoryError: CUDA out of memory. Tried to allocate 2.00 GiB.",
+)
+
+
+@pytest.mark.parametrize("line", WORDS)
+def test_words_of_a_start_or_a_request_are_no_end_of_an_engine_that_answers(line: str) -> None:
+    """Another listener's port, or memory for an adapter."""
+    assert after(line, engine_http=HTTP).outcome == "pass"
+    assert after(line).outcome == "unknown"
+
+
+@pytest.mark.parametrize("line", WORDS)
+def test_such_words_are_the_cause_where_a_closing_word_follows(line: str) -> None:
+    """The engine says itself that it is down."""
+    ended = after(
+        line, "vllm.v1.engine.exceptions.EngineDeadError: EngineCore encountered an issue"
+    )
+    assert ended.cause in ("port_in_use", "out_of_memory")
+    assert after(line, "INFO:     Application shutdown complete.").outcome == "fail"
+
+
+def test_a_server_that_answers_after_its_engine_died_is_unknown() -> None:
+    """`/version` needs no engine."""
+    assert after(DEAD, engine_http=HTTP).outcome == "unknown"
+    assert after(DEAD, engine_http=HTTP, arguments=server(LATE)).outcome == "pass"
+
+
+SGLANG = (
+    "[2026-01-15 09:00:00] server_args=ServerArgs(model_path='m', tp_size=8)",
+    "[2026-01-15 09:10:00] The server is fired up and ready to roll!",
+)
+
+
+def test_an_sglang_scheduler_that_failed_ended_of_what_it_raised() -> None:
+    """The exception stands behind the words that open it."""
+    verdict = judged(
+        read(
+            *SGLANG,
+            "[2026-01-15 10:10:00 TP3] Scheduler hit an exception: Traceback (most recent call",
+            "RuntimeError: CUDA error: an illegal memory access was encountered",
+            "[2026-01-15 10:10:00] Received sigquit from a child process. It usually means",
+        )
+    )
+    assert verdict.outcome == "fail"
+    assert "illegal memory access" in verdict.says
+
+
+def test_an_sglang_that_starts_again_does_not_serve_yet() -> None:
+    """Its arguments come first."""
+    assert judged(read(*SGLANG)).outcome == "pass"
+    assert judged(read(*SGLANG, SGLANG[0])).outcome == "unknown"
+
+
+@pytest.mark.parametrize(
+    "line", ["Hang detected on rank 3 in PyExecutor.", "Error in event loop: CUDA error"]
+)
+def test_a_tensorrt_llm_that_hangs_or_fails_has_ended(line: str) -> None:
+    """Only its own lines count: other programs have event loops too."""
+    assert judged(read(UP, f"[01/15/2026-10:10:00] [TRT-LLM] [E] {line}")).outcome == "fail"
+    assert judged(read(UP, f"ERROR other.py: {line}")).outcome == "pass"

@@ -12,7 +12,7 @@ from distcheck.lab.model import model_of
 from distcheck.lab.scenario import Engine, Scene
 
 FILE = "engine-http.json"
-_PORT, _WAIT_SECONDS = 8000, 10.0
+_PORT, _WAIT_SECONDS = 8000, 60.0
 
 
 def write_answers(layout: Layout, member: Member) -> None:
@@ -25,6 +25,15 @@ def write_answers(layout: Layout, member: Member) -> None:
     unfinished = member.folder / f"{FILE}.part"
     unfinished.write_text(json.dumps(told))
     unfinished.rename(member.folder / FILE)
+
+
+def serves_at(member: Member) -> tuple[int, str] | None:
+    """The port and address of the API server on the member's node; None where none has started."""
+    file = member.folder / FILE
+    if not file.exists():
+        return None
+    address, port = json.loads(file.read_text())["address"]
+    return port, address
 
 
 def _answers(scene: Scene, engine: Engine) -> dict[str, str]:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -14,6 +15,7 @@ from urllib.request import urlopen
 
 from distcheck.lab import firewall, folders, node_logs, objects
 from distcheck.lab.apiserver import ApiServer, Denial, write_kubeconfig
+from distcheck.lab.engine_answers import serves_at
 from distcheck.lab.inside import execute
 from distcheck.lab.layout import (
     AGENT_NAMESPACE,
@@ -101,7 +103,7 @@ class World:
             folders.write_node(layout, member)
             self._start_ras(layout, member)
         self._start_api(layout)
-        self._wait_for_agents()
+        self._wait_for_agents(members)
         self._wait_for_xids()
         return layout
 
@@ -168,10 +170,12 @@ class World:
         path = self.root / "kubeconfig"
         self.kubeconfig = write_kubeconfig(path, self.api.url, self.api.token, NAMESPACE)
 
-    def _wait_for_agents(self) -> None:
+    def _wait_for_agents(self, members: Sequence[Member]) -> None:
         deadline = time.monotonic() + _START_SECONDS
+        here = {f"distcheck-agent-{m.node}": m for m in members}
         for name, (port, _) in self._agents.items():
-            while not listens(port):
+            served = serves_at(here[name]) if name in here else None
+            while not (listens(port) and (served is None or listens(*served))):
                 if time.monotonic() > deadline:
                     raise LabError(f"{name} did not start: {self._agent_log(name)}")
                 time.sleep(0.02)

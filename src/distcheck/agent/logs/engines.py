@@ -9,7 +9,7 @@ from typing import Self
 
 from msgspec.structs import replace
 
-from distcheck.agent.logs import nim, sglang, trtllm
+from distcheck.agent.logs import engine_failures, nim, sglang, trtllm
 from distcheck.agent.logs.vllm_merge import first_told
 from distcheck.checks.evidence.engine import EngineLog
 
@@ -17,7 +17,7 @@ _LONGEST = 1 << 16
 _MOST_RANKS = 1024
 _TOLD = (
     *("engine", "backend", "version", "model", "profile", "precision", "tp", "pp", "dp", "nodes"),
-    *("world_size", "config_source", "started", "started_source"),
+    *("world_size", "config_source", "started", "started_source", "started_at"),
 )
 _READERS: dict[str, Callable[[EngineLog, str, str], EngineLog]] = {
     **dict.fromkeys(sglang.NEEDLES, sglang.read),
@@ -32,7 +32,9 @@ class EngineReader:
     What it holds between two lines is an `EngineLog`: `state` and `restored` are that.
     """
 
-    WANTED: tuple[bytes, ...] = tuple(needle.encode() for needle in _READERS)
+    WANTED: tuple[bytes, ...] = tuple(
+        needle.encode() for needle in (*_READERS, *engine_failures.NEEDLES)
+    )
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -53,14 +55,19 @@ class EngineReader:
         """Everything that the lines so far show."""
         return self._log
 
-    def line(self, number: int, stamp: str | None, text: str) -> None:  # noqa: ARG002 # the readers' one shape
+    def line(self, number: int, stamp: str | None, text: str) -> None:
         """Take one line without its transport framing; `stamp` is the transport's time."""
         readers = dict.fromkeys(read for needle, read in _READERS.items() if needle in text)
-        if readers:
-            log = replace(self._log, lines=self._log.lines + 1)
-            for read in readers:
-                log = read(log, text[:_LONGEST], f"{self._source}:{number}")
-            self._log = log
+        failed = any(needle in text for needle in engine_failures.NEEDLES)
+        if not readers and not failed:
+            return
+        text, source = text[:_LONGEST], f"{self._source}:{number}"
+        log = replace(self._log, lines=self._log.lines + 1)
+        for read in readers:
+            log = read(log, text, source)
+        if log.started_source == source:
+            log = replace(log, started_at=stamp)
+        self._log = engine_failures.read(log, text, source, stamp) if failed else log
 
 
 def merged(logs: Iterable[EngineLog]) -> EngineLog:
@@ -76,4 +83,5 @@ def merged(logs: Iterable[EngineLog]) -> EngineLog:
         ranks=tuple(rank for log in every for rank in log.ranks)[:_MOST_RANKS],
         started=True if any(log.started for log in every) else told["started"],
         dropped=sum(log.dropped for log in every),
+        failures=tuple(failure for log in every for failure in log.failures),
     )

@@ -38,7 +38,8 @@ def _arguments(log: EngineLog, text: str, source: str) -> EngineLog:
     model = _MODEL.search(text)
     sizes = {name: int(match[1]) for name, match in found.items() if match is not None}
     named = model[1] if model else log.model
-    log = replace(log, engine="sglang", model=named, config_source=source)
+    begins = {"started": False, "started_source": source} if log.started else {}
+    log = replace(log, engine="sglang", model=named, config_source=source, **begins)
     return replace(
         log,
         tp=sizes.get("tp", log.tp),

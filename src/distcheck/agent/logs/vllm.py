@@ -54,6 +54,7 @@ class VllmReader:
             "model": self._read_model,
             "experts": self._read_experts,
             "failure": self._read_failure,
+            "stopped": self._read_stop,
         }
 
     @classmethod
@@ -120,6 +121,11 @@ class VllmReader:
         found = config_line(one.text)
         if found is None:
             return
+        if words.is_new_start(one.text):
+            self._sized = None
+        if self._log.started and words.is_new_start(one.text):
+            self._log = replace(self._log, started=False, started_source=one.source)
+            self._log = replace(self._log, started_at=None, stopped_source=None)
         self._log = configured(self._log, found, one.source)
         device = words.DEVICE.search(one.text)
         if device is not None and self._log.backend is None:
@@ -140,8 +146,18 @@ class VllmReader:
 
     def _read_start(self, one: Said) -> None:
         if words.is_started(one.text):
-            self._log = replace(self._log, started=True, started_source=one.source)
+            self._log = replace(
+                self._log,
+                started=True,
+                started_source=one.source,
+                started_at=one.seen_at,
+                stopped_source=None,
+            )
             self._read_memory(one)
+
+    def _read_stop(self, one: Said) -> None:
+        if self._log.started and words.is_stopped(one.text):
+            self._log = replace(self._log, stopped_source=one.source)
 
     def _read_failure(self, one: Said) -> None:
         room = self._tables.room_for_exceptions

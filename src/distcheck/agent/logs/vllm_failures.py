@@ -62,6 +62,7 @@ PHRASES: tuple[Phrase, ...] = (
     Phrase("Engine core initialization failed", "engine_init"),
     Phrase("EngineCore encountered a", "engine_dead"),
     Phrase("EngineDeadError", "engine_dead"),
+    Phrase("Engine core proc ", "engine_dead"),
     Phrase("Got fatal signal from worker processes", "engine_dead"),
     Phrase("Timed out waiting for engine core processes", "engine_cores_missing"),
     Phrase("Did not receive response from front-end process", "engine_cores_missing"),

@@ -25,7 +25,7 @@ def merge(results: Iterable[VllmLog]) -> VllmLog:
         return VllmLog()
     first = next((log for log in logs if log.config_source), logs[0])
     named = {n: first_told(getattr(log, n) for log in (first, *logs)) for n in _SCALARS}
-    started = next((log for log in logs if log.started), None)
+    started = max((x for x in logs if x.started), key=lambda x: x.started_at or "", default=None)
     return join_ranks(
         replace(
             first,
@@ -40,6 +40,8 @@ def merge(results: Iterable[VllmLog]) -> VllmLog:
             kv_cache=_kv(log.kv_cache for log in logs),
             started=True if started else first_told(log.started for log in logs),
             started_source=(started or first).started_source,
+            started_at=started.started_at if started else None,
+            stopped_source=started.stopped_source if started else None,
             failures=tuple(f for log in logs for f in log.failures),
             dropped=sum(log.dropped for log in logs),
             written={file: at for log in logs for file, at in log.written.items()},

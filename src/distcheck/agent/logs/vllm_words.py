@@ -4,7 +4,17 @@ import re
 from typing import Literal
 
 Kind = Literal[
-    "weights", "rank", "world", "kv", "started", "config", "model", "experts", "failure", "hint"
+    "weights",
+    "rank",
+    "world",
+    "kv",
+    "started",
+    "config",
+    "model",
+    "experts",
+    "failure",
+    "hint",
+    "stopped",
 ]
 
 NEEDLES: tuple[tuple[str, Kind], ...] = (
@@ -19,6 +29,7 @@ NEEDLES: tuple[tuple[str, Kind], ...] = (
     ("for KV cache", "kv"),
     ("PU blocks: ", "kv"),
     ("startup complete", "started"),
+    ("shutdown complete", "stopped"),
     ("init engine (", "started"),
     ("Starting vLLM", "started"),
     ("Graph capturing", "started"),
@@ -101,6 +112,7 @@ _STARTED = (
     *("Application startup complete", "init engine (profile", "Graph capturing finished"),
     *("Starting vLLM API server", "Starting vLLM server on"),
 )
+_BEGINS = ("vLLM API server version", "Launching vLLM", "\u2588  version ")
 ASCEND = "[model_runner_v1.py:"
 """Only vllm-ascend's workers have this file: their collectives go over HCCL."""
 _V1_LABELS = ("EngineCore", "Worker_", "DPEngineCoreActor", "VLLM_DP_Coordinator")
@@ -121,6 +133,16 @@ def kinds(text: str) -> list[Kind]:
 def is_started(text: str) -> bool:
     """Whether the engine says here that it has finished its start."""
     return any(words in text for words in _STARTED)
+
+
+def is_new_start(text: str) -> bool:
+    """Whether a server says here, first of all, which version it is."""
+    return any(words in text for words in _BEGINS)
+
+
+def is_stopped(text: str) -> bool:
+    """Whether a server has shut down orderly (uvicorn's `LifespanOff.shutdown`)."""
+    return "Application shutdown complete" in text
 
 
 def is_v1(text: str, label: str) -> bool:

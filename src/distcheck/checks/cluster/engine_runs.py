@@ -23,8 +23,9 @@ def engine_runs(engine: EngineRuns, nccl: Failures | Missing) -> Verdict:
 
     Proves:
         Every server of the group answers over HTTP, or says in its log that it started, and
-        no later line of it speaks of an end. It does not prove that a request gets through:
-        an engine whose ranks hang still answers.
+        nothing speaks against it since: no line of an end or of a new start, no younger server,
+        no question over HTTP that was not answered, no pod without an engine. It does not
+        prove that a request gets through: an engine whose ranks hang still answers.
 
     Causes:
         {ends}
@@ -39,6 +40,8 @@ def engine_runs(engine: EngineRuns, nccl: Failures | Missing) -> Verdict:
     if engine.ended:
         says = f"{_of(engine.ended)} ended before ({_told(engine.ended[0])}) and starts again"
         return unknown(says, [e.cite for e in engine.ended])
+    if engine.doubted and not engine.serving:
+        return unknown("; ".join(engine.gaps))
     if not engine.serving:
         return unknown(f"{names(engine.starting)}: the engine has not said that it serves")
     says = f"the engine of {names(engine.serving)} serves"

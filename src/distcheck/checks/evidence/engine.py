@@ -5,6 +5,7 @@ from typing import Literal
 from msgspec import Struct
 
 from distcheck.checks.evidence.seen import Seen
+from distcheck.checks.evidence.vllm import EngineFailure
 
 EngineName = Literal["sglang", "trtllm", "nim"]
 
@@ -30,6 +31,7 @@ class EngineLog(Seen, frozen=True, omit_defaults=True, tag="engine-log"):
     `engine` is who wrote the configuration; under NIM `backend` is what serves, by the
     metadata of `profile`. `tp`, `pp`, `dp` and `nodes` are cited by `config_source`.
     `world_size` is MPI's, or what NIM gives its engine. `dropped` counts ranks left out.
+    `failures` are the engine's own words for its end; `started_at` is the log transport's time.
     """
 
     lines: int = 0
@@ -49,3 +51,5 @@ class EngineLog(Seen, frozen=True, omit_defaults=True, tag="engine-log"):
     started: bool | None = None
     started_source: str | None = None
     dropped: int = 0
+    started_at: str | None = None
+    failures: tuple[EngineFailure, ...] = ()

@@ -121,6 +121,8 @@ class VllmLog(Seen, frozen=True, omit_defaults=True, tag="vllm-log"):
     the start failed. `dropped` counts lines that the bounds of this record left out.
     `expert_ranks` is over how many ranks the engine says that it split the experts. `backend`
     carries the collectives: as the rendezvous line names it, else what the device calls for.
+    `started_at` is the log transport's time of `started_source`; `stopped_source` is the line
+    by which a server that had started says that it has shut down, orderly.
     `written` is when each file was last written (RFC 3339): no line of it is younger.
     """
 
@@ -149,6 +151,8 @@ class VllmLog(Seen, frozen=True, omit_defaults=True, tag="vllm-log"):
     memory: tuple[MemoryUse, ...] = ()
     backend: str | None = None
     written: dict[str, str] = field(default_factory=dict)
+    started_at: str | None = None
+    stopped_source: str | None = None
 
     @property
     def world_size(self) -> int | None:

@@ -4,13 +4,20 @@ from collections.abc import Iterable, Iterator
 from typing import Self
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, Pod, PodLook, VllmLog
-from distcheck.checks.evidence.engine import EngineLog
-from distcheck.checks.evidence.serving import EngineArguments, EngineHttp
+from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, Pod, PodLook
+from distcheck.checks.evidence.serving import EngineArguments
 from distcheck.checks.facts.age import is_before
 from distcheck.checks.facts.allocation import visible_gpus
-from distcheck.checks.facts.engine_start import not_mended
+from distcheck.checks.facts.engine_word import (
+    answers,
+    closing,
+    doubt,
+    has_ended,
+    since_start,
+    word_of,
+)
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.sharding_gpus import Tenant
 from distcheck.checks.knowledge.weights import GIB
@@ -38,12 +45,14 @@ class EndedEngine(Struct, frozen=True):
 class EngineRuns(Fact, frozen=True, kw_only=True):
     """Engines that ended, those that serve, and pods with one that does neither yet.
 
+    `doubted` says of each pod whose log has the line of a start why that proves nothing now.
     `others` are processes of somebody else that hold memory on GPUs of the group.
     """
 
     ended: tuple[EndedEngine, ...] = ()
     serving: dict[str, Cite] = {}  # noqa: RUF012 - frozen, as every fact is
     starting: tuple[str, ...] = ()
+    doubted: dict[str, str] = {}  # noqa: RUF012
     others: tuple[Tenant, ...] = ()
 
     @classmethod
@@ -52,20 +61,31 @@ class EngineRuns(Fact, frozen=True, kw_only=True):
         looks = {p.name: evidence.look(p) for p in evidence.pods}
         ended = tuple(e for p in evidence.pods if (e := _ended(p, looks[p.name])) is not None)
         down = {e.pod for e in ended}
-        serving = {n: c for n, look in looks.items() if n not in down and (c := _serves(n, look))}
-        known = down | serving.keys()
+        up = {n: look for n, look in looks.items() if n not in down}
+        doubted = {n: why for n, look in up.items() if (why := _doubt(look))}
+        serving = {n: c for n, look in up.items() if n not in doubted and (c := _serves(n, look))}
+        known = down | serving.keys() | doubted.keys()
         starting = tuple(n for n, look in looks.items() if n not in known and _is_server(look))
         if not known and not starting:
             return Missing(_why_unseen(looks.values()))
         others = tuple(t for p in evidence.pods for t in _others(evidence, p))
-        gaps = tuple(f"the engine of {name} has not said that it serves" for name in starting)
-        return cls(ended=ended, serving=serving, starting=starting, others=others, gaps=gaps)
+        gaps = [f"the engine of {name} has not said that it serves" for name in starting]
+        gaps += [f"the engine of {name} started, but {why}" for name, why in doubted.items()]
+        return cls(
+            ended=ended,
+            serving=serving,
+            starting=starting,
+            doubted=doubted,
+            others=others,
+            gaps=tuple(gaps),
+        )
 
 
 def _ended(pod: Pod, look: PodLook) -> EndedEngine | None:
-    log = look.vllm
-    if not isinstance(log, VllmLog) or not not_mended(log):
+    log = word_of(look)
+    if log is None or not has_ended(log) or answers(look) is not None:
         return None
+    log = replace(log, failures=since_start(log))
     root = engine_root(engine_failures(log))
     if root is None:
         return None
@@ -83,14 +103,29 @@ def _started_after(look: PodLook, failed_at: str | None) -> bool:
 
 def _serves(name: str, look: PodLook) -> Cite | None:
     """Its own answer over HTTP counts most; else the line that says that it has started."""
-    http = look.engine_http
-    if isinstance(http, EngineHttp) and (http.models or http.version):
+    http = answers(look)
+    if http is not None:
         models = ", ".join(m.id for m in http.models[:2]) or f"vLLM {http.version}"
         return Cite(f"the engine of {name} answers: {models}", http.address, http.seen_at)
-    for log in (look.vllm, look.engine):
-        if isinstance(log, VllmLog | EngineLog) and log.started:
-            return Cite(f"the engine of {name} says that it started", log.started_source or "")
-    return None
+    log = word_of(look)
+    if log is None or not log.started:
+        return None
+    says = f"the engine of {name} says that it started"
+    return Cite(says, log.started_source or "", log.started_at)
+
+
+def _doubt(look: PodLook) -> str | None:
+    """What speaks against an engine that says that it serves, by its log or over HTTP."""
+    log = word_of(look)
+    if log is None:
+        return None
+    if answers(look) is None:
+        return doubt(look, log) if log.started else None
+    last = closing(log)
+    if last is None or _started_after(look, last.seen_at):
+        return None
+    lived = isinstance(look.arguments, EngineArguments) and last.seen_at is not None
+    return f"its log says: {last.says} ({last.source})" if log.started or lived else None
 
 
 def _is_server(look: PodLook) -> bool:

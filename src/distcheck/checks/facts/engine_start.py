@@ -23,18 +23,13 @@ class EngineStart(Fact, frozen=True, kw_only=True):
             log = evidence.look(pod).vllm
             if not isinstance(log, VllmLog):
                 continue
-            fatal = next((f for f in log.failures if f.fatal and not _later_start(log, f)), None)
+            fatal = next((f for f in log.failures if f.fatal and not is_mended(log, f)), None)
             if fatal is not None:
                 cites.append(Cite(f"{pod.name}: {fatal.says}", fatal.source, fatal.seen_at))
                 gaps.append(f"the engine of {pod.name} failed: {fatal.says} ({fatal.source})")
             elif log.started is False:
                 gaps.append(f"the engine of {pod.name} did not start ({log.started_source})")
         return cls(gaps=tuple(gaps), cites=tuple(cites))
-
-
-def not_mended(log: VllmLog) -> bool:
-    """Whether the log speaks of an end that no later start has mended."""
-    return any(f.fatal and not _later_start(log, f) for f in log.failures)
 
 
 def dropped_lines(evidence: Evidence) -> tuple[str, ...]:
@@ -53,7 +48,7 @@ def _not_running(pod: Pod) -> list[str]:
     return [f"{pod.name} waits: {pod.waiting}"] if pod.waiting else []
 
 
-def _later_start(log: VllmLog, failure: EngineFailure) -> bool:
+def is_mended(log: VllmLog, failure: EngineFailure) -> bool:
     """Whether the log shows a start, and not one that the failure came after in the same file."""
     if not log.started:
         return False
