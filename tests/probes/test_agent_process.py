@@ -47,6 +47,7 @@ def _started(node: Node, code: str, listen: int) -> Iterator[subprocess.Popen[by
         "LISTEN": f"127.0.0.1:{listen}",
         "METRICS": "127.0.0.1:0",
         "STATE": str(node.root / "state"),
+        "XID_WATCH": "true",
     }
     environ = {**os.environ, **{f"DISTCHECK_{name}": value for name, value in settings.items()}}
     words = [sys.executable, "-c", code]
