@@ -71,6 +71,7 @@ def test_a_port_that_listens_and_that_nobody_calls_fails() -> None:
     """Both servers have run for ten minutes."""
     found = judged(group())
     assert (found.outcome, found.cause) == ("fail", "rendezvous_waits")
+    assert "logs --tail=50 vllm-worker-0 -c vllm` shows" in (found.remedy or "")
     assert found.says == (
         "the rendezvous port 29500 of vllm-head-0 listens, and vllm-worker-0 has no connection to"
         " it, 10 min after the servers started"

@@ -111,6 +111,8 @@ def test_a_rank_that_stays_behind_in_two_looks_is_stuck() -> None:
     assert "rank 9 (vllm-worker-0 on gpu-1, GPU 1) is behind: AllReduce 39 of 40" in found.says
     assert "no call in 10 s" in found.says
     assert found.subjects == ("vllm-worker-0",)
+    assert "AllReduce 39 of 40" in found.cites[0].what
+    assert "exec vllm-worker-0 -c vllm -- py-spy dump --pid" in (found.remedy or "")
 
 
 def test_a_rank_that_fell_behind_since_the_look_before_is_asked_for_again() -> None:

@@ -7,21 +7,28 @@ from tests.evidence_builder import GIB, change_looks, healthy, shm_mount, starti
 from distcheck.checks.evidence import Evidence, Missing, PodLook, ShmDeclared, ShmMount
 from distcheck.checks.knowledge.shm import MIB
 from distcheck.checks.shm.as_declared import as_declared
+from distcheck.checks.shm.large_enough import large_enough
 from distcheck.checks.verdict import Verdict
 
 SPEC = ShmDeclared(32 * GIB, "emptyDir (Memory) dshm in the spec of vllm", "memory")
 
 
-def _judged(
+def _declared(
     declared: ShmDeclared | None, mount: ShmMount | Missing, base: Evidence | None = None
-) -> Verdict:
+) -> Evidence:
     evidence = base or healthy()
     pods = tuple(structs.replace(p, shm=declared) for p in evidence.pods)
 
     def change(look: PodLook) -> PodLook:
         return structs.replace(look, shm=mount)
 
-    return as_declared.judge_evidence(change_looks(structs.replace(evidence, pods=pods), change))
+    return change_looks(structs.replace(evidence, pods=pods), change)
+
+
+def _judged(
+    declared: ShmDeclared | None, mount: ShmMount | Missing, base: Evidence | None = None
+) -> Verdict:
+    return as_declared.judge_evidence(_declared(declared, mount, base))
 
 
 def _cause(verdict: Verdict) -> tuple[str, str | None]:
@@ -77,6 +84,14 @@ def test_a_volume_that_another_container_mounts(elsewhere: tuple[str, ...], who:
     verdict = _judged(other, shm_mount(64 * MIB, "shm"), starting(healthy()))
     assert _cause(verdict) == ("fail", "shm_default")
     assert f"{who} mounts the declared 32 GiB at /dev/shm, vllm does not" in verdict.says
+
+
+def test_a_volume_that_the_ranks_do_not_mount_is_what_to_mount_for_room_too() -> None:
+    other = structs.replace(SPEC, elsewhere=("proxy",))
+    evidence = _declared(other, shm_mount(64 * MIB, "shm"), starting(healthy()))
+    verdict = large_enough.judge_evidence(evidence)
+    assert _cause(verdict) == ("fail", "shm_default")
+    assert (verdict.remedy or "").startswith("Mount the volume that the spec declares")
 
 
 def test_the_daemon_of_mps_over_the_volume() -> None:

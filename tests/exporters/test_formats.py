@@ -109,8 +109,8 @@ class TestGithub:
 
     def test_a_failure_is_an_error_and_a_warning_a_warning(self) -> None:
         text = shown("github", report(finding("fail"), finding("warn", "GPU001")))
-        assert "::error title=NCCL002 Ranks talk over RDMA::it is fail%0AGive the pod" in text
-        assert "::warning title=GPU001 Ranks talk over RDMA::it is warn" in text
+        assert "::error title=NCCL002 no-ib-device::it is fail%0AGive the pod" in text
+        assert "::warning title=GPU001 no-ib-device::it is warn" in text
 
     def test_an_undecided_supporting_check_is_no_annotation(self) -> None:
         text = shown("github", report(finding("unknown", core=False), verdict="pass"))
@@ -120,6 +120,11 @@ class TestGithub:
         told = structs.replace(finding("fail"), says="x\n::stop-commands::y")
         lines = shown("github", report(told)).splitlines()
         assert [line for line in lines if line.startswith("::stop")] == []
+
+
+def test_a_warning_that_passes_says_so_in_ctrf() -> None:
+    (test,) = json.loads(shown("ctrf", report(finding("warn"))))["results"]["tests"]
+    assert (test["status"], test["message"]) == ("passed", "warning: it is warn")
 
 
 class TestNagios:

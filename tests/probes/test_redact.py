@@ -307,3 +307,11 @@ def test_only_the_shape_of_a_model_leaves() -> None:
         "quantization_config": {"quant_method": "fp8"},
         "mlp_only_layers": HIDDEN,
     }
+
+
+def test_words_that_say_that_a_token_is_missing_are_no_token() -> None:
+    words = "InvalidAuthToken: Authentication token is missing or incorrect"
+    assert scrubbed(words) == words
+    assert "hunter2" not in scrubbed("token: hunter2 is missing")
+    assert "Authentication" not in scrubbed("token: Authentication-hunter2")
+    assert "hunter2" not in scrubbed("token=hunter2")

@@ -90,6 +90,7 @@ _SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
     _pattern(r"(signature[\"']?\s*[=:]\s*[\"']?)[\w+/%=-]{12,}", rf"\1{HIDDEN}"),
     _pattern(
         r"((?:authorization|key|token|secret)[\"']?\s*[=:]\s*)"
+        r"(?!authentication token is (?:missing|incorrect|invalid|required)\b)"
         r"(?:(?:basic|bearer|token|apikey)\s+)?(?:\[[^\]\n]*\]?|" + _VALUE + ")",
         rf"\1{HIDDEN}",
     ),

@@ -35,6 +35,8 @@ def render(reports: Sequence[Report], page: Page) -> str:
 def _test(report: Report, finding: Finding, page: Page) -> dict[str, Any]:
     status = counts(finding, page)
     message = why_skipped(finding) if status == "skipped" else finding.says
+    if finding.outcome == "warn" and status == "passed":
+        message = f"warning: {message}"
     test: dict[str, Any] = {
         "name": f"{finding.id} {finding.title}",
         "status": status,

@@ -24,7 +24,7 @@ def _lines(report: Report, page: Page) -> Iterator[str]:
     for finding in by_cause(report.checks):
         level = _level(finding, page)
         if level is not None:
-            yield _command(level, f"{finding.id} {finding.title}", _told(finding))
+            yield _command(level, _titled(finding), _told(finding))
     target = report.target
     yield visible(f"distcheck {target.full_name}: {report.verdict}: {report.summary}")
 
@@ -35,6 +35,12 @@ def _level(finding: Finding, page: Page) -> str | None:
     if finding.outcome == "warn" or (finding.outcome == "unknown" and finding.core):
         return "warning"
     return None
+
+
+def _titled(finding: Finding) -> str:
+    """What is wrong: a check's own title is the good state."""
+    undecided = "not decided" if finding.outcome == "unknown" else finding.title
+    return f"{finding.id} {finding.cause or undecided}"
 
 
 def _told(finding: Finding) -> str:

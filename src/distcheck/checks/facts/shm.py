@@ -32,7 +32,7 @@ class PodShm(Struct, frozen=True):
     `up`: its log shows every communicator of its ranks complete, and no failure over room
     there since, or the group's engine answers. Then they have what NCCL allocates up front,
     wherever it is. `ray` is what Ray found there at its start; with `by_ray` nobody else saw
-    the mount.
+    the mount. `elsewhere`: the spec has a volume for it that this container does not mount.
     """
 
     pod: str
@@ -42,6 +42,7 @@ class PodShm(Struct, frozen=True):
     up: bool = False
     ray: RayShm | None = None
     by_ray: bool = False
+    elsewhere: bool = False
 
     @property
     def cite(self) -> Cite:
@@ -106,6 +107,7 @@ def _pod(evidence: Evidence, pod: Pod, mount: ShmMount, log: NcclLog | None) -> 
         or (log is not None and is_up(pod, log, ranks)),
         ray=ray_shm(evidence, pod),
         by_ray=isinstance(evidence.look(pod).shm, Missing),
+        elsewhere=pod.shm is not None and pod.shm.elsewhere is not None,
     )
 
 

@@ -90,7 +90,7 @@ def shm_need(
     made, least_says = _pools(ranks, few, pool_bytes(version), version)
     most, says = _pools(ranks, many, pool_bytes(version, newest=True), version)
     least, enough = made + copies.sure_bytes, most + copies.may_bytes + ring
-    parts = (says or "no pools (no communicator leaves the node)", copies.may_says)
+    parts = (says or "0 MiB of NCCL pools (no communicator leaves the node)", copies.may_says)
     rings = f"{ring / MIB:.0f} MiB for vLLM's ring" if ring else ""
     return ShmNeed(
         least,

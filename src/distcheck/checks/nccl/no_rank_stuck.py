@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from distcheck.checks.check import check
 from distcheck.checks.evidence import Cite, Missing
 from distcheck.checks.facts import ras_motion as motion
+from distcheck.checks.facts.group_pods import GroupPods
 from distcheck.checks.facts.hang_sign import Sign
 from distcheck.checks.facts.hang_signs import HangSigns
 from distcheck.checks.facts.ras_view import Communicator, Named, RasView
@@ -39,7 +40,9 @@ _REMEDIES = {
 
 
 @check("NCCL006", weight="supporting", remedies=_REMEDIES)
-def no_rank_stuck(ras: RasView | Missing, signs: HangSigns, small: SmallGroup) -> Verdict:
+def no_rank_stuck(
+    ras: RasView | Missing, signs: HangSigns, small: SmallGroup, group: GroupPods
+) -> Verdict:
     """No rank is missing or stuck (NCCL RAS).
 
     Proves:
@@ -71,11 +74,11 @@ def no_rank_stuck(ras: RasView | Missing, signs: HangSigns, small: SmallGroup) -
     steps = (_dead, _broken, _silent, _left, _init)
     if isinstance(ras, RasView):
         found = next((v for step in steps if (v := step(ras)) is not None), None)
-        found = found or _stuck(ras, signs)
+        found = found or _stuck(ras, signs, group)
         if found is not None:
             return found
     for sign in signs.signs[:1]:
-        return _signed(sign)
+        return _signed(sign, group)
     if small.lone:
         return skipped(small.no_communicator, small.lone)
     if isinstance(ras, Missing):
@@ -83,11 +86,13 @@ def no_rank_stuck(ras: RasView | Missing, signs: HangSigns, small: SmallGroup) -
     return _undecided(ras) or _pass(ras)
 
 
-def _signed(sign: Sign) -> Verdict:
-    if sign.sure:
-        return _fail(sign.cause, sign.says, sign.cites, sign.subjects)
-    subjects = dict.fromkeys(sign.subjects)
-    return warned(sign.says, sign.cause, sign.cites, subjects, _REMEDIES[sign.cause])
+def _signed(sign: Sign, group: GroupPods) -> Verdict:
+    remedy = _REMEDIES[sign.cause]
+    if sign.cause == "rendezvous_waits" and group.namespace:
+        pods = list(dict.fromkeys(sign.subjects))[:1]
+        remedy = "".join(f"{group.last_lines(p)} shows what {p} does. " for p in pods) + remedy
+    tell = failed if sign.sure else warned
+    return tell(sign.says, sign.cause, sign.cites, dict.fromkeys(sign.subjects), remedy)
 
 
 def _fail(cause: str, says: str, cites: Iterable[Cite], subjects: Iterable[str] = ()) -> Verdict:
@@ -191,7 +196,7 @@ def _init(ras: RasView) -> Verdict | None:
     return None
 
 
-def _stuck(ras: RasView, signs: HangSigns) -> Verdict | None:
+def _stuck(ras: RasView, signs: HangSigns, group: GroupPods) -> Verdict | None:
     """Before an engine serves, a rank may compile for a while that the others wait for."""
     for one in ras.communicators:
         ranks = motion.stuck(one)
@@ -200,11 +205,28 @@ def _stuck(ras: RasView, signs: HangSigns) -> Verdict | None:
         who = f"{_named(ranks)} {several(len(ranks), 'is')} behind" if ranks else "ranks differ"
         at = motion.gap(one, ranks[0]) if ranks else "by RAS's text"
         says = f"{who}: {at}, no call in {one.seconds} s{_of(one)}"
+        cites = [*(_counts(one, r) for r in ranks[:_CITED]), one.cite]
+        pods, remedy = dict.fromkeys(_pods(ranks)), _look_at(ranks, group)
         if one.seconds >= (_SERVING if signs.started else _SLOW):
-            return _fail("rank_stuck", says, [one.cite], _pods(ranks))
+            return failed(says, "rank_stuck", cites, pods, remedy)
         why = f"{says}{'; look again' if signs.started else '; the engine is still starting'}"
-        return warned(why, "rank_stuck", [one.cite], _pods(ranks), _REMEDIES["rank_stuck"])
+        return warned(why, "rank_stuck", cites, pods, remedy)
     return None
+
+
+def _counts(one: Communicator, rank: Named) -> Cite:
+    what = f"rank {rank.rank.rank}, pid {rank.rank.pid} in its container: {motion.gap(one, rank)}"
+    return Cite(what, one.cite.source, one.cite.seen_at)
+
+
+def _look_at(ranks: Sequence[Named], group: GroupPods) -> str:
+    """With the command for the first rank whose pod and process are known."""
+    known = next((r for r in ranks if r.pod and r.rank.pid), None)
+    general = _REMEDIES["rank_stuck"]
+    if known is None or not group.namespace:
+        return general
+    command = group.run(known.pod, f"py-spy dump --pid {known.rank.pid}")
+    return general.replace("`py-spy dump --pid`", command)
 
 
 def _undecided(ras: RasView) -> Verdict | None:

@@ -43,7 +43,7 @@ def balanced_memory(seen: Balances, group: GroupPods) -> Verdict:
     stages = len({r.stage for r in seen.ranks})
     count = len(seen.ranks)
     says = f"each of {count} ranks is" if count != 1 else "the one rank is"
-    says += f" within {most:.2f} GiB of what its place predicts"
+    says += f" within {max(most, 0.01):.2f} GiB of what its place predicts"
     says += f", in {stages} stages" * (stages > 1)
     every = in_turn(seen.ranks, lambda r: r.pod)
     return passed(says, (*(r.cite for r in every), *seen.cites))

@@ -8,6 +8,11 @@ from distcheck.checks.facts.shm import PodShm, ShmMounts
 from distcheck.checks.facts.shm_words import is_default, other_than_ray, over_limit, size, sizes
 from distcheck.checks.verdict import Verdict, failed, passed, warned
 
+_MOUNT = (
+    "Mount the volume that the spec declares at /dev/shm in the container that runs the ranks"
+    " (SHM003 says who mounts it now), with a sizeLimit above the need shown."
+)
+
 
 @check("SHM001")
 def large_enough(mounts: ShmMounts) -> Verdict:
@@ -34,7 +39,8 @@ def large_enough(mounts: ShmMounts) -> Verdict:
         need = small[0].need
         says = f"{sizes(small)}; needed is at least {need.least_says}"
         says += f", and with all that the ranks may use {size(need.enough)}"
-        return failed(says, _cause(small), _cites(small), [p.pod for p in small])
+        remedy = _MOUNT if all(p.elsewhere and is_default(p) for p in small) else None
+        return failed(says, _cause(small), _cites(small), [p.pod for p in small], remedy)
     capped = [p for p in mounts.pods if _limit(p) < p.need.least and not p.up]
     if capped:
         return _capped(capped)
