@@ -14,7 +14,7 @@ from distcheck.agent.netlink import attributes, dump_request, messages
 from distcheck.agent.probes import flows, queue_pairs
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.checks.evidence.flows import TcpFlow
-from distcheck.checks.evidence.rdma import QueuePair
+from distcheck.checks.evidence.rdma import QueuePair, QueuePairs
 from distcheck.lab import netlink_answers as kernel
 
 NOW = "2026-01-15T09:30:00Z"
@@ -210,3 +210,19 @@ def test_no_more_queue_pairs_are_kept_than_the_bound(sys: str) -> None:
 def test_hcas_beyond_those_that_are_asked_are_told(sys: str, hcas: int, unread: int) -> None:
     seen = queue_pairs.look(sys, [HERE], {4711}, NOW, Rdma(CONNECTED, hcas=hcas))
     assert (len(seen.devices), len(seen.unread)) == (64, unread)
+
+
+def test_each_hca_is_asked_once_in_a_round_for_all_pods(sys: str) -> None:
+    """A node of many pods and thousands of queue pairs is not asked for each of them."""
+    asked, dumps, pod = Rdma(CONNECTED, SRD, broken=2), queue_pairs.Dumps(), Path("/pod")
+
+    def seen(pid: int, space: Path, now: str) -> QueuePairs:
+        return queue_pairs.look(sys, [space], {pid}, now, asked, dumps)
+
+    first, second = seen(4711, HERE, NOW), seen(9999, pod, NOW)
+    assert (first.pairs, first.shared) == ((CONNECTED,), ())
+    assert (second.pairs, second.shared) == ((), ("mlx5_0",))
+    assert first.unread == second.unread
+    assert asked.asked == [HERE, HERE, HERE, pod]
+    seen(4711, HERE, "2026-01-15T09:31:00Z")
+    assert len(asked.asked) == 7

@@ -29,6 +29,7 @@ class Kernel(Struct, frozen=True):
     sys: str
     ask: Ask = netlink.ask
     flows: Before[TcpFlows] = field(default_factory=lambda: Before(_APART, _MOST_PODS))
+    dumps: queue_pairs.Dumps = field(default_factory=queue_pairs.Dumps)
 
 
 class KernelLooker:
@@ -57,7 +58,7 @@ class KernelLooker:
         """
         kernel, pids = self._kernel, frozenset(self._pids)
         spaces = (self._namespace, _OWN)
-        return queue_pairs.look(kernel.sys, spaces, pids, self._now, kernel.ask)
+        return queue_pairs.look(kernel.sys, spaces, pids, self._now, kernel.ask, kernel.dumps)
 
     def open_devices(self) -> OpenDevices:
         """The devices of a fabric that its processes hold open.

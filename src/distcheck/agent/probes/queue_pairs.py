@@ -7,9 +7,13 @@ inside that one only.
 """
 
 import struct
-from collections.abc import Collection, Iterable, Iterator
+import threading
+from collections.abc import Callable, Collection, Iterable, Iterator
+from functools import partial
 from itertools import islice
 from pathlib import Path
+
+from msgspec import Struct, field
 
 from distcheck.agent import netlink
 from distcheck.agent.netlink import Ask, attribute, attributes, dump_request, messages
@@ -26,15 +30,74 @@ _KINDS |= {10: "XRC_TGT", 255: "DRIVER"}
 _STATES = ("RESET", "INIT", "RTR", "RTS", "SQD", "SQE", "ERR")
 """enum ib_qp_type and enum ib_qp_state (rdma/ib_verbs.h)."""
 _MOST_DEVICES, _MOST_PAIRS, _MOST_KEPT = 64, 65_536, 4096
+_MOST_SHARED = 131_072
 _LONGEST = 64
 
 
+class _Round(Struct):
+    """What HCAs told at one time, by index and name; `room` is how many pairs more are kept."""
+
+    at: str
+    told: dict[tuple[int, str], tuple[QueuePair, ...] | OSError] = field(default_factory=dict)
+    room: int = _MOST_SHARED
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+
+class Dumps:
+    """Asks each HCA once in a round, for all pods of the node.
+
+    An HCA is either seen from every network namespace, or belongs to one: what it tells is the
+    same wherever it is asked.
+    """
+
+    def __init__(self) -> None:
+        self._lock, self._round = threading.Lock(), _Round("")
+
+    def of(
+        self, now: str, ask: Callable[[int, str], Iterable[QueuePair]], device: tuple[int, str]
+    ) -> tuple[QueuePair, ...]:
+        """What `ask` gives for `device`, or gave in this round.
+
+        Raises:
+            OSError: it gives, or gave, no answer.
+        """
+        with self._lock:
+            if self._round.at != now:
+                self._round = _Round(now)
+            own = self._round
+        with own.lock:
+            found = own.told.get(device)
+            if found is None:
+                found = _answer(ask, *device)
+                size = 1 if isinstance(found, OSError) else len(found)
+                if size <= own.room:
+                    own.told[device], own.room = found, own.room - size
+        if isinstance(found, OSError):
+            raise OSError(*found.args)
+        return found
+
+
+def _answer(
+    ask: Callable[[int, str], Iterable[QueuePair]], index: int, name: str
+) -> tuple[QueuePair, ...] | OSError:
+    try:
+        return tuple(ask(index, name))
+    except OSError as error:
+        return error
+
+
 def look(
-    sys: str, namespaces: Iterable[Path], pids: Collection[int], now: str, ask: Ask = netlink.ask
+    sys: str,
+    namespaces: Iterable[Path],
+    pids: Collection[int],
+    now: str,
+    ask: Ask = netlink.ask,
+    dumps: Dumps | None = None,
 ) -> QueuePairs:
     """The queue pairs of the processes `pids`, seen from the first namespace that tells.
 
     The kernel is asked only where it has HCAs: the question alone would load its RDMA core.
+    `dumps` has what was asked for other pods at the time `now`.
 
     Raises:
         ProbeError: there is no HCA, or the kernel does not tell of any.
@@ -49,7 +112,8 @@ def look(
             why = str(error)
             continue
         if devices:
-            return _seen(namespace, devices, pids, now, ask)
+            told = partial((dumps or Dumps()).of, now, partial(_pairs, ask, namespace))
+            return _seen(devices, pids, now, told)
         why = "RDMA netlink names no device there: HCAs may belong to another network namespace"
     raise ProbeError(f"the kernel's RDMA netlink does not tell queue pairs: {why}")
 
@@ -64,7 +128,10 @@ def has_hcas(sys: str) -> bool:
 
 
 def _seen(
-    namespace: Path, devices: list[tuple[int, str]], pids: Collection[int], now: str, ask: Ask
+    devices: list[tuple[int, str]],
+    pids: Collection[int],
+    now: str,
+    pairs: Callable[[tuple[int, str]], tuple[QueuePair, ...]],
 ) -> QueuePairs:
     own, others, unread, dropped = list[QueuePair](), set[str](), list[str](), 0
     asked = devices[:_MOST_DEVICES]
@@ -72,7 +139,7 @@ def _seen(
         unread.append(f"HCAs beyond the first {_MOST_DEVICES} were not asked")
     for index, name in asked:
         try:
-            for pair in _pairs(namespace, index, name, ask):
+            for pair in pairs((index, name)):
                 if pair.pid in pids:
                     dropped += len(own) >= _MOST_KEPT
                     own += [pair] * (len(own) < _MOST_KEPT)
@@ -110,7 +177,7 @@ def _devices(namespace: Path, ask: Ask) -> Iterator[tuple[int, str]]:
             yield index, name
 
 
-def _pairs(namespace: Path, index: int, name: str, ask: Ask) -> Iterator[QueuePair]:
+def _pairs(ask: Ask, namespace: Path, index: int, name: str) -> Iterator[QueuePair]:
     """Those of drivers' own types too, as EFA's are, where the kernel knows that wish."""
     wish = attribute(_INDEX, struct.pack("=I", index)) + attribute(_DETAILS, b"\1")
     answer = ask(namespace, netlink.RDMA, dump_request(_QUEUE_PAIRS, wish))
