@@ -11,7 +11,7 @@ from tests.checks.test_network_range import (
     taken,
     unmet,
 )
-from tests.evidence_builder import RENDEZVOUS, change_looks, healthy
+from tests.evidence_builder import RENDEZVOUS, change_looks, healthy, starting
 
 from distcheck.checks.evidence import (
     Connection,
@@ -136,3 +136,11 @@ def test_a_master_port_of_the_environment_is_a_chosen_one() -> None:
 
     assert judged(change_looks(_at_a_chosen_port(50000), ran)).outcome == "unknown"
     assert judged(change_looks(_at_a_chosen_port(50001), ran)).outcome == "pass"
+
+
+def test_a_group_too_large_to_be_tried_whole_says_what_would_decide() -> None:
+    def judge(nodes: int) -> str:
+        return judged(starting(healthy(nodes))).says
+
+    assert "of 65 pods the leader tries 64 at most" in judge(65)
+    assert "pods the leader tries" not in judge(17)

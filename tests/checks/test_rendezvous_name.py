@@ -282,3 +282,33 @@ def test_one_pod_joins_nobody_whatever_a_variable_names() -> None:
     own = (NameWanted(HEAD, NAME, "LWS_LEADER_ADDRESS"),)
     named = structs.replace(healthy(1), services=structs.replace(services(HEADLESS), wanted=own))
     assert rendezvous_name.judge_evidence(named).outcome == "skipped"
+
+
+def _beside(used_for: str, *addresses: str) -> NameLookups:
+    """The right name of `ray start --address`, and another one that a variable names."""
+    right = looked("resolved", HEAD_IP)
+    other = NameLookup("other", used_for, "resolved", addresses, (), "/etc/hosts")
+    return structs.replace(right, lookups=(*right.lookups, other))
+
+
+@pytest.mark.parametrize("name", ["MASTER_ADDR", "VLLM_DP_MASTER_IP"])
+def test_a_variable_that_nobody_joins_by_condemns_no_group(name: str) -> None:
+    assert judged(_beside(name, WORKER_IP)).outcome == "pass"
+    by_flag = judged(_beside("--master-addr", WORKER_IP))
+    assert said(by_flag) == ("fail", "name_wrong")
+
+
+def test_a_variable_alone_that_leads_a_pod_to_itself_is_not_known_to_be_used() -> None:
+    one = NameLookup(WORKER_IP, "MASTER_ADDR", "resolved", (WORKER_IP,), (), "an address")
+    verdict = judged(NameLookups((one,), "variables", AT))
+    assert (verdict.outcome, verdict.cause) == ("unknown", None)
+    assert "who uses MASTER_ADDR is not known" in verdict.says
+
+
+@pytest.mark.parametrize("written", ["fd00:0:0::2", "FD00::2"])
+def test_an_ipv6_address_is_the_same_however_it_is_written(written: str) -> None:
+    evidence = with_names(apart(healthy()), looked("resolved", written))
+    ips = dict(zip((HEAD, WORKER), ("fd00::2", "fd00::3"), strict=True))
+    pods = tuple(structs.replace(p, ip=ips[p.key]) for p in evidence.pods)
+    evidence = structs.replace(evidence, pods=pods, policies=Missing("x"), services=Missing("x"))
+    assert rendezvous_name.judge_evidence(evidence).outcome == "pass"

@@ -174,7 +174,7 @@ def test_a_translated_source_is_open_and_named(two: Two) -> None:
     rule = "ip saddr 10.213.77.2 snat ip to 10.213.77.9"
     seen = both(two, rule, hook="postrouting", where=0, kind="nat")[0]
     assert (seen.outcome, seen.seen_as) == ("open", "10.213.77.9")
-    assert seen.detail == "the listener saw 10.213.77.9"
+    assert seen.detail == "the listener saw 10.213.77.9, and told it no nonce"
 
 
 def test_a_listener_picks_from_the_range_of_the_pod_not_of_the_agent(two: Two) -> None:

@@ -44,9 +44,20 @@ def hear(client: socket.socket, nonce: str, seconds: float) -> Heard:
     if found is None or found[1].decode() not in (nonce, STRANGER):
         return Heard("silent", _instead(first, seconds))
     seen_as = found[2].decode()
-    if found[1].decode() == STRANGER:
-        return Heard("open", f"the listener saw {seen_as}", seen_as)
-    return _padding(client, len(rest), seconds, seen_as)
+    heard = _padding(client, len(rest), seconds, seen_as)
+    return heard if found[1].decode() != STRANGER else _as_stranger(heard)
+
+
+def _as_stranger(heard: Heard) -> Heard:
+    """It was told no nonce, as its address was translated on the way.
+
+    That full-size packets are lost is not known where none was sent: earlier agents sent a
+    stranger none.
+    """
+    saw = f"the listener saw {heard.seen_as}, and told it no nonce"
+    if heard.outcome == "black_hole":
+        return Heard("error", f"{saw}; {heard.detail}", heard.seen_as)
+    return Heard(heard.outcome, "; ".join(filter(None, (saw, heard.detail))), heard.seen_as)
 
 
 def _instead(first: bytes, seconds: float) -> str:

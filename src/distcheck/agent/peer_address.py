@@ -52,14 +52,6 @@ def _same(address: str) -> str:
         return address
 
 
-def plain(address: str) -> str:
-    """One way of writing an address; what is none stays as it is."""
-    try:
-        return str(ipaddress.ip_address(address))
-    except ValueError:
-        return address
-
-
 def too_far(address: str, own: str) -> str | None:
     """Why a pod with the address `own` has no pod of its group at `address`, if so.
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from distcheck.agent.greeting import PADDING, STRANGER, line
 from distcheck.agent.netns import entered
-from distcheck.agent.peer_address import plain
+from distcheck.checks.knowledge.ip_text import plain
 
 SECONDS = 10.0
 """How long a listener is there at most."""
@@ -122,14 +122,17 @@ class PortListener:
         one.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if self._awaited[address] > 0:
             self._awaited[address] -= 1
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PADDING)
-            self._send(one, line(self.nonce, address))
-            self._send(one, bytes(PADDING))
+            self._tell(one, line(self.nonce, address))
         elif self._strangers > 0:
             self._strangers -= 1
-            self._send(one, line(STRANGER, address))
+            self._tell(one, line(STRANGER, address))
         else:
             one.shutdown(socket.SHUT_RDWR)
+
+    def _tell(self, one: socket.socket, first: bytes) -> None:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 4 * PADDING)
+        self._send(one, first)
+        self._send(one, bytes(PADDING))
 
     def _send(self, one: socket.socket, data: bytes) -> None:
         one.send(data)

@@ -33,6 +33,9 @@ _TITLES = {
     UNUSED: "a port of NCCL's range that nobody listens on",
 }
 
+_MOST_TRIED = 64
+"""Addresses that an agent tries for one pod (agent/cluster/ports.py)."""
+
 
 class PortMatrix(Fact, frozen=True, kw_only=True):
     """Pairs of pods in both directions; one of which too little was seen is a gap.
@@ -58,7 +61,12 @@ class PortMatrix(Fact, frozen=True, kw_only=True):
         found = [(a, b, _path(seen, a, b)) for a, b in pairs(evidence.pods, seen.looks)]
         paths = tuple(path for a, b, path in found if path.seen or _is_used(seen, a, b))
         ranged = all(path.in_range for a, b, path in found if seen.leader in (a.key, b.key))
-        gaps = (*(p.gap for p in paths if p.gap), *_no_meeting_point(evidence, seen, ranged=ranged))
+        lacking = tuple(p.gap for p in paths if p.gap)
+        gaps = (
+            *(_too_many(evidence) if lacking else ()),
+            *lacking,
+            *_no_meeting_point(evidence, seen, ranged=ranged),
+        )
         if not any(p.tried or p.connected for p in paths):
             return Missing("; ".join(dict.fromkeys(p.reason for p in paths)))
         return cls(paths=paths, gaps=gaps)
@@ -73,6 +81,13 @@ def _few(evidence: Evidence) -> PortMatrix | Missing:
         return PortMatrix(paths=(), alone=alone)
     wanted, name = gpus_wanted(evidence), evidence.pods[0].name
     return Missing(f"{name} is the only pod that is known of a group of {wanted} GPUs")
+
+
+def _too_many(evidence: Evidence) -> Iterator[str]:
+    """Why not every pod was tried; without it a reader would look for a fault."""
+    if len(evidence.pods) > _MOST_TRIED:
+        many = f"of {len(evidence.pods)} pods the leader tries {_MOST_TRIED} at most"
+        yield f"{many}; ranks that all complete one communicator, as their logs say, show the rest"
 
 
 def _no_meeting_point(evidence: Evidence, known: "_Known", *, ranged: bool) -> Iterator[str]:

@@ -1,6 +1,7 @@
 """By which names the pods of a group join their leader, and where those names lead."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import TypeVar
 
 from msgspec import Struct, structs
 
@@ -12,6 +13,9 @@ from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.names_asked import is_address, looked_up, lookup_cite, wanted
 from distcheck.checks.facts.small_group import only_pod
 from distcheck.checks.knowledge.cluster_names import ByName, by_specs, names_for
+from distcheck.checks.knowledge.ip_text import plain
+
+_Named = TypeVar("_Named", NameLookup, NameWanted)
 
 
 class Meeting(Struct, frozen=True):
@@ -79,7 +83,7 @@ class Rendezvous(Fact, frozen=True, kw_only=True):
             meetings=meetings,
             leader=ips,
             leader_name=leader.name,
-            members={p.ip: p.name for p in evidence.pods if p.ip and p.ip not in ips},
+            members={ip: p.name for p in evidence.pods if p.ip and (ip := plain(p.ip)) not in ips},
             right=tuple(dict.fromkeys(right)),
             waits="" if leader.ip else f"{leader.name} has no address yet",
             ready=leader.ready,
@@ -91,7 +95,7 @@ class Rendezvous(Fact, frozen=True, kw_only=True):
 def _ips(evidence: Evidence, leader: Pod) -> frozenset[str]:
     seen = () if isinstance(evidence.policies, Missing) else evidence.policies.pods
     more = (ip for p in seen if p.key == leader.key for ip in p.ips)
-    return frozenset(filter(None, (leader.ip, *more)))
+    return frozenset(plain(ip) for ip in (leader.ip, *more) if ip)
 
 
 def _of_pod(evidence: Evidence, pod: Pod, leader: Pod) -> Iterator[Meeting]:
@@ -99,7 +103,7 @@ def _of_pod(evidence: Evidence, pod: Pod, leader: Pod) -> Iterator[Meeting]:
     look, joined = evidence.look(pod), _joined(evidence, pod, leader)
     declared = [w for w in wanted(evidence) if w.pod == pod.key]
     ports = {w.name: w.port for w in declared}
-    for one in looked_up(look):
+    for one in _in_use(looked_up(look)):
         cites = (lookup_cite(look, one),)
         specs = _specs(evidence, pod.namespace, one.name)
         port = ports.get(one.name)
@@ -107,8 +111,15 @@ def _of_pod(evidence: Evidence, pod: Pod, leader: Pod) -> Iterator[Meeting]:
     joins = pod.key != leader.key or len(evidence.pods) == 1
     if not looked_up(look) and joins:
         lost = joined is None and _lost(evidence, pod, leader)
-        made = (_declared(evidence, pod.name, pod.namespace, w, joined) for w in declared)
+        used = _in_use(declared)
+        made = (_declared(evidence, pod.name, pod.namespace, w, joined) for w in used)
         yield from (structs.replace(one, lost=lost) for one in made)
+
+
+def _in_use(found: Iterable[_Named]) -> list[_Named]:
+    """What command lines name, else what variables do, which many images set for nobody."""
+    every = list(found)
+    return [one for one in every if not one.used_for.isupper()] or every
 
 
 def _declared(
@@ -149,9 +160,9 @@ def _joined(evidence: Evidence, pod: Pod, leader: Pod) -> Cite | None:
     if met.whole and pod.key != leader.key:
         return next(iter(met.opened.values()), None)
     for cluster in (n.ray for n in evidence.nodes if isinstance(n.ray, RayCluster)):
-        host = cluster.address.rpartition(":")[0].strip("[]")
-        alive = any(n.alive and n.ip == pod.ip for n in cluster.nodes)
-        if host == leader.ip and alive and pod.key != leader.key:
+        host = plain(cluster.address.rpartition(":")[0].strip("[]"))
+        alive = any(n.alive and plain(n.ip) == plain(pod.ip or "") for n in cluster.nodes)
+        if host == plain(leader.ip or "") and alive and pod.key != leader.key:
             what = f"{pod.name} is ALIVE in the GCS of {leader.name}, which it joined"
             return Cite(what, f"GCS {cluster.address}", cluster.seen_at)
     return None
@@ -160,8 +171,8 @@ def _joined(evidence: Evidence, pod: Pod, leader: Pod) -> Cite | None:
 def _lost(evidence: Evidence, pod: Pod, leader: Pod) -> bool:
     """One of the two is not ready, or Ray's head answers and does not count this pod."""
     clusters = [n.ray for n in evidence.nodes if isinstance(n.ray, RayCluster)]
-    heads = {c.address.rpartition(":")[0].strip("[]") for c in clusters}
-    return not (pod.ready and leader.ready) or leader.ip in heads
+    heads = {plain(c.address.rpartition(":")[0].strip("[]")) for c in clusters}
+    return not (pod.ready and leader.ready) or plain(leader.ip or "") in heads
 
 
 def _why(evidence: Evidence) -> str:

@@ -6,6 +6,7 @@ from distcheck.checks.facts.names_asked import is_address
 from distcheck.checks.facts.rendezvous import Meeting, Rendezvous
 from distcheck.checks.knowledge.cluster_names import ByName
 from distcheck.checks.knowledge.counted import counted
+from distcheck.checks.knowledge.ip_text import plain
 from distcheck.checks.knowledge.names import few
 from distcheck.checks.knowledge.port_ranges import shown
 
@@ -55,9 +56,9 @@ def judged(one: Meeting, found: Rendezvous) -> Finding:
     return _unresolved(one, found, f"{one.pod} cannot resolve {one.name}")
 
 
-def _resolved(one: Meeting, found: Rendezvous, addresses: tuple[str, ...]) -> Finding:
-    specs = one.specs
-    if specs and specs.virtual and set(addresses) & set(specs.addresses):
+def _resolved(one: Meeting, found: Rendezvous, written: tuple[str, ...]) -> Finding:
+    specs, addresses = one.specs, tuple(map(plain, written))
+    if specs and specs.virtual and {*addresses} & {*map(plain, specs.addresses)}:
         return _virtual(one, found, specs)
     alike = [a for a in addresses if a not in found.leader and _same_family(a, found)]
     if found.leader & {*addresses} and not alike:
@@ -72,6 +73,8 @@ def _led_away(one: Meeting, found: Rendezvous, addresses: tuple[str, ...]) -> Fi
     leads = f"{one.name} leads {one.pod} to {_whose(addresses, found)}"
     if found.waits:
         return Finding(one, f"{leads}, and {found.waits}")
+    if one.used_for.isupper() and {found.members.get(a) for a in addresses} == {one.pod}:
+        return Finding(one, f"{leads}, which is itself: who uses {one.used_for} is not known")
     certain = one.specs is not None and one.specs.result not in ("unknown", "elsewhere")
     if not any(a in found.members for a in addresses) and (one.is_fixed or not certain):
         return Finding(one, f"{leads}, of which it is not known whose it is")
@@ -83,7 +86,7 @@ def _led_away(one: Meeting, found: Rendezvous, addresses: tuple[str, ...]) -> Fi
 
 def _virtual(one: Meeting, found: Rendezvous, specs: ByName) -> Finding:
     """The address of a Service, which leads on to its pods for its own ports alone."""
-    service, behind = specs.service, set(specs.behind)
+    service, behind = specs.service, {*map(plain, specs.behind)}
     if service is None or specs.result == "unknown":
         return Finding(one, f"{one.name} is a Service whose pods are not known")
     if not behind:
@@ -141,7 +144,7 @@ def _no_endpoints(one: Meeting, found: Rendezvous, specs: ByName, says: str) -> 
     service = specs.service
     if service is None:
         return Finding(one, says)
-    late = [a for a in service.not_ready if a in found.leader]
+    late = [a for a in service.not_ready if plain(a) in found.leader]
     if service.not_ready and not service.publish_not_ready:
         who = found.leader_name if late else "its pod"
         why = f": Service {service.name} publishes ready pods only, and {who} is not ready"
