@@ -43,7 +43,7 @@ def real() -> Iterator[RealRay]:
 
 
 BESIDE_RAY = (
-    *("healthy-tp16", "healthy-tp8-pp2", "replicated", "half-of-the-gpus", "socket-fallback"),
+    *("healthy-tp16", "healthy-tp8-pp2", "replicated", "8b-tp8", "socket-fallback"),
     *("ray-worker-missing", "no-agents", "one-node-silent", "port-blocked", "405b-no-logs"),
 )
 """One for each way in which Ray takes part; what else differs has nothing to do with it."""

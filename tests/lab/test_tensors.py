@@ -50,7 +50,7 @@ def test_a_partition_says_how_many_layers_a_stage_has() -> None:
 
 @pytest.mark.parametrize("scene", [s.world for s in load_all()], ids=lambda s: s.model)
 def test_every_rank_that_serves_fits_its_gpu_and_fills_it(scene: Scene) -> None:
-    for engine in scene.engines:
+    for engine in (e for e in scene.engines if not e.fails):
         for stage in range(engine.pp):
             assert cache_gib(scene, engine, stage) > 1
             used = memory_used(scene, engine, stage) / gpu_memory(scene)
