@@ -143,6 +143,16 @@ def test_text_goes_to_a_pipe_without_colour(distcheck: Run) -> None:
     assert b"vllm serve" in done.stdout
 
 
+def test_a_bare_file_is_named_by_its_architecture(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = json.loads((folder / "config.json").read_text())
+    told.pop("_name_or_path", None)
+    (folder / "config.json").write_text(json.dumps(told | {"architectures": ["LlamaForCausalLM"]}))
+    monkeypatch.chdir(folder)
+    assert read_plan_model("config.json").name == "LlamaForCausalLM"
+
+
 def test_a_folder_is_read_with_its_index(folder: Path) -> None:
     index = {"metadata": {"total_size": 16_060_522_496}, "weight_map": {"w": "model-1.safetensors"}}
     (folder / "model.safetensors.index.json").write_text(json.dumps(index))

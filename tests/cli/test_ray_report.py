@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from distcheck.agent.cli.ray_report import ray_report, read_expectation, split_expectation
+from distcheck.exporters.text import render_text
 from distcheck.lab.ray import ReplayedRay
 from distcheck.lab.ray_server import ReplayServer
 
@@ -57,7 +58,16 @@ def test_the_report_names_the_target_and_where_the_expectation_came_from(address
 def test_a_gcs_that_cannot_be_reached_is_unknown_with_the_reason() -> None:
     report = ray_report("127.77.41.2:1", {"nodes": "2"}).report
     assert report.verdict == "unknown"
-    assert "connection refused" in report.summary
+    assert report.summary.count("connection refused") == 1
+    assert "undecided" not in report.summary
+    assert "6379" in report.checks[0].remedy
+    assert all("see RAY001" in f.says for f in report.checks[1:])
+    assert "intent      2 nodes" in render_text(report)
+
+
+def test_a_port_that_no_address_has_is_told_the_highest() -> None:
+    with pytest.raises(ValueError, match="65535 is the highest port"):
+        ray_report("127.0.0.1:99999", {})
 
 
 def test_a_token_is_read_from_its_file(tmp_path: Path) -> None:

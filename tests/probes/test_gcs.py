@@ -246,7 +246,7 @@ def test_an_http_server_on_the_port_is_named_so() -> None:
     finally:
         server.shutdown()
         server.server_close()
-    assert "is not gRPC: another kind of server" in reason(look)
+    assert "another kind of server than gRPC" in reason(look)
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,16 @@ def _intent(report: Report, sheet: Sheet) -> str:
     ranks = f" = {counted(intent.world_size, 'rank')}" if intent.world_size and known else ""
     if ranks and copies:
         ranks = f", {counted(intent.world_size or 0, 'rank')} in each of {copies} copies"
+    if report.target.kind == "ray":
+        return _expected(report)
     return ", ".join(filter(None, (_ENGINES[intent.engine], intent.model, layout + ranks)))
+
+
+def _expected(report: Report) -> str:
+    """What `distcheck ray --expect` asks for: it knows of no engine."""
+    intent = report.intent
+    asked = (("node", intent.nodes), ("GPU", intent.gpus), ("rank", intent.ranks))
+    return ", ".join(counted(n, what) for what, n in asked if n) or "nothing is expected (--expect)"
 
 
 def _sections(report: Report, sheet: Sheet) -> Iterable[list[str]]:

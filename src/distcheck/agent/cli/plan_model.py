@@ -47,7 +47,9 @@ def read_plan_model(text: str) -> ModelFiles:
         return ModelFiles(_name(told, file.stem), str(file), config, counted(told))
     config = _with_quant(config, file.parent)
     checkpoint, notes = _checkpoint(file.parent)
-    name = _name(told, file.absolute().parent.name)
+    name = _name(
+        told, file.parent.resolve().name if folder or len(file.parts) > 1 else _kind(config)
+    )
     source = str(file) if len(file.parts) > 1 else f"./{file}"
     return ModelFiles(name, source, config, checkpoint or counted(told), notes)
 
@@ -118,6 +120,13 @@ def _unwrapped(told: dict[str, object], file: Path) -> dict[str, object]:
     if "weight_map" in told:
         raise _bad(file, "this is the index of a checkpoint; give config.json or the folder")
     raise _bad(file, f"it has none of {', '.join(_OWN)}: not a model's configuration")
+
+
+def _kind(config: Mapping[str, object]) -> str:
+    """The name of its class, where the file lies in a folder of any name."""
+    kinds = config.get("architectures")
+    kind = kinds[0] if isinstance(kinds, list) and kinds else None
+    return kind if isinstance(kind, str) and kind else _CONFIG
 
 
 def _name(told: Mapping[str, object], fallback: str) -> str:

@@ -22,7 +22,7 @@ from distcheck.checks.evidence import (
     RayCluster,
     Target,
 )
-from distcheck.checks.evidence.ray import NEEDS_TOKEN
+from distcheck.checks.evidence.ray import GCS_REFUSED, GCS_SILENT, NEEDS_TOKEN, NOT_A_GCS
 from distcheck.checks.report import Judged, judge
 
 _CHECKS = ("RAY001", "RAY002", "RAY003")
@@ -67,7 +67,29 @@ def ray_report(
         pods=tuple(Pod("", ip, ip=ip) for ip in wanted.ips),
         nodes=(node,),
     )
-    return judge(evidence, _checks(wanted))
+    judged = judge(evidence, _checks(wanted))
+    return _unasked(judged, look) if isinstance(look, Missing) else judged
+
+
+_PORT = (
+    "Give the address and port of the head's GCS: 6379, unless its `ray start --port` says another"
+    " (8265 is the dashboard). See that the head runs."
+)
+_DO = {
+    GCS_REFUSED: _PORT,
+    NOT_A_GCS: _PORT,
+    GCS_SILENT: "Look for firewalls and NetworkPolicies between here and the head, and whether it"
+    " runs. A longer --timeout helps where it is busy.",
+}
+
+
+def _unasked(judged: Judged, why: Missing) -> Judged:
+    """The reason once, with what to do; the other checks refer to it."""
+    first, *others = judged.report.checks
+    told = structs.replace(first, remedy=_DO.get(why.cause, first.remedy))
+    rest = (structs.replace(f, says="Ray was not asked: see RAY001") for f in others)
+    report = structs.replace(judged.report, summary=why.reason, checks=(told, *rest))
+    return structs.replace(judged, report=report)
 
 
 def _with_hint(seen: RayCluster | Missing) -> RayCluster | Missing:

@@ -31,7 +31,9 @@ def parse_address(address: str) -> tuple[str, int]:
         ValueError: it has another form, or the port is not 1 to 65535.
     """
     found = _ADDRESS.fullmatch(address)
-    if found is None or not 0 < int(found["port"]) < 1 << 16:
+    if found is not None and int(found["port"]) >= 1 << 16:
+        raise ValueError(f"{address!r} is no HOST:PORT: 65535 is the highest port, GCS's is 6379")
+    if found is None or not int(found["port"]):
         raise ValueError(f"{address!r} is not the HOST:PORT of a Ray GCS, like 10.0.0.2:6379")
     return found["v6"] or found["name"], int(found["port"])
 
@@ -172,6 +174,7 @@ def _target(ip: str, port: int) -> str:
 
 _REFUSED = "connection refused: nothing listens on that port"
 _TLS = "speaks TLS (RAY_USE_TLS=1), for which certificates of the cluster are needed"
+_HTTP = "HTTP/1 is spoken there, not gRPC: is that the dashboard (8265)? GCS listens on 6379"
 _TABLE = (
     ("UNAUTHENTICATED", "WrongClusterID", ray.GCS_BROKEN, "belongs to another cluster: restarted"),
     ("UNAUTHENTICATED", "", ray.NEEDS_TOKEN, "it is alive, and needs a token to tell more"),
@@ -180,10 +183,10 @@ _TABLE = (
         "answers gRPC, but not this call: it is not a Ray GCS, or too old a one",
     ),
     ("DEADLINE_EXCEEDED", "", ray.GCS_SILENT, "takes connections but does not answer gRPC in time"),
-    ("UNAVAILABLE", "http1", ray.NOT_A_GCS, "is not gRPC: an HTTP/1 server listens on that port"),
+    ("UNAVAILABLE", "http1", ray.NOT_A_GCS, _HTTP),
     (
         *("UNAVAILABLE", "HTTP/2", ray.NOT_A_GCS),
-        "is not gRPC: another kind of server listens on that port",
+        "another kind of server than gRPC listens on that port",
     ),
     ("UNAVAILABLE", "refused", ray.GCS_REFUSED, _REFUSED),
     ("UNAVAILABLE", "", ray.NOT_A_GCS, "is not gRPC, or closed the connection"),
