@@ -12,7 +12,8 @@ from pathlib import Path
 
 from msgspec import Struct
 
-HERE, HEAD, WORKER = "10.213.78.1", "10.213.78.2", "10.213.78.3"
+_NET = f"10.213.{os.getpid() % 250}"
+HERE, HEAD, WORKER = f"{_NET}.1", f"{_NET}.2", f"{_NET}.3"
 
 
 def sh(*words: str, text: str | None = None) -> None:
