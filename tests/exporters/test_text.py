@@ -64,7 +64,7 @@ def hostile_reports(draw: Any) -> Report:
 
 
 @given(hostile_reports(), st.sampled_from([60, 80, 120, 200]), st.booleans(), st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=60, deadline=None)
 def test_no_control_character_and_no_line_beyond_the_width(
     report: Report, width: int, colour: bool, unicode: bool
 ) -> None:

@@ -60,7 +60,7 @@ def test_the_healthy_group_passes_or_the_check_says_why_not(one: Check) -> None:
 
 @checks
 @given(evidence=evidence_with_gaps())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_no_check_raises_fails_or_passes_uncited_on_a_healthy_group_with_gaps(
     one: Check, evidence: Evidence
 ) -> None:
@@ -113,7 +113,7 @@ def test_a_page_has_every_section_and_names_what_it_does_not_prove(one: Check) -
 
 
 @given(evidence=evidence_with_gaps())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_evidence_survives_its_file(evidence: Evidence) -> None:
     data = msgspec.json.encode(evidence)
     again = msgspec.json.decode(data, type=Evidence)
