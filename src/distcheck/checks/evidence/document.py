@@ -51,15 +51,19 @@ class Evidence(Struct, frozen=True, dict=True):
 
     def has(self, key: str) -> bool:
         """Whether the group has a pod of this name (`namespace/name`)."""
-        return key in self._keys
+        return key in self._by_key
+
+    def pod(self, key: str) -> Pod | None:
+        """The pod of the group called `key`; None where there is none."""
+        return self._by_key.get(key)
 
     def node(self, name: str) -> NodeLook | None:
         """The look at the node called `name`; None where there is none."""
         return self._nodes.get(name)
 
     @cached_property
-    def _keys(self) -> frozenset[str]:
-        return frozenset(p.key for p in self.pods)
+    def _by_key(self) -> dict[str, Pod]:
+        return {p.key: p for p in self.pods}
 
     @cached_property
     def _nodes(self) -> dict[str, NodeLook]:

@@ -22,9 +22,22 @@ def looked_up(look: PodLook) -> tuple[NameLookup, ...]:
     return look.names.lookups if isinstance(look.names, NameLookups) else ()
 
 
+_BY_POD = "_names_wanted_by_pod"
+
+
 def wanted(evidence: Evidence) -> tuple[NameWanted, ...]:
     """What specs say of names."""
     return () if isinstance(evidence.services, Missing) else evidence.services.wanted
+
+
+def wanted_of(evidence: Evidence, key: str) -> tuple[NameWanted, ...]:
+    """What the spec of one pod says of names; sorted by pod once for each evidence."""
+    by_pod: dict[str, tuple[NameWanted, ...]] | None = evidence.__dict__.get(_BY_POD)
+    if by_pod is None:
+        by_pod = evidence.__dict__[_BY_POD] = {}
+        for one in wanted(evidence):
+            by_pod[one.pod] = (*by_pod.get(one.pod, ()), one)
+    return by_pod.get(key, ())
 
 
 def names_to_ask(
@@ -47,7 +60,7 @@ _ANSWERED = ("resolved", "no_such_name", "no_address")
 
 def asked_dns(evidence: Evidence, keys: Sequence[str]) -> Iterator[Cite]:
     """That a name server answered one of these pods."""
-    for look in (evidence.look(p) for p in evidence.pods if p.key in keys):
+    for look in (evidence.look(p) for k in keys if (p := evidence.pod(k))):
         for one in looked_up(look):
             if one.outcome in _ANSWERED and one.asked:
                 yield lookup_cite(look, one)
@@ -55,7 +68,7 @@ def asked_dns(evidence: Evidence, keys: Sequence[str]) -> Iterator[Cite]:
 
 def unanswered(evidence: Evidence, keys: Sequence[str]) -> Iterator[Cite]:
     """That no name server answered one of these pods."""
-    for look in (evidence.look(p) for p in evidence.pods if p.key in keys):
+    for look in (evidence.look(p) for k in keys if (p := evidence.pod(k))):
         yield from (lookup_cite(look, one) for one in looked_up(look) if one.outcome == "no_answer")
 
 

@@ -10,7 +10,7 @@ from distcheck.checks.evidence.policy import NameWanted, Services
 from distcheck.checks.evidence.rendezvous import NameLookup
 from distcheck.checks.facts.bootstrap_ring import bootstrap_of
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.facts.names_asked import is_address, looked_up, lookup_cite, wanted
+from distcheck.checks.facts.names_asked import is_address, looked_up, lookup_cite, wanted, wanted_of
 from distcheck.checks.facts.small_group import only_pod
 from distcheck.checks.knowledge.cluster_names import ByName, by_specs, names_for
 from distcheck.checks.knowledge.ip_text import plain
@@ -101,7 +101,7 @@ def _ips(evidence: Evidence, leader: Pod) -> frozenset[str]:
 def _of_pod(evidence: Evidence, pod: Pod, leader: Pod) -> Iterator[Meeting]:
     """What it was seen to name; where nothing was, what its spec names to join a leader by."""
     look, joined = evidence.look(pod), _joined(evidence, pod, leader)
-    declared = [w for w in wanted(evidence) if w.pod == pod.key]
+    declared = wanted_of(evidence, pod.key)
     ports = {w.name: w.port for w in declared}
     for one in _in_use(looked_up(look)):
         cites = (lookup_cite(look, one),)
