@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from distcheck.agent.cluster.finding.labelled import whole_number
-from distcheck.agent.cluster.finding.links import leader_host, starts_head
+from distcheck.agent.cluster.finding.links import ends_of
 from distcheck.agent.cluster.finding.names import called, names_of
 from distcheck.agent.cluster.troubles.pod_trouble import Readings, trouble_of
 from distcheck.agent.cluster.troubles.reasons import (
@@ -86,9 +86,10 @@ def test_any_status_gives_a_documented_cause_or_none(
 @given(pods())
 @settings(max_examples=100, deadline=None)
 def test_any_command_line_joins_a_host_or_nobody(pod: Object) -> None:
-    host = leader_host(pod)
+    ends = ends_of(pod)
+    host = next((j.host for j in ends.joined if j.is_read), None)
     assert host is None or ("$" not in host and called(host))
-    assert starts_head(pod) in (True, False)
+    assert ends.is_head in (True, False)
     assert "" not in names_of(pod, [])
 
 

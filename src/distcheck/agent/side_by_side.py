@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Executor, ThreadPoolExecutor, wait
+from functools import partial
 from typing import TypeVar
 
+from msgspec import Struct
+
 T = TypeVar("T")
+X = TypeVar("X")
 AT_ONCE = 128
 """Threads of one question, however many pods and peers it names."""
 
@@ -28,3 +32,26 @@ def side_by_side(
     wait(begun, timeout=seconds)
     left = [later.cancel() for later in begun]
     return [None if late else later.result() for late, later in zip(left, begun, strict=True)]
+
+
+class Bound(Struct, frozen=True):
+    """How many targets are tried of one pod (`too_many` in words), and within how many seconds."""
+
+    most: int
+    seconds: float
+    too_many: str
+
+
+def bounded(
+    targets: Sequence[X],
+    attempt: Callable[[X], T],
+    left_out: Callable[[X, str], T],
+    bound: Bound,
+    pool: Executor | None,
+) -> list[T]:
+    """What `attempt` makes of each target, and `left_out`, with the reason, of those beyond it."""
+    tried, left = targets[: bound.most], targets[bound.most :]
+    seen = side_by_side([partial(attempt, t) for t in tried], pool, bound.seconds)
+    late = f"its turn did not come within {bound.seconds:g} s"
+    told = (left_out(t, late) if s is None else s for s, t in zip(seen, tried, strict=True))
+    return [*told, *(left_out(t, bound.too_many) for t in left)]

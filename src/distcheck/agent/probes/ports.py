@@ -20,15 +20,13 @@ from distcheck.agent.greeting import Heard, hear
 from distcheck.agent.icmp_errors import icmp_error, watch
 from distcheck.agent.netns import entered
 from distcheck.agent.peer_address import too_far_here, why_no_peer
-from distcheck.agent.side_by_side import side_by_side
+from distcheck.agent.side_by_side import Bound, bounded
 from distcheck.checks.evidence import PortProbe
 from distcheck.checks.evidence.node import PortOutcome
 
 MAX_TARGETS = 64
-_TOO_MANY = f"at most {MAX_TARGETS} ports a pod"
+_BOUND = Bound(MAX_TARGETS, 10.0, f"at most {MAX_TARGETS} ports a pod")
 TIMEOUT = 2.0
-_ALL = 10.0
-_NO_TIME = f"its turn did not come within {_ALL:g} s"
 _UNREACHABLE = (errno.EHOSTUNREACH, errno.ENETUNREACH)
 
 
@@ -63,11 +61,8 @@ def look(
     Raises:
         OSError: the process is gone, or its namespace cannot be entered.
     """
-    tried, left = targets[:MAX_TARGETS], targets[MAX_TARGETS:]
-    work = [partial(_enter_and_try, namespace, source, t, barred) for t in tried]
-    seen = side_by_side(work, pool, _ALL)
-    told = (p or not_tried(t, _NO_TIME) for p, t in zip(seen, tried, strict=True))
-    return [*told, *(not_tried(t, _TOO_MANY) for t in left)]
+    attempt = partial(_enter_and_try, namespace, source, barred=barred)
+    return bounded(targets, attempt, not_tried, _BOUND, pool)
 
 
 def is_own(namespace: Path) -> bool:

@@ -17,15 +17,14 @@ from msgspec import Struct
 from distcheck.agent.grpc_health import health
 from distcheck.agent.netns import entered
 from distcheck.agent.peer_address import too_far_here, why_no_peer
-from distcheck.agent.side_by_side import side_by_side
+from distcheck.agent.side_by_side import Bound, bounded
 from distcheck.checks.evidence.ray import RayletAnswer, RayletOutcome
 
 RAYLET, STORE = "node_manager", "object_manager"
 MAX_TARGETS = 64
 SECONDS = 3.0
-_ALL = 6.0
 TOO_MANY = f"at most {MAX_TARGETS} from one pod"
-_NO_TIME = f"its turn did not come within {_ALL:g} s"
+_BOUND = Bound(MAX_TARGETS, 6.0, TOO_MANY)
 
 
 class RayletTarget(Struct, frozen=True):
@@ -59,11 +58,8 @@ def look(
     Raises:
         OSError: the process is gone, or its namespace cannot be entered.
     """
-    asked, left = targets[:MAX_TARGETS], targets[MAX_TARGETS:]
-    work = [partial(_ask, namespace, t, barred, shared) for t in asked]
-    seen = side_by_side(work, pool, _ALL)
-    told = (a or not_asked(t, _NO_TIME) for a, t in zip(seen, asked, strict=True))
-    return [*told, *(not_asked(t, TOO_MANY) for t in left)]
+    ask = partial(_ask, namespace, barred=barred, shared=shared)
+    return bounded(targets, ask, not_asked, _BOUND, pool)
 
 
 def not_asked(target: RayletTarget, why: str) -> RayletAnswer:

@@ -43,16 +43,6 @@ def ends_of(pod: Object, maps: ConfigMaps = _NO_MAPS) -> Ends:
     return Ends(found, ports, bool(heads))
 
 
-def starts_head(pod: Object) -> bool:
-    """Whether a container of `pod` runs `ray start --head`."""
-    return ends_of(pod).is_head
-
-
-def leader_host(pod: Object) -> str | None:
-    """The host that `pod` joins, as its command line or environment writes it."""
-    return next((j.host for j in ends_of(pod).joined if j.is_read), None)
-
-
 def wanted_maps(pod: Object) -> tuple[str, ...]:
     """ConfigMaps that may tell what `pod` joins, where its own words do not."""
     ends = ends_of(pod)
