@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from metrics_page import metrics_page
 from nccl_page import nccl_page
 from symptoms_page import symptoms_page
 
@@ -28,6 +29,7 @@ def documents() -> dict[str, str]:
     pages = {
         "docs/checks.md": checks_page(),
         "docs/cli.md": cli_page(),
+        "docs/metrics.md": metrics_page(MADE),
         "docs/nccl-logs.md": nccl_page(MADE),
         "docs/symptoms.md": symptoms_page(MADE),
     }

@@ -86,6 +86,51 @@ def test_a_group_that_is_gone_has_no_series_any_more() -> None:
     assert "vllm-head" not in page(ServeFamilies(verdicts), "", "").body.decode()
 
 
+def test_a_group_tells_what_it_is_and_what_each_gpu_holds() -> None:
+    verdicts = Verdicts(1e9)
+    verdicts.keep(KEY, kept(report(), 1000.0))
+    scrape = page(ServeFamilies(verdicts), "", "").body.decode()
+    group = 'workload="vllm-head",workload_namespace="llm"'
+    pod = f'{group},workload_pod="vllm-worker-0"'
+    assert 'distcheck_workload_info{engine="vllm",kind="StatefulSet",model="' in scrape
+    assert f'distcheck_workload_pod_info{{node="gpu-1",role="worker",{pod}}} 1.0' in scrape
+    assert f'distcheck_workload_parallel_size{{dimension="tp",{group}}} 16.0' in scrape
+    assert f"distcheck_workload_gpus_expected{{{group}}} 16.0" in scrape
+    assert f"distcheck_workload_gpu_share_expected{{{group}}} 0.0625" in scrape
+    assert scrape.count("distcheck_workload_gpu_share{") == 32
+    link = f'peer="vllm-head-0",transport="rdma",{pod}'
+    assert f"distcheck_workload_link_channels{{{link}}}" in scrape
+
+
+def test_what_was_seen_of_a_stale_group_is_not_shown_and_who_belongs_to_it_is() -> None:
+    verdicts = Verdicts(INTERVAL)
+    verdicts.keep(KEY, kept(report(), 1000.0))
+    scrape = page(ServeFamilies(verdicts), "", "").body.decode()
+    assert "distcheck_workload_pod_info{" in scrape
+    assert "distcheck_workload_gpu_share{" not in scrape
+    assert "distcheck_workload_link_channels{" not in scrape
+
+
+def test_what_nobody_asks_for_is_not_expected() -> None:
+    verdicts = Verdicts(1e9)
+    one = report()
+    asked = replace(one.intent, tp=None, pp=None, dp=None, world_size=None, gpus=None, model=None)
+    verdicts.keep(KEY, kept(replace(one, intent=asked), 1000.0))
+    scrape = page(ServeFamilies(verdicts), "", "").body.decode()
+    assert 'model=""' in scrape
+    assert "_expected{" not in scrape
+    assert "distcheck_workload_parallel_size{" not in scrape
+
+
+def test_a_share_of_experts_that_are_spread_over_copies_is_not_guessed() -> None:
+    verdicts = Verdicts(1e9)
+    one = report()
+    spread = replace(one, intent=replace(one.intent, dp=2, ep=True))
+    verdicts.keep(KEY, kept(spread, 1000.0))
+    scrape = page(ServeFamilies(verdicts), "", "").body.decode()
+    assert "distcheck_workload_gpu_share_expected{" not in scrape
+
+
 def test_openmetrics_and_gzip_are_given_to_who_asks() -> None:
     wanted = page(ServeFamilies(Verdicts(1.0)), "application/openmetrics-text", "gzip, br")
     assert wanted.gzipped

@@ -25,8 +25,8 @@ from distcheck.agent.shm_look import ShmLook
 from distcheck.checks.evidence import Gpus, Missing, ShmMount
 from distcheck.checks.evidence.rdma import RdmaPort
 
-STALE_AFTER = 3
-"""Intervals after which what was seen is no longer shown."""
+STALE_AFTER, _AT_LEAST = 3, 30.0
+"""Intervals, and seconds at least, after which what was seen is no longer shown."""
 
 
 class Watched(Struct, frozen=True):
@@ -58,7 +58,8 @@ class GpuWatch:
     def shown(self, now: float) -> Watched | None:
         """What was seen last, unless it is too old to be shown."""
         last = self.last
-        if last is None or now - last.at > STALE_AFTER * self._settings.look_every:
+        limit = max(_AT_LEAST, STALE_AFTER * self._settings.look_every)
+        if last is None or now - last.at > limit:
             return None
         return last
 

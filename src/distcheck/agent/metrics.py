@@ -4,14 +4,13 @@ import time
 from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
+from distcheck.agent import families as f
 from distcheck.agent.bounded_server import BoundedHandler, BoundedServer, serve
 from distcheck.agent.gpu_watch import GpuWatch, Watched
 from distcheck.agent.node import NodeAgent
-from distcheck.agent.openmetrics import Metric, build, counter, gauge, page
+from distcheck.agent.openmetrics import Metric, build, page
 from distcheck.checks.evidence import Gpus, Missing
 from distcheck.checks.evidence.xids import Xids
-
-_WORKLOAD = ("workload_namespace", "workload_pod")
 
 
 class AgentFamilies:
@@ -28,12 +27,9 @@ class AgentFamilies:
         yield from _xids(self._agent.xids.seen())
 
     def _probes(self) -> Iterator[Metric]:
-        success = gauge("probe_success", "Whether the probe's last look saw", ("probe",))
-        seconds = gauge("probe_duration_seconds", "How long its last look took", ("probe",))
-        for name, outcome in sorted(self._agent.outcomes.items()):
-            success.add_metric([name], float(outcome.success))
-            seconds.add_metric([name], outcome.seconds)
-        yield from (success, seconds)
+        went = sorted(self._agent.outcomes.items())
+        yield f.PROBE_SUCCESS.of(((name,), outcome.success) for name, outcome in went)
+        yield f.PROBE_SECONDS.of(((name,), outcome.seconds) for name, outcome in went)
 
 
 class _Handler(BoundedHandler):
@@ -70,19 +66,13 @@ def serve_metrics(address: tuple[str, int], agent: NodeAgent) -> Callable[[], No
 def _xids(seen: Xids | Missing) -> Iterator[Metric]:
     """Nothing where nobody waits; a number that never came has no series."""
     if isinstance(seen, Xids):
-        says = "Xid events of the GPU while the agent waited for them"
-        found = counter("gpu_xid", says, ("uuid", "gpu", "xid"))
-        for xid in seen.seen:
-            found.add_metric([xid.uuid, str(xid.index), str(xid.number)], xid.count)
-        yield found
+        yield f.XIDS.of(((x.uuid, x.index, x.number), x.count) for x in seen.seen)
 
 
 def _watched(watch: GpuWatch) -> Iterator[Metric]:
     """Nothing of a look that is too old to be true; when it was is told in any case."""
     if watch.last is not None:
-        when = gauge("last_look_timestamp_seconds", "When the agent last looked by itself")
-        when.add_metric([], watch.last.at)
-        yield when
+        yield f.LAST_LOOK.of([((), watch.last.at)])
     shown = watch.shown(time.time())
     if shown is not None:
         yield from _gpus(shown)
@@ -91,40 +81,20 @@ def _watched(watch: GpuWatch) -> Iterator[Metric]:
 
 
 def _gpus(seen: Watched) -> Iterator[Metric]:
-    if not isinstance(seen.gpus, Gpus):
-        return
-    labels = ("uuid", "gpu")
-    total = gauge("gpu_memory_total_bytes", "Memory of the GPU", labels)
-    used = gauge("gpu_memory_used_bytes", "Memory of the GPU in use", labels)
-    for device in seen.gpus.devices:
-        total.add_metric([device.uuid, str(device.index)], device.memory_total)
-        used.add_metric([device.uuid, str(device.index)], device.memory_used)
-    yield from (total, used)
+    devices = seen.gpus.devices if isinstance(seen.gpus, Gpus) else ()
+    yield f.GPU_TOTAL.of(((d.uuid, d.index), d.memory_total) for d in devices)
+    yield f.GPU_USED.of(((d.uuid, d.index), d.memory_used) for d in devices)
 
 
 def _links(seen: Watched) -> Iterator[Metric]:
     """A state or a rate that could not be read has no series."""
-    labels = ("device", "port")
-    up = gauge("rdma_link_up", "Whether the RDMA port is active", labels)
-    rate = gauge("rdma_link_rate_bits", "Rate of the RDMA port in bits a second", labels)
-    for port in seen.links:
-        place = [port.device, str(port.port)]
-        if port.state is not None:
-            up.add_metric(place, float(port.state == "ACTIVE"))
-        if port.rate_gbps is not None:
-            rate.add_metric(place, port.rate_gbps * 1e9)
-    yield from (up, rate)
+    places = [((p.device, p.port), p) for p in seen.links]
+    yield f.LINK_UP.of((at, p.state == "ACTIVE") for at, p in places if p.state is not None)
+    yield f.LINK_RATE.of((at, p.rate_gbps * 1e9) for at, p in places if p.rate_gbps is not None)
 
 
 def _shm(seen: Watched) -> Iterator[Metric]:
-    size = gauge("shm_size_bytes", "Size of /dev/shm as mounted", _WORKLOAD)
-    used = gauge("shm_used_bytes", "Use of /dev/shm", _WORKLOAD)
-    says = "Bytes in /dev/shm of NCCL's and Python's segments that no process holds"
-    leaked = gauge("shm_leaked_bytes", says, _WORKLOAD)
-    for pod, mount in sorted(seen.mounts.items()):
-        size.add_metric(pod.split("/", 1), mount.size_bytes)
-        if mount.used_bytes is not None:
-            used.add_metric(pod.split("/", 1), mount.used_bytes)
-        if mount.unheld_bytes is not None:
-            leaked.add_metric(pod.split("/", 1), mount.unheld_bytes)
-    yield from (size, used, leaked)
+    mounts = [(pod.split("/", 1), mount) for pod, mount in sorted(seen.mounts.items())]
+    yield f.SHM_SIZE.of((pod, m.size_bytes) for pod, m in mounts)
+    yield f.SHM_USED.of((pod, m.used_bytes) for pod, m in mounts if m.used_bytes is not None)
+    yield f.SHM_LEAKED.of((pod, m.unheld_bytes) for pod, m in mounts if m.unheld_bytes is not None)

@@ -1,8 +1,8 @@
 """The one door to prometheus_client: families, and pages of them. A scrape never starts a look."""
 
 import gzip
-from collections.abc import Iterator
-from typing import Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Literal, Protocol
 
 from msgspec import Struct
 from prometheus_client import CollectorRegistry
@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from distcheck import __version__
 
-__all__ = ["Families", "Metric", "Page", "build", "counter", "gauge", "page"]
+__all__ = ["BUILD", "MAX_LABEL", "Families", "Family", "Metric", "Page", "build", "clean", "page"]
 
 _PREFIX = "distcheck_"
 
@@ -33,19 +33,53 @@ class Page(Struct, frozen=True):
     gzipped: bool
 
 
-def gauge(name: str, says: str, labels: tuple[str, ...] = ()) -> GaugeMetricFamily:
-    """A gauge `distcheck_NAME`."""
-    return GaugeMetricFamily(f"{_PREFIX}{name}", says, labels=labels)
+class Family(Struct, frozen=True):
+    """A metric family `distcheck_NAME` (a counter's samples end in `_total`), as docs tell it.
+
+    `none` says when there is no series: what was not seen has none, never a default.
+    """
+
+    name: str
+    says: str
+    labels: tuple[str, ...] = ()
+    none: str = ""
+    kind: Literal["gauge", "counter", "info"] = "gauge"
+
+    def of(self, rows: Iterable[tuple[Sequence[str | int], float]]) -> Metric:
+        """The family with these series: the values of its labels, and the value of each.
+
+        Label values are cleaned; of two series that are alike then the first is kept.
+        """
+        made = _KINDS[self.kind](f"{_PREFIX}{self.name}", self.says, labels=self.labels)
+        known: set[tuple[str, ...]] = set()
+        for values, value in rows:
+            cleaned = tuple(clean(str(v)) for v in values)
+            if cleaned not in known:
+                known.add(cleaned)
+                made.add_metric(cleaned, float(value))
+        return made
 
 
-def counter(name: str, says: str, labels: tuple[str, ...] = ()) -> CounterMetricFamily:
-    """A counter `distcheck_NAME_total`."""
-    return CounterMetricFamily(f"{_PREFIX}{name}", says, labels=labels)
+_KINDS: dict[str, type[GaugeMetricFamily | CounterMetricFamily]] = {
+    "gauge": GaugeMetricFamily,
+    "counter": CounterMetricFamily,
+}
+MAX_LABEL = 253
+"""Characters of a label's value: as long as a pod's name may be."""
+
+
+def clean(value: str) -> str:
+    """What may stand in a label: printable, of bounded length; anything else becomes `?`."""
+    cut = value if len(value) <= MAX_LABEL else f"{value[: MAX_LABEL - 3]}..."
+    return cut if cut.isprintable() else "".join(c if c.isprintable() else "?" for c in cut)
+
+
+BUILD = Family("build_info", "The version that runs", ("version",), kind="info")
 
 
 def build() -> Metric:
     """`distcheck_build_info`, with this version."""
-    info = InfoMetricFamily(f"{_PREFIX}build", "The version that runs")
+    info = InfoMetricFamily(f"{_PREFIX}build", BUILD.says)
     info.add_metric([], {"version": __version__})
     return info
 
@@ -54,8 +88,22 @@ def page(families: Families, accept: str, accept_encoding: str) -> Page:
     """The text that the caller's `Accept` asks for: OpenMetrics or Prometheus's own."""
     render, content_type = choose_encoder(accept)
     body: bytes = render(_registry(families))
-    zipped = "gzip" in accept_encoding.lower()
+    zipped = _takes_gzip(accept_encoding)
     return Page(gzip.compress(body, 1) if zipped else body, content_type, zipped)
+
+
+def _takes_gzip(accept_encoding: str) -> bool:
+    """Whether `gzip`, or else `*`, is named and not with `q=0` (RFC 9110, section 12.5.3)."""
+    weights: dict[str, float] = {}
+    for part in accept_encoding.lower().split(","):
+        coding, _, parameter = part.partition(";")
+        name, _, given = parameter.partition("=")
+        try:
+            weight = float(given) if name.strip() == "q" else 1.0
+        except ValueError:
+            weight = 0.0
+        weights.setdefault(coding.strip(), weight)
+    return weights.get("gzip", weights.get("*", 0.0)) > 0
 
 
 class _Collector(Collector):
@@ -63,7 +111,7 @@ class _Collector(Collector):
         self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        return self._families.collect()
+        return (family for family in self._families.collect() if family.samples)
 
 
 def _registry(families: Families) -> CollectorRegistry:

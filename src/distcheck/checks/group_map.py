@@ -1,19 +1,20 @@
 """The group as a picture needs it: every GPU with what its rank holds, and who talks over what."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Literal, Self
 
 from msgspec import Struct
 
 from distcheck.checks.evidence import Evidence, GpuProcess, Gpus, Missing, Pod
-from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.facts.allocation import visible_gpus
 from distcheck.checks.facts.fact import Fact, folded
+from distcheck.checks.facts.nccl_group import hosts_of
 from distcheck.checks.facts.nccl_transports import Transports
 from distcheck.checks.facts.weights_plan import WeightsPlan
 from distcheck.checks.facts.weights_seen import WeightsSeen
 from distcheck.checks.knowledge import networks, transports
-from distcheck.checks.logs_pairs import host_pairs
+from distcheck.checks.logs_pairs import HostPair, host_pairs
 
 MAX_GPUS, MAX_LINKS = 1024, 256
 
@@ -42,12 +43,17 @@ class MapGpu(Struct, frozen=True, omit_defaults=True):
 
 
 class MapLink(Struct, frozen=True):
-    """Traffic from one pod to another, by NCCL's own lines; the worst kind of its transports."""
+    """Traffic from one pod to another, by NCCL's own lines; the worst kind of its transports.
+
+    `channels` counts pairs of ranks by kind of transport, of a sample: at most 64 pairs for
+    each process, direction and transport.
+    """
 
     source: str
     target: str
     kind: LinkKind
     transports: tuple[str, ...]
+    channels: dict[networks.Kind, int] = {}
 
 
 class GroupMap(Fact, frozen=True, kw_only=True):
@@ -128,25 +134,35 @@ def _links(evidence: Evidence) -> Iterator[MapLink]:
     seen = folded(Transports, evidence)
     if isinstance(seen, Missing):
         return
+    providers, pods = transports.providers_of(seen.log), _pods_of(evidence)
     for pair in host_pairs(seen.log)[:MAX_LINKS]:
-        ends = pair.from_host, pair.to_host
-        if ends[0] and ends[1] and seen.homes.get(ends[0], "") != seen.homes.get(ends[1], ""):
-            yield MapLink(
-                ends[0], ends[1], _kind(pair.transports, seen.log), tuple(pair.transports)
-            )
+        ends = pair.from_host or "", pair.to_host or ""
+        if all(ends) and seen.homes.get(ends[0], "") != seen.homes.get(ends[1], ""):
+            source, target = (pods.get(end, end) for end in ends)
+            kinds = _kinds(pair, providers)
+            yield MapLink(source, target, _worst(kinds), tuple(pair.transports), kinds)
 
 
-_WORST = ("socket", "other", "rdma-no-gdr", "rdma", "mnnvl")
+def _pods_of(evidence: Evidence) -> dict[str, str]:
+    """The pod of each host that NCCL may print; none where several pods may be it."""
+    found: dict[str, set[str]] = {}
+    for pod in evidence.pods:
+        for host in hosts_of(pod):
+            found.setdefault(host, set()).add(pod.name)
+    return {host: next(iter(names)) for host, names in found.items() if len(names) == 1}
 
 
-def _kind(used: Mapping[str, int], log: NcclLog) -> LinkKind:
+def _kinds(pair: HostPair, providers: tuple[str, ...]) -> dict[networks.Kind, int]:
+    counts: Counter[networks.Kind] = Counter()
+    for name, pairs in pair.transports.items():
+        counts[networks.kind_of(name, providers)] += pairs
+    return dict(sorted(counts.items()))
+
+
+_WORST: tuple[LinkKind, ...] = ("socket", "other", "rdma-no-gdr", "rdma", "mnnvl")
+
+
+def _worst(kinds: Iterable[networks.Kind]) -> LinkKind:
     """The worst of its transports decides, as one slow channel slows a ring."""
-    providers = transports.providers_of(log)
-    kinds = [_one(name, networks.class_of(name, providers)) for name in used]
-    return min(kinds, key=_WORST.index, default="other")
-
-
-def _one(transport: str, known: str | None) -> LinkKind:
-    if known == "rdma":
-        return "rdma" if networks.is_gdr(transport) else "rdma-no-gdr"
-    return "socket" if known == "socket" else "mnnvl" if known == "nvlink" else "other"
+    known: dict[str, LinkKind] = {k: k for k in _WORST}
+    return min((known.get(k, "other") for k in kinds), key=_WORST.index, default="other")

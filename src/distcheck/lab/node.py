@@ -14,6 +14,9 @@ from distcheck.lab.nccl_range import WAYS
 from distcheck.lab.nvml import LabNvml
 from distcheck.lab.shm_files import LabSpace
 
+_LOOK_EVERY = 2.0
+"""Seconds: who looks at the lab's metrics does not wait a minute for a node that came late."""
+
 
 def main(argv: list[str]) -> int:
     """`--root FOLDER --node NAME --listen HOST:PORT --metrics HOST:PORT --dns-port N --parent PID`.
@@ -40,6 +43,7 @@ def main(argv: list[str]) -> int:
         port_probes=True,
         xid_watch=True,
         dns_port=given.dns_port,
+        look_every=_LOOK_EVERY,
     )
     library, netlink = LabNvml(root / "nvml.json"), LabNetlink(root)
     listener = WAYS[given.range]

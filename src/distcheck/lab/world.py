@@ -201,6 +201,12 @@ class World:
         lines = node_logs.container_lines(self.layout, member)
         return "".join(f"{line}\n" for _, line in lines).encode()
 
+    @property
+    def metrics(self) -> dict[str, str]:
+        """Where each agent's metrics are, by node: `127.0.0.1:40001`."""
+        ports = {n.removeprefix("distcheck-agent-"): p for n, (_, p) in self._agents.items()}
+        return {node: f"127.0.0.1:{port}" for node, port in ports.items()}
+
     def layout_members(self) -> tuple[Member, ...]:
         """The pods of the group."""
         return self.layout.members

@@ -49,7 +49,8 @@ def run(scenario: Name, rest: Rest = None) -> int:
     """Start the cluster of SCENARIO, run COMMAND against it, and exit as COMMAND does.
 
     COMMAND is `verify vllm-head-0` where none is given. A first word that is a command of
-    distcheck runs that; anything else runs as a program, with KUBECONFIG set.
+    distcheck runs that; anything else runs as a program, with KUBECONFIG set, and with
+    DISTCHECK_LAB_METRICS: HOST:PORT of each agent's /metrics, in the order of the nodes.
     """
     chosen, command = _scenario(scenario), _command(rest or [])
     with _orderly_end(), _world(chosen) as world:
@@ -112,7 +113,8 @@ def _world(scenario: Scenario) -> Iterator["World"]:
 
 
 def _environ(world: "World") -> dict[str, str]:
-    return os.environ | {"KUBECONFIG": str(world.kubeconfig)}
+    metrics = " ".join(world.metrics.values())
+    return os.environ | {"KUBECONFIG": str(world.kubeconfig), "DISTCHECK_LAB_METRICS": metrics}
 
 
 def _differences(scenario: Scenario) -> list[str]:

@@ -85,7 +85,9 @@ def _unknown(report: Report, says: str) -> Report:
         for f in report.checks
     )
     notes = (says, *report.notes)
-    return structs.replace(report, verdict="unknown", summary=says, notes=notes, checks=checks)
+    return structs.replace(
+        report, verdict="unknown", summary=says, notes=notes, checks=checks, map=None
+    )
 
 
 def _degraded(before: Kept, now: float, longest: float) -> dict[str, float]:

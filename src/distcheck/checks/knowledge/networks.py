@@ -72,3 +72,30 @@ def class_of(transport: str, providers: Iterable[str] = ()) -> TransportClass:
     if transport.startswith("P2P/"):
         return "peer-to-peer"
     return "shared-memory" if "shared memory" in transport or "SHM" in transport else "unknown"
+
+
+Kind = Literal[
+    "rdma",
+    "rdma-no-gdr",
+    "gpu-direct-tcp",
+    "socket",
+    "mnnvl",
+    "peer-to-peer",
+    "shared-memory",
+    "other",
+]
+_KINDS: dict[TransportClass, Kind] = {
+    "socket": "socket",
+    "gpu-direct-tcp": "gpu-direct-tcp",
+    "nvlink": "mnnvl",
+    "peer-to-peer": "peer-to-peer",
+    "shared-memory": "shared-memory",
+}
+
+
+def kind_of(transport: str, providers: Iterable[str] = ()) -> Kind:
+    """Its class in one word of a closed set, RDMA with and without GPUDirect apart."""
+    known = class_of(transport, providers)
+    if known == "rdma":
+        return "rdma" if is_gdr(transport) else "rdma-no-gdr"
+    return _KINDS.get(known, "other")
