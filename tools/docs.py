@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from deploy_files import deploy_files
 from metrics_page import metrics_page
 from nccl_page import nccl_page
 from symptoms_page import symptoms_page
@@ -33,7 +34,7 @@ def documents() -> dict[str, str]:
         "docs/nccl-logs.md": nccl_page(MADE),
         "docs/symptoms.md": symptoms_page(MADE),
     }
-    return pages | schemas
+    return pages | schemas | deploy_files()
 
 
 def checks_page() -> str:

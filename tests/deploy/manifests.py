@@ -22,9 +22,12 @@ from distcheck.lab.apiserver.kinds import Kind
 Object = dict[str, Any]
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+TOOLS = DEPLOY.parent / ".tools" / "bin"
+"""Where `make tools` puts helm and kubectl."""
 AGENT = DEPLOY / "daemonset.yaml"
-PATCHES = sorted([*(DEPLOY / "tiers").glob("*.yaml"), *(DEPLOY / "options").glob("*.yaml")])
+PATCHES = sorted(p for part in ("tiers", "options") for p in (DEPLOY / part).glob("*/patch.yaml"))
 OBJECTS = sorted(p for p in DEPLOY.glob("*.yaml") if p.name != "kustomization.yaml")
+OVERLAYS = sorted(p.parent for p in (DEPLOY / "overlays").glob("*/kustomization.yaml"))
 TIERS = {"no capabilities": "no-capabilities", "default": None, "port probes": "port-probes"}
 
 
@@ -38,11 +41,13 @@ def daemonset() -> Object:
     return next(d for d in documents(AGENT) if d["kind"] == "DaemonSet")
 
 
-def need_kubectl() -> None:
-    """Skip where there is no kubectl, except in CI."""
-    if shutil.which("kubectl") is None:
-        assert not os.environ.get("CI"), "CI installs kubectl"
-        pytest.skip("kubectl is not installed")
+def tool(name: str) -> str:
+    """The path of `helm` or `kubectl`; skips where there is none, except in CI."""
+    found = shutil.which(name, path=f"{TOOLS}{os.pathsep}{os.environ['PATH']}")
+    if found is None:
+        assert not os.environ.get("CI"), f"CI installs {name}"
+        pytest.skip(f"{name} is not installed: make tools")
+    return found
 
 
 KINDS = (
@@ -87,10 +92,16 @@ def kubectl(*words: str, given: str = "") -> str:
     """What kubectl prints, without any cluster."""
     env = {**os.environ, "KUBECONFIG": os.devnull}
     done = subprocess.run(
-        ["kubectl", *words], input=given, text=True, capture_output=True, check=False, env=env
+        [tool("kubectl"), *words], input=given, text=True, capture_output=True, check=False, env=env
     )
     assert done.returncode == 0, done.stderr
     return done.stdout
+
+
+@functools.cache
+def built(folder: Path) -> tuple[Object, ...]:
+    """What `kubectl kustomize` makes of a folder."""
+    return tuple(yaml.safe_load_all(kubectl("kustomize", str(folder))))
 
 
 @functools.cache
@@ -106,8 +117,7 @@ def of_tier(name: str) -> Object:
     patch = TIERS[name]
     if patch is None:
         return daemonset()
-    need_kubectl()
-    return patched(DEPLOY / "tiers" / f"{patch}.yaml")
+    return patched(DEPLOY / "tiers" / patch / "patch.yaml")
 
 
 def pod_spec(made: Object) -> Object:

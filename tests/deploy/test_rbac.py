@@ -22,7 +22,7 @@ from tests.deploy.manifests import DEPLOY, documents
 from tests.deploy.roles import OnlyRoles, granted, refusals
 from tests.serve.test_serve_process import get, serving, until
 
-USER, SERVE = DEPLOY / "rbac-user.yaml", DEPLOY / "rbac-serve.yaml"
+USER, SERVE = DEPLOY / "rbac-user.yaml", DEPLOY / "serve" / "rbac.yaml"
 FILES = [USER, SERVE]
 EVERYWHERE = "list pods in all"
 """Asked first to find agents in a namespace of any name; then `distcheck` alone."""

@@ -1,4 +1,4 @@
-"""What `deploy/serve.yaml` starts is what `distcheck serve` is."""
+"""What `deploy/serve/` starts is what `distcheck serve` is."""
 
 import subprocess
 import sys
@@ -9,7 +9,8 @@ from distcheck.agent.cli.serve import LISTEN
 from distcheck.agent.settings import split_address
 from tests.deploy.manifests import DEPLOY, documents
 
-DEPLOYMENT, SERVICE = documents(DEPLOY / "serve.yaml")
+(DEPLOYMENT,) = documents(DEPLOY / "serve" / "deployment.yaml")
+(SERVICE,) = documents(DEPLOY / "serve" / "service.yaml")
 SPEC: dict[str, Any] = DEPLOYMENT["spec"]["template"]["spec"]
 (CONTAINER,) = SPEC["containers"]
 
@@ -31,7 +32,9 @@ def test_its_port_is_the_one_that_it_listens_on_by_itself() -> None:
 
 
 def test_it_is_the_one_pod_that_gets_the_token_of_its_account() -> None:
-    accounts = [d for d in documents(DEPLOY / "rbac-serve.yaml") if d["kind"] == "ServiceAccount"]
+    accounts = [
+        d for d in documents(DEPLOY / "serve" / "rbac.yaml") if d["kind"] == "ServiceAccount"
+    ]
     assert [a["metadata"]["name"] for a in accounts] == [SPEC["serviceAccountName"]]
     assert SPEC["automountServiceAccountToken"] is True
     assert DEPLOYMENT["spec"]["replicas"] == 1

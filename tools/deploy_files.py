@@ -1,0 +1,36 @@
+"""The manifests that `kubectl apply -f` takes in one file, made of those that kustomize reads."""
+
+import re
+from pathlib import Path
+
+DEPLOY = Path(__file__).parents[1] / "deploy"
+HEADS = {
+    "daemonset.yaml": """\
+# The agent of distcheck: one pod on each GPU node. It holds no Kubernetes API token, opens one
+# port (/metrics), and writes to one folder of the node. docs/agent.md says who may ask it.
+#
+#   kubectl apply -f deploy/daemonset.yaml
+#
+# Made by `make docs` of the files in deploy/agent/: edit those.
+""",
+    "serve.yaml": """\
+# `distcheck serve`: finds the serving groups of the cluster by itself, verifies each on an
+# interval, and tells: GET /v1/verdict/NAMESPACE/WORKLOAD, /v1/verdicts, /metrics.
+#
+#   kubectl apply -f deploy/daemonset.yaml -f deploy/serve.yaml
+#
+# Made by `make docs` of the files in deploy/serve/: edit those.
+""",
+}
+FOLDERS = {"daemonset.yaml": "agent", "serve.yaml": "serve"}
+
+
+def deploy_files() -> dict[str, str]:
+    """Path from the repository's root, and text."""
+    return {f"deploy/{name}": HEADS[name] + _joined(DEPLOY / at) for name, at in FOLDERS.items()}
+
+
+def _joined(folder: Path) -> str:
+    """The resources of a kustomization, in its order."""
+    names = re.findall(r"^  - (.+)$", (folder / "kustomization.yaml").read_text(), re.MULTILINE)
+    return "---\n".join((folder / name).read_text() for name in names)
