@@ -7,7 +7,8 @@ from msgspec import structs
 from tests.evidence_builder import healthy
 
 from distcheck.agent.cli import app
-from distcheck.agent.cli.verdict_exit import exit_code, tell_kubelet, worst_code
+from distcheck.agent.cli.kubelet import tell_kubelet
+from distcheck.agent.cli.verdict_exit import exit_code, worst_code
 from distcheck.checks.catalog import catalog
 from distcheck.checks.report import Judged, Report, judge
 from distcheck.checks.verdict import Outcome
@@ -44,24 +45,37 @@ def test_a_proven_failure_is_worse_than_an_unknown_and_nothing_is_no_pass() -> N
 
 
 def test_the_reason_is_the_termination_message_of_a_pod(
-    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "termination-log"
     monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
-    tell_kubelet(report, path)
+    tell_kubelet("fail: replicated", path)
     assert not path.exists()
     path.touch()
-    tell_kubelet(report, path)
-    assert path.read_text() == f"{report.verdict}: {report.summary}\n"
+    tell_kubelet("fail:\x1b[31m\n replicated", path)
+    assert path.read_text() == "fail:[31m replicated\n"
+
+
+def test_the_termination_message_is_one_line_that_the_kubelet_keeps_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "termination-log"
+    path.touch()
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    tell_kubelet("fail: " + "é" * 5000, path)
+    written = path.read_bytes()
+    assert len(written) <= 4096
+    assert written.decode().startswith("fail: é")
+    assert written.endswith("é...\n".encode())
 
 
 def test_outside_a_pod_no_termination_message_is_written(
-    report: Report, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / "termination-log"
     path.touch()
     monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
-    tell_kubelet(report, path)
+    tell_kubelet("pass: all of it", path)
     assert path.read_text() == ""
 
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable
 from msgspec import Struct, field, structs
 
 from distcheck.checks.check import Check
-from distcheck.checks.evidence import Cite, Conflict, Evidence, Intent, Missing
+from distcheck.checks.evidence import Cite, Conflict, Evidence, Intent, Missing, Rollout
 from distcheck.checks.evidence.group import Role
 from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.group_map import GroupMap
@@ -91,6 +91,7 @@ class Report(Struct, frozen=True):
     schema: str = REPORT_SCHEMA
     notes: tuple[str, ...] = ()
     map: GroupMap | None = None
+    rollouts: tuple[Rollout, ...] = ()
 
 
 class Judged(Struct, frozen=True):
@@ -220,6 +221,7 @@ def _report(evidence: Evidence, findings: tuple[Finding, ...]) -> Report:
         else _summary(verdict, findings),
         checks=findings,
         notes=evidence.notes,
+        rollouts=evidence.rollouts,
     )
 
 

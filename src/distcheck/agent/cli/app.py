@@ -8,6 +8,7 @@ import sys
 from distcheck import __version__
 from distcheck.agent.cli import exit as codes
 from distcheck.agent.cli.ending import orderly_end
+from distcheck.agent.cli.kubelet import tell_kubelet
 
 _HERE = "distcheck.agent.cli"
 COMMANDS: dict[str, tuple[str, str]] = {
@@ -42,6 +43,7 @@ def main(argv: list[str]) -> int:
         sys.stdout.flush()
     except codes.Stop as stop:
         print(f"distcheck: {stop.says}", file=sys.stderr)  # noqa: T201 - the command's own voice
+        tell_kubelet(stop.says)
         return stop.code
     except KeyboardInterrupt:
         return codes.INTERRUPTED

@@ -19,7 +19,7 @@ class Signalled(BaseException):
 
     def __init__(self, number: int) -> None:
         super().__init__(number)
-        self.code = SIGNALLED + number
+        self.number, self.code = number, SIGNALLED + number
 
 
 @contextmanager

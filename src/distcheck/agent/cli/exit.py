@@ -24,12 +24,16 @@ MEANINGS = {
 
 
 class Stop(Exception):  # noqa: N818 - an orderly end, not an error of the program
-    """End the command with `code`, and say `says` in one line on standard error."""
+    """End the command with `code`, and say `says` in one line on standard error.
 
-    def __init__(self, code: int, says: str) -> None:
+    `mends`: time may mend it, so that a command that waits looks again.
+    """
+
+    def __init__(self, code: int, says: str, *, mends: bool = False) -> None:
         super().__init__(says)
         self.code = code
         self.says = says
+        self.mends = mends
 
 
 def usage(says: str) -> Stop:

@@ -59,6 +59,8 @@ def _said() -> Iterator[None]:
     try:
         yield
     except _NOT_OURS_TO_MEND as error:
-        raise codes.Stop(codes.UNKNOWN, f"unknown: {error}") from error
+        away = isinstance(error, errors.Unreachable)
+        raise codes.Stop(codes.UNKNOWN, f"unknown: {error}", mends=away) from error
     except errors.ClusterError as error:
-        raise codes.usage(str(error)) from error
+        late = isinstance(error, errors.NotFound) or getattr(error, "turning", False)
+        raise codes.Stop(codes.USAGE, str(error), mends=late) from error

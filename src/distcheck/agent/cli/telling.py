@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from distcheck.agent.cli import options as opt
 from distcheck.agent.cli.app import REPORT_BUGS
 from distcheck.agent.cli.github_files import tell_github
+from distcheck.agent.cli.kubelet import tell_kubelet
 from distcheck.agent.cli.output import outputs, write
-from distcheck.agent.cli.verdict_exit import exit_code, tell_kubelet, worst_code
-from distcheck.checks.report import Judged
+from distcheck.agent.cli.verdict_exit import exit_code, worst_code
+from distcheck.checks.report import Judged, Report
 from distcheck.exporters.formats import Page
 
 
@@ -25,8 +26,23 @@ class Telling:
         self._strict = strict
         self._unknown = opt.one_of("--inconclusive", inconclusive, ("fail", "pass"))
 
-    def tell(self, judged: Sequence[Judged]) -> int:
-        """Write every report to every output; the worst exit code."""
+    def tell(self, judged: Sequence[Judged], ended: str = "") -> int:
+        """Write every report to every output; the worst exit code.
+
+        `ended` says why a wait ended without a verdict that stays.
+        """
+        if judged:
+            self._write(judged)
+        if ended:
+            sys.stderr.write(f"distcheck: {ended}\n")
+        if judged or ended:
+            tell_kubelet(ended or _reason(judged[-1].report))
+        for one in judged:
+            _own_bugs(one.bugs)
+        codes = (exit_code(j, strict=self._strict, inconclusive=self._unknown) for j in judged)
+        return worst_code(codes)
+
+    def _write(self, judged: Sequence[Judged]) -> None:
         unreached = [j.report.notes[0] for j in judged if _is_unreached(j)]
         for why in unreached:
             sys.stderr.write(f"distcheck: {why}\n")
@@ -36,11 +52,11 @@ class Telling:
         write(reports, shown, page)
         if any(o.format == "github" for o in shown):
             tell_github(reports, page)
-        for one in judged:
-            tell_kubelet(one.report)
-            _own_bugs(one.bugs)
-        codes = (exit_code(j, strict=self._strict, inconclusive=self._unknown) for j in judged)
-        return worst_code(codes)
+
+
+def _reason(report: Report) -> str:
+    """The verdict in one line, as a pod's termination message has it."""
+    return f"{report.verdict}: {report.summary}"
 
 
 def _is_unreached(judged: Judged) -> bool:

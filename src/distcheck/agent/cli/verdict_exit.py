@@ -1,13 +1,9 @@
 """From a report to an exit code."""
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from distcheck.agent.cli import exit as codes
-from distcheck.checks.report import Judged, Report
-
-TERMINATION_LOG = Path("/dev/termination-log")
+from distcheck.checks.report import Judged
 
 _CODES = {"pass": codes.PASS, "warn": codes.PASS, "fail": codes.FAIL, "unknown": codes.UNKNOWN}
 _INCONCLUSIVE = {"fail": codes.FAIL, "pass": codes.PASS}
@@ -30,13 +26,3 @@ def worst_code(given: Iterable[int]) -> int:
     """The code of several reports: fail, then a bug, then unknown, then pass."""
     seen = set(given)
     return next((c for c in _WORST_FIRST if c in seen), codes.UNKNOWN)
-
-
-def tell_kubelet(report: Report, path: Path = TERMINATION_LOG) -> None:
-    """The reason as the container's termination message, when this runs in a pod."""
-    if "KUBERNETES_SERVICE_HOST" not in os.environ or not path.is_file():
-        return
-    try:
-        path.write_text(f"{report.verdict}: {report.summary}\n", encoding="utf-8")
-    except OSError:
-        return  # the message is a courtesy: the exit code says the same

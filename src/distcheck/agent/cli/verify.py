@@ -4,15 +4,17 @@ from collections.abc import Callable
 from typing import Annotated
 
 from distcheck.agent.cli import options as opt
-from distcheck.agent.cli.asked import Asked, nothing_seen, ray_token
+from distcheck.agent.cli.asked import Asked, ray_token
 from distcheck.agent.cli.command import Program, argument, option
+from distcheck.agent.cli.ending import Signalled
 from distcheck.agent.cli.evidence_files import read_evidence
-from distcheck.agent.cli.exit import UNKNOWN, WAITED, Stop, usage
+from distcheck.agent.cli.exit import WAITED, usage
 from distcheck.agent.cli.judging import Judging
+from distcheck.agent.cli.looking import Looking
 from distcheck.agent.cli.progress import Progress
 from distcheck.agent.cli.select import select
 from distcheck.agent.cli.telling import Telling
-from distcheck.agent.cli.waiting import until_settled
+from distcheck.agent.cli.waiting import Cut, until_settled
 from distcheck.checks.evidence import Evidence
 
 Target = Annotated[
@@ -86,11 +88,20 @@ def verify(
         ray_token=ray_token(ray_token_file),
     )
     patience = opt.duration("--wait", wait) if wait is not None else None
-    with Progress(quiet=quiet) as progress:
-        look = _gathering(asked, progress)
-        once = _without_cluster(asked, look)
-        judged, ran_out = until_settled(lambda: judging.judge(once()), patience, progress)
-    code = telling.tell([judged])
+    try:
+        with Progress(quiet=quiet) as progress:
+            look = Looking(asked, _gathering(asked, progress), patient=patience is not None)
+            judged, awaits = until_settled(
+                lambda: judging.judge(look()), patience, progress, hopeless=look.hopeless
+            )
+    except Cut as cut:
+        telling.tell([cut.judged], f"a signal ended --wait {wait}: {cut.awaits}")
+        raise
+    except Signalled:
+        telling.tell([], "a signal came before anything was judged")
+        raise
+    ran_out = f"--wait {wait} ran out: {awaits}" if awaits else ""
+    code = telling.tell([judged], ran_out)
     return WAITED if ran_out else code
 
 
@@ -99,20 +110,6 @@ def _refuse_beside(*given: tuple[str, object]) -> None:
     for name, value in given:
         if value:
             raise usage(f"--evidence goes without {name}")
-
-
-def _without_cluster(asked: Asked, look: Callable[[], Evidence]) -> Callable[[], Evidence]:
-    """`look`, but a cluster that cannot be reached is evidence of nothing: unknown, not an end."""
-
-    def once() -> Evidence:
-        try:
-            return look()
-        except Stop as stop:
-            if stop.code != UNKNOWN:
-                raise
-            return nothing_seen(asked, stop.says)
-
-    return once
 
 
 def _gathering(asked: Asked, progress: Progress) -> Callable[[], Evidence]:

@@ -48,7 +48,7 @@ def cluster_look(
 ) -> Look:
     """Finds the group anew each time: pods come while it starts.
 
-    A cluster that does not answer for a while is waited for; a target that is not there or
+    A cluster that does not answer and a target that is not there yet are waited for; one that
     is ambiguous ends the wait.
     """
     from distcheck.agent.cli.asked import Asked  # noqa: PLC0415 - a GCS needs no cluster
@@ -61,7 +61,7 @@ def cluster_look(
         try:
             return of_group(gather())
         except Stop as stop:
-            if stop.code != UNKNOWN:
+            if stop.code != UNKNOWN and not stop.mends:
                 raise
             return Ready(0, stop.says)
 
@@ -87,6 +87,8 @@ def of_group(evidence: Evidence) -> Ready:
     from distcheck.checks.facts.ray import RayMembership  # noqa: PLC0415 - a GCS needs no fold
 
     pods = _of_pods(evidence.pods)
+    if evidence.rollouts:
+        return Ready(0, f"{pods.says}; {evidence.rollouts[0].says}")
     ray = RayMembership.fold(evidence)
     if isinstance(ray, Missing):
         return Ready(0, f"{pods.says}; Ray is not seen: {ray.reason}")

@@ -1,10 +1,11 @@
 """`--wait`: judge again until time can change nothing any more."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
+from distcheck.agent.cli.ending import Signalled
 from distcheck.agent.cli.progress import Progress
-from distcheck.checks.report import Judged, Report
+from distcheck.checks.report import Finding, Judged, Report
 
 PAUSE = 5.0
 """Seconds between two gatherings."""
@@ -12,17 +13,86 @@ PAUSE = 5.0
 MENDED_BY_TIME = frozenset(
     {
         *("gcs_unreachable", "name_unresolved", "node_gpu_short", "node_missing", "pg_pending"),
-        "rendezvous_waits",
+        *("rendezvous_waits", "no_endpoints", "pod_missing", "terminating", "node_draining"),
+        *("pod_unschedulable", "volume_not_bound"),
     }
 )
-"""Causes of a failure that a group which is still starting gets over by itself."""
+"""Causes of a failure that a group which is still starting gets over by itself.
+
+A pod without a node or a volume is among them: pods of before still hold both, and an
+autoscaler takes minutes.
+"""
+
+TRIED_AGAIN = {
+    **dict.fromkeys(("filtered", "rejected"), 30.0),
+    **dict.fromkeys(("image_not_pulled", "config_missing", "container_not_started"), 60.0),
+    **dict.fromkeys(("sandbox_failed", "admission_refused", "evicted", "raylet_unreachable"), 60.0),
+    **dict.fromkeys(("node_dead", "unexpected_node", "gcs_restarted", "rank_missing"), 60.0),
+    **dict.fromkeys(("crash_loop", "pod_failed", "no_listener", "worker_not_ready"), 120.0),
+    **dict.fromkeys(("workers_short", "gpu_memory_taken", "placement_group_timeout"), 120.0),
+    **dict.fromkeys(("too_few_gpus", "worker_died", "ray_actor_died", "peer-closed"), 120.0),
+    **dict.fromkeys(("bootstrap-connect", "nccl-remote-error", "collective_timeout"), 120.0),
+    "node_lost": 360.0,
+}
+"""Causes that somebody tries again, and for how many seconds on end each is waited for.
+
+The kubelet pulls an image, mounts a Secret and starts a container again, with pauses of 10 s
+that double: two minutes without a try are a container that has crashed five times. A worker
+that finds no head yet does so a few times. A node's pods are moved after five minutes. The
+rules of a network come after its pods.
+"""
+
+_STARTING = frozenset({"not_ready", "starting", "waiting_for_head", "engine_starting"})
+"""Causes of a warning or an unknown that say that the start is not over."""
+
+_OF_PODS = "GROUP001"
+Held = dict[tuple[str, str | None], float]
+"""Since when (seconds) a check has failed for the same cause."""
 
 
-def settled(report: Report) -> bool:
-    """Passed, or failed for a reason that stays: waiting longer cannot change the verdict."""
-    if report.verdict != "fail":
-        return report.verdict != "unknown"
-    return any(f.outcome == "fail" and f.cause not in MENDED_BY_TIME for f in report.checks)
+def awaited(report: Report, held: Held, now: float) -> str:
+    """What there is to wait for; empty where waiting longer cannot change the verdict.
+
+    A rollout is waited out whatever the pods of before show. `held` is brought up to `now`.
+    """
+    failing = [f for f in report.checks if f.outcome == "fail"]
+    since = {(f.id, f.cause): held.get((f.id, f.cause), now) for f in failing}
+    held.clear()
+    held.update(since)
+    old = {pod for r in report.rollouts for pod in r.pods}
+    if any(_stays(f, now - since[f.id, f.cause]) and _is_of_now(f, old) for f in failing):
+        return ""
+    return next(_reasons(report), "")
+
+
+def _reasons(report: Report) -> Iterator[str]:
+    yield from (r.says for r in report.rollouts)
+    if report.verdict in ("fail", "unknown"):
+        yield f"{report.verdict}: {report.summary}"
+    late = (f for f in report.checks if f.outcome in ("warn", "unknown") and f.cause in _STARTING)
+    yield from (f"{f.id}: {f.says}" for f in late)
+
+
+def _stays(finding: Finding, seconds: float) -> bool:
+    """Whether time cannot mend this failure, which has been the same for so long."""
+    if finding.cause in MENDED_BY_TIME:
+        return False
+    return seconds >= TRIED_AGAIN.get(finding.cause or "", 0.0)
+
+
+def _is_of_now(finding: Finding, old: set[str]) -> bool:
+    """Whether it is a failure of what was asked for last: pods of before prove nothing of it."""
+    if not old:
+        return True
+    return finding.id == _OF_PODS and bool(finding.subjects) and not old & {*finding.subjects}
+
+
+class Cut(Signalled):
+    """A signal ended the wait; `judged` is the last verdict before, and `awaits` what was due."""
+
+    def __init__(self, number: int, judged: Judged, awaits: str) -> None:
+        super().__init__(number)
+        self.judged, self.awaits = judged, awaits
 
 
 def until_settled(
@@ -32,15 +102,29 @@ def until_settled(
     *,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
-) -> tuple[Judged, bool]:
-    """The last verdict, and whether `patience` (seconds; None is one look) ran out before it."""
-    start = clock()
+    hopeless: Callable[[], bool] = lambda: False,
+) -> tuple[Judged, str]:
+    """The last verdict, and what it still waited for when `patience` ran out; empty where settled.
+
+    `patience` is in seconds; None is one look. `hopeless` says that looking again shows nothing.
+
+    Raises:
+        Cut: a signal asked to end after the first look.
+    """
+    start, held = clock(), Held()
     judged = look()
-    while patience is not None and not settled(judged.report):
-        left = start + patience - clock()
-        if left <= 0:
-            return judged, True
-        progress(f"{judged.report.verdict}: {judged.report.summary}; {left:.0f} s left")
-        sleep(min(PAUSE, left))
-        judged = look()
-    return judged, False
+    if patience is None:
+        return judged, ""
+    awaits = awaited(judged.report, held, clock())
+    try:
+        while awaits and not hopeless():
+            left = start + patience - clock()
+            if left <= 0:
+                break
+            progress(f"waiting, {left:.0f} s left: {awaits}")
+            sleep(min(PAUSE, left))
+            judged = look()
+            awaits = awaited(judged.report, held, clock())
+    except Signalled as signalled:
+        raise Cut(signalled.number, judged, awaits) from signalled
+    return judged, "" if hopeless() else awaits

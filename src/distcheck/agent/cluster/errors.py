@@ -28,8 +28,11 @@ class NotFound(ClusterError):  # noqa: N818 - reads as what it is
 
 
 class Ambiguous(ClusterError):  # noqa: N818 - reads as what it is
-    """Several groups fit; `candidates` are names that would be understood."""
+    """Several groups fit; `candidates` are names that would be understood.
 
-    def __init__(self, message: str, candidates: Iterable[str]) -> None:
-        self.says, self.candidates = message, tuple(candidates)
+    `turning`: a rollout runs, and after it there may be one.
+    """
+
+    def __init__(self, message: str, candidates: Iterable[str], *, turning: bool = False) -> None:
+        self.says, self.candidates, self.turning = message, tuple(candidates), turning
         super().__init__(f"{message}: {', '.join(self.candidates)}")

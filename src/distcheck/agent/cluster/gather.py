@@ -69,6 +69,7 @@ def gather(
         troubles=troubles,
         policies=policies.result(),
         services=services.result(),
+        rollouts=group.rollouts,
     )
 
 

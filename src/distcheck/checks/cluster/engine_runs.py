@@ -29,6 +29,8 @@ def engine_runs(engine: EngineRuns, nccl: Failures | Missing) -> Verdict:
 
     Causes:
         {ends}
+        engine_starting: its server was started within the hour, and has not said yet that it
+            serves
 
     Remedy:
         Read the first exception in the named pod's log: what comes after it follows from it.
@@ -39,11 +41,12 @@ def engine_runs(engine: EngineRuns, nccl: Failures | Missing) -> Verdict:
         return _ended(engine, now, nccl_known=known)
     if engine.ended:
         says = f"{_of(engine.ended)} ended before ({_told(engine.ended[0])}) and starts again"
-        return unknown(says, [e.cite for e in engine.ended])
+        return unknown(says, [e.cite for e in engine.ended], "engine_starting")
     if engine.doubted and not engine.serving:
         return unknown("; ".join(engine.gaps))
     if not engine.serving:
-        return unknown(f"{names(engine.starting)}: the engine has not said that it serves")
+        says = f"{names(engine.starting)}: the engine has not said that it serves"
+        return unknown(says, cause="engine_starting" if engine.young else None)
     says = f"the engine of {names(engine.serving)} serves"
     return passed(says, engine.serving.values(), engine.serving)
 

@@ -9,7 +9,15 @@ from distcheck.checks.evidence.document import (
 )
 from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.gpu import MigSlice
-from distcheck.checks.evidence.group import Conflict, Intent, Pod, ShmDeclared, Target, Trouble
+from distcheck.checks.evidence.group import (
+    Conflict,
+    Intent,
+    Pod,
+    Rollout,
+    ShmDeclared,
+    Target,
+    Trouble,
+)
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.node import (
     Allocated,
@@ -65,6 +73,7 @@ __all__ = [
     "Process",
     "Processes",
     "RayCluster",
+    "Rollout",
     "Seen",
     "ShmDeclared",
     "ShmMount",

@@ -6,7 +6,7 @@ from functools import cached_property
 import msgspec
 from msgspec import Struct, field
 
-from distcheck.checks.evidence.group import Intent, Pod, Target, Trouble
+from distcheck.checks.evidence.group import Intent, Pod, Rollout, Target, Trouble
 from distcheck.checks.evidence.node import NodeLook, PodLook
 from distcheck.checks.evidence.policy import NetworkPolicies, Services
 from distcheck.checks.evidence.seen import Missing
@@ -32,6 +32,7 @@ class Evidence(Struct, frozen=True, dict=True):
     troubles: tuple[Trouble, ...] = field(default=())
     policies: NetworkPolicies | Missing = Missing("NetworkPolicies were not listed")
     services: Services | Missing = Missing("Services were not listed")
+    rollouts: tuple[Rollout, ...] = field(default=())
 
     def look(self, pod: Pod) -> PodLook:
         """What was seen of `pod`; a look full of `Missing` where nothing was."""

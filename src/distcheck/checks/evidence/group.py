@@ -98,6 +98,17 @@ class Trouble(Struct, frozen=True, omit_defaults=True):
     seen_at: str | None = None
 
 
+class Rollout(Struct, frozen=True, omit_defaults=True):
+    """A change of a workload of the group that its pods do not show yet.
+
+    `pods` are pods of the group that are still of before the change.
+    """
+
+    workload: str
+    says: str
+    pods: tuple[str, ...] = ()
+
+
 class Intent(Struct, frozen=True, omit_defaults=True):
     """What specs and command lines ask for; None where nothing says it.
 

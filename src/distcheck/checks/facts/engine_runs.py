@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, Pod, PodLook
 from distcheck.checks.evidence.serving import EngineArguments
-from distcheck.checks.facts.age import is_before
+from distcheck.checks.facts.age import is_before, is_old
 from distcheck.checks.facts.allocation import visible_gpus
 from distcheck.checks.facts.engine_word import (
     answers,
@@ -46,12 +46,14 @@ class EngineRuns(Fact, frozen=True, kw_only=True):
     """Engines that ended, those that serve, and pods with one that does neither yet.
 
     `doubted` says of each pod whose log has the line of a start why that proves nothing now.
+    `young`: a server among those that start is less than an hour old.
     `others` are processes of somebody else that hold memory on GPUs of the group.
     """
 
     ended: tuple[EndedEngine, ...] = ()
     serving: dict[str, Cite] = {}  # noqa: RUF012 - frozen, as every fact is
     starting: tuple[str, ...] = ()
+    young: bool = False
     doubted: dict[str, str] = {}  # noqa: RUF012
     others: tuple[Tenant, ...] = ()
 
@@ -75,6 +77,7 @@ class EngineRuns(Fact, frozen=True, kw_only=True):
             ended=ended,
             serving=serving,
             starting=starting,
+            young=any(_is_young(looks[n], evidence.observed_at) for n in starting),
             doubted=doubted,
             others=others,
             gaps=tuple(gaps),
@@ -132,6 +135,12 @@ def _is_server(look: PodLook) -> bool:
     """Whether a server runs in the pod that should come to answer."""
     server = look.arguments
     return isinstance(server, EngineArguments) and "--headless" not in server.words
+
+
+def _is_young(look: PodLook, now: str) -> bool:
+    server = look.arguments
+    began = server.started_at if isinstance(server, EngineArguments) else None
+    return began is not None and not is_old(began, now)
 
 
 def _why_unseen(looks: Iterable[PodLook]) -> str:

@@ -13,6 +13,7 @@ from distcheck.agent.cluster.finding.plain import plain_group
 from distcheck.agent.cluster.finding.podless import podless_group
 from distcheck.agent.cluster.finding.roster import Roster, choices, owner_of
 from distcheck.agent.cluster.finding.target import Resolved, resolve
+from distcheck.agent.cluster.finding.turning import rollouts_of
 from distcheck.agent.cluster.intent.beside import read_beside
 from distcheck.agent.cluster.intent.declared import declared_intent
 from distcheck.agent.cluster.kinds import POD
@@ -23,7 +24,7 @@ from distcheck.agent.cluster.troubles.previous import PreviousLog, previous_log
 from distcheck.agent.cluster.troubles.restarts import restarted_behind, restarted_lately
 from distcheck.agent.cluster.troubles.told import Troubles
 from distcheck.agent.cluster.troubles.warnings import Warnings
-from distcheck.checks.evidence import Intent, Pod, Target, Trouble
+from distcheck.checks.evidence import Intent, Pod, Rollout, Target, Trouble
 from distcheck.checks.evidence.policy import NameWanted, PolicyPod
 
 _MOST_LOST = 64
@@ -36,7 +37,7 @@ class Group(Struct, frozen=True):
     `troubles` are pods that are not there or do not run. `selector` is the label selector
     that the pods share; empty where none ties them. `seen` are the pods as policies see them.
     `wanted` are the names that specs join by, also of pods that such a name kept out of a group
-    which lacks GPUs.
+    which lacks GPUs. `rollouts` are changes of its workloads that its pods do not show yet.
     """
 
     target: Target
@@ -47,6 +48,7 @@ class Group(Struct, frozen=True):
     selector: str = ""
     seen: tuple[PolicyPod, ...] = ()
     wanted: tuple[NameWanted, ...] = ()
+    rollouts: tuple[Rollout, ...] = ()
 
 
 def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | None = None) -> Group:
@@ -63,6 +65,7 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
     found = resolve(look, target)
     roster, selector = _roster(look, found)
     _refuse_nothing(found, roster)
+    turning = rollouts_of(look, roster)
     reasons = Troubles(look, Warnings(look), previous or previous_log(api, namespace))
     troubles = (*reasons.of(roster), *restarted_behind(roster))
     troubles = (*troubles, *restarted_lately(roster, troubles))
@@ -73,7 +76,15 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
     seen = tuple(policy_pod(p) for p in roster.ordered)
     wanted = names_wanted([*roster.ordered, *_lost(look, roster, intent)], beside.maps)
     return Group(
-        _said(found, roster), pods, intent, tuple(look.notes), troubles, selector, seen, wanted
+        _said(found, roster),
+        pods,
+        intent,
+        tuple(look.notes),
+        troubles,
+        selector,
+        seen,
+        wanted,
+        turning,
     )
 
 

@@ -70,7 +70,7 @@ def _in_rollout(error: Ambiguous, turning: Rollouts) -> Ambiguous:
     if not turning.says:
         return error
     names = ", ".join(sorted(map(str, turning.says)))
-    return Ambiguous(f"a rollout of {names} runs, and {error.says}", error.candidates)
+    return Ambiguous(f"a rollout of {names} runs, and {error.says}", error.candidates, turning=True)
 
 
 def _members(look: Namespace, ties: Ties, seeds: list[Object]) -> _Found:
