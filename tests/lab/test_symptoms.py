@@ -34,7 +34,7 @@ ASKED: dict[Symptom, tuple[str, ...]] = {
     ),
     "hangs-at-start": ("nccl-bootstrap-blocked", "rendezvous-waits-for-node", "ray-group-held"),
     "first-request-hangs": ("rank-stuck",),
-    "dead-rank": ("rank-dead", "engine-dead", "ray-node-dead"),
+    "dead-rank": ("rank-dead", "engine-dead", "engine-vanished", "ray-node-dead"),
     "shm-fills": ("shm-leaked",),
     "two-copies": ("replicated",),
 }

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from msgspec import Struct
 
 from distcheck.checks.report import Report
+from distcheck.exporters.gpu_names import with_gpu_names
 
 
 class Page(Struct, frozen=True):
@@ -37,7 +38,15 @@ FORMATS: dict[str, str] = {
 }
 
 
+_FOR_PEOPLE = ("text", "html", "markdown")
+
+
 def render(name: str, reports: Sequence[Report], page: Page) -> str:
-    """`reports`, in order, in the format `name`, which must be one of `FORMATS`."""
+    """`reports`, in order, in the format `name`, which must be one of `FORMATS`.
+
+    People read a GPU's number and node, machines its UUID.
+    """
+    if name in _FOR_PEOPLE:
+        reports = [with_gpu_names(report) for report in reports]
     renderer: Renderer = importlib.import_module(FORMATS[name]).render
     return renderer(reports, page)

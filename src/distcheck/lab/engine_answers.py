@@ -18,7 +18,7 @@ _PORT, _WAIT_SECONDS = 8000, 60.0
 def write_answers(layout: Layout, member: Member) -> None:
     """`engine-http.json` of the node where an engine has started its API server."""
     here = (e for e in layout.world.engines if e.nodes[0] == member.node)
-    engine = next((e for e in here if e.progress == "serving" and not e.dead), None)
+    engine = next((e for e in here if e.progress == "serving" and e.runs), None)
     if engine is None or not layout.world.engine_answers:
         return
     told = {"address": [member.ip, _PORT], "answers": _answers(layout.world, engine)}

@@ -67,7 +67,9 @@ def _of_ray(layout: Layout, member: Member) -> Iterator[Proc]:
 
 
 def _of_engines(layout: Layout, member: Member) -> Iterator[Proc]:
-    for engine in (e for e in layout.world.engines if not e.fails):
+    if any(e.vanished for e in layout.world.engines):
+        yield Proc(API, 0, ["/bin/bash", "/opt/start.sh"], 1)
+    for engine in (e for e in layout.world.engines if not (e.fails or e.vanished)):
         copies = cores_on(layout, engine, member)
         first = engine.nodes[0] == member.node
         if copies or first:

@@ -34,7 +34,8 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
     `progress` is how far it came: `waiting` for a placement group, at the `rendezvous`
     of its ranks, in NCCL's `bootstrap`, in its `init`, at its `first-word` after which nothing
     comes, `loading` its weights, or `serving`. `fails` is what ended it there: its processes are
-    gone, and the container is not. One that is `dead` served, and has left its API process.
+    gone, and the container is not. One that is `dead` served, and has left its API process; one
+    that has `vanished` left a shell, and no word of its end.
     """
 
     tp: int = 16
@@ -46,11 +47,17 @@ class Engine(Struct, frozen=True, forbid_unknown_fields=True):
     ] = "serving"
     fails: Fails = ""
     dead: bool = False
+    vanished: bool = False
 
     @property
     def runs(self) -> bool:
         """Whether its ranks are processes on GPUs."""
-        return self.progress != "waiting" and not self.fails and not self.dead
+        return self.progress != "waiting" and not self.ended
+
+    @property
+    def ended(self) -> bool:
+        """Whether its ranks ran and are gone."""
+        return bool(self.fails) or self.dead or self.vanished
 
     @property
     def met(self) -> bool:

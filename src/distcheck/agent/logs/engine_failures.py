@@ -2,6 +2,7 @@
 
 from msgspec.structs import replace
 
+from distcheck.agent.logs.cutting import shortened
 from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.vllm import EngineFailure
@@ -35,7 +36,7 @@ def read(log: EngineLog, text: str, source: str, stamp: str | None) -> EngineLog
     words, name = found
     if words in _OF_TRTLLM and not any(one in text for one in _NAMES):
         return log
-    says = scrubbed(text[text.index(words) :][:_WINDOW])[:_LONGEST].strip()
+    says = shortened(scrubbed(text[text.index(words) :][:_WINDOW]).strip(), _LONGEST)
     if any(f.says == says for f in log.failures if not _is_over(log, f)):
         return log
     return replace(log, failures=(*log.failures, EngineFailure(name, says, source, True, stamp)))

@@ -5,6 +5,7 @@ from functools import lru_cache
 
 from msgspec import Struct
 
+from distcheck.agent.logs.cutting import shortened
 from distcheck.agent.redact import scrubbed
 from distcheck.checks.evidence.vllm import EngineFailure
 
@@ -95,7 +96,7 @@ def failure(
     found = _exception(text) if exceptions else None
     if found is None:
         return None
-    says = _clean(text[found.start(1) : found.start(1) + _WINDOW])[:_LONGEST]
+    says = shortened(_clean(text[found.start(1) : found.start(1) + _WINDOW]), _LONGEST)
     return EngineFailure("exception", says, source, False, stamp)
 
 
@@ -112,7 +113,7 @@ def _says(text: str, phrase: Phrase) -> str:
     start = max(headers[-1] if headers else 0, at - _WINDOW)
     told = _clean(text[start : at + _WINDOW])
     at = max(told.find(phrase.words), 0)
-    return told[max(at - _BEFORE, 0) :][:_LONGEST].strip()
+    return shortened(told[max(at - _BEFORE, 0) :].strip(), _LONGEST)
 
 
 @lru_cache(maxsize=16)

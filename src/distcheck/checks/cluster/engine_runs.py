@@ -7,7 +7,13 @@ from distcheck.checks.check import check
 from distcheck.checks.evidence import Missing
 from distcheck.checks.facts.engine_runs import EndedEngine, EngineRuns
 from distcheck.checks.facts.nccl_failures import Failures
-from distcheck.checks.knowledge.engine_remedies import ENGINE, MAY_FOLLOW, NOT_AN_END
+from distcheck.checks.knowledge.engine_remedies import (
+    ENGINE,
+    GONE,
+    MAY_FOLLOW,
+    NOT_AN_END,
+    VANISHED,
+)
 from distcheck.checks.knowledge.names import names
 from distcheck.checks.verdict import Verdict, failed, passed, unknown
 
@@ -17,7 +23,7 @@ _OF_MEMORY = ("gpu_memory_taken", "out_of_memory", "memory_changed", "no_memory_
 
 
 @check("GROUP003", weight="supporting")
-@with_causes(ends={k: v for k, v in ENGINE.items() if k not in NOT_AN_END})
+@with_causes(ends={VANISHED: GONE} | {k: v for k, v in ENGINE.items() if k not in NOT_AN_END})
 def engine_runs(engine: EngineRuns, nccl: Failures | Missing) -> Verdict:
     """The engine started and has not ended.
 

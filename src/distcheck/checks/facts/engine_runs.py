@@ -8,18 +8,21 @@ from msgspec.structs import replace
 
 from distcheck.checks.evidence import Cite, Evidence, Gpus, Missing, Pod, PodLook
 from distcheck.checks.evidence.serving import EngineArguments
-from distcheck.checks.facts.age import is_before, is_old
+from distcheck.checks.facts.age import is_before, is_old, last_write, seconds
 from distcheck.checks.facts.allocation import visible_gpus
+from distcheck.checks.facts.engine_gone import is_deserted
 from distcheck.checks.facts.engine_word import (
     answers,
     closing,
     doubt,
     has_ended,
+    is_empty,
     since_start,
     word_of,
 )
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.sharding_gpus import Tenant
+from distcheck.checks.knowledge.engine_remedies import GONE, VANISHED
 from distcheck.checks.knowledge.weights import GIB
 from distcheck.checks.logs_engine_failure import EngineCause
 from distcheck.checks.logs_engine_failures import engine_failures, engine_root
@@ -61,7 +64,7 @@ class EngineRuns(Fact, frozen=True, kw_only=True):
     def fold(cls, evidence: Evidence) -> Self | Missing:
         """From logs and the engine's own answers; Missing where neither was to be had."""
         looks = {p.name: evidence.look(p) for p in evidence.pods}
-        ended = tuple(e for p in evidence.pods if (e := _ended(p, looks[p.name])) is not None)
+        ended = tuple(e for p in evidence.pods if (e := _end_of(evidence, p)) is not None)
         down = {e.pod for e in ended}
         up = {n: look for n, look in looks.items() if n not in down}
         doubted = {n: why for n, look in up.items() if (why := _doubt(look))}
@@ -82,6 +85,27 @@ class EngineRuns(Fact, frozen=True, kw_only=True):
             others=others,
             gaps=tuple(gaps),
         )
+
+
+def _end_of(evidence: Evidence, pod: Pod) -> EndedEngine | None:
+    look = evidence.look(pod)
+    return _ended(pod, look) or _vanished(evidence, pod, look)
+
+
+def _vanished(evidence: Evidence, pod: Pod, look: PodLook) -> EndedEngine | None:
+    """An engine that this container started, and of which nothing is left in it."""
+    log = word_of(look)
+    if log is None or not log.started or answers(look) is not None or not is_empty(look):
+        return None
+    said = log.started_at or last_write(log.written, log.started_source)
+    known = seconds(said) is not None and seconds(pod.started_at) is not None
+    if not known or is_before(said, pod.started_at) or not is_deserted(evidence, pod):
+        return None
+    seen_at = getattr(look.processes, "seen_at", None)
+    what = "it said that it started, and nothing in the pod is an engine or on a GPU"
+    where = f"processes of {pod.name}, and NVML on {pod.node}"
+    cause = EngineCause(VANISHED, what, None, where, GONE.means, GONE.remedy)
+    return EndedEngine(pod.name, cause, seen_at)
 
 
 def _ended(pod: Pod, look: PodLook) -> EndedEngine | None:

@@ -2,6 +2,7 @@
 
 from distcheck.checks.evidence import Cite, Evidence, Pod, VllmLog
 from distcheck.checks.evidence.vllm import EngineFailure
+from distcheck.checks.facts.engine_gone import gone_gaps
 from distcheck.checks.facts.fact import Fact
 
 
@@ -16,7 +17,7 @@ class EngineStart(Fact, frozen=True, kw_only=True):
     @classmethod
     def fold(cls, evidence: Evidence) -> "EngineStart":
         """From the phases of the pods and the engine's own lines (VllmLog.failures)."""
-        gaps: list[str] = []
+        gaps: list[str] = [*gone_gaps(evidence)]
         cites: list[Cite] = []
         for pod in evidence.pods:
             gaps += _not_running(pod)

@@ -84,7 +84,7 @@ def doubt(look: PodLook, log: VllmLog) -> str | None:
         return "its server is younger than the line that says so"
     if isinstance(look.engine_http, Missing) and _UNANSWERED.search(look.engine_http.reason):
         return f"it does not answer: {look.engine_http.reason}"
-    if _is_empty(look):
+    if is_empty(look):
         return "no process of an engine runs in the pod"
     return None
 
@@ -95,7 +95,7 @@ def _is_older(look: PodLook, log: VllmLog) -> bool:
     return isinstance(server, EngineArguments) and is_before(said, server.started_at)
 
 
-def _is_empty(look: PodLook) -> bool:
+def is_empty(look: PodLook) -> bool:
     """Whether all processes of the pod were seen, and none is an engine's."""
     seen = look.processes
     if isinstance(seen, Missing) or seen.dropped:

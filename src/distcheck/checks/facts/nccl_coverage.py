@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, Pod
 from distcheck.checks.evidence.nccl import Communicator
+from distcheck.checks.facts.engine_gone import gone_gaps
 from distcheck.checks.facts.nccl_group import NcclGroup, hosts_of
 from distcheck.checks.knowledge import initialisation
 from distcheck.checks.knowledge.rank_ranges import gaps, spans
@@ -19,7 +20,8 @@ def coverage_gaps(evidence: Evidence, group: NcclGroup) -> tuple[str, ...]:
     """Where the ranks that the logs show, and the pods with GPUs, do not match."""
     counted = live(group.log.communicators) or group.log.communicators
     silent = (_silence(evidence, group, pod) for pod in without_ranks(evidence, group))
-    return (*silent, *misplaced(evidence, counted), *unsettled(group.log))
+    ended = gone_gaps(evidence)
+    return (*silent, *misplaced(evidence, counted), *unsettled(group.log), *ended)
 
 
 def without_ranks(evidence: Evidence, group: NcclGroup) -> tuple[Pod, ...]:

@@ -1,5 +1,7 @@
 """What each rank should hold, computed from the model and the layout that is asked for."""
 
+from collections.abc import Iterator
+
 from msgspec import structs
 
 from distcheck.checks.evidence import (
@@ -11,6 +13,7 @@ from distcheck.checks.evidence import (
     VllmLog,
 )
 from distcheck.checks.evidence.serving import EngineHttp
+from distcheck.checks.facts.engine_gone import is_deserted
 from distcheck.checks.facts.fact import Fact
 from distcheck.checks.facts.running_layout import OtherServers, running_otherwise
 from distcheck.checks.facts.sharding_allowances import (
@@ -23,6 +26,7 @@ from distcheck.checks.facts.sharding_held import HeldMemory
 from distcheck.checks.facts.sharding_layouts import Expected, candidates
 from distcheck.checks.facts.sharding_process import layer_partition
 from distcheck.checks.facts.sharding_sizes import loaded_smaller, sized
+from distcheck.checks.knowledge.names import names
 from distcheck.checks.knowledge.weights import Engine, Layout, stored_in, with_quant_file
 
 __all__ = ["Expected", "WeightsPlan"]
@@ -112,7 +116,7 @@ def _model(evidence: Evidence) -> tuple[ModelConfig, tuple[str, ...]] | Missing:
     looks = [evidence.look(p).model for p in evidence.pods]
     models = [m for m in looks if isinstance(m, ModelConfig)]
     if not models:
-        reasons = dict.fromkeys(m.reason for m in looks if isinstance(m, Missing))
+        reasons = dict.fromkeys(_unnamed(evidence))
         said = "; ".join(reasons) or "the model's config.json was not seen"
         return Missing(f"{said} (--model PATH gives the model's config.json)")
     differ = any(m.config != models[0].config for m in models)
@@ -120,6 +124,15 @@ def _model(evidence: Evidence) -> tuple[ModelConfig, tuple[str, ...]] | Missing:
         models[0], config=with_quant_file(models[0].config, models[0].quant_file)
     )
     return model, ("config.json differs between pods: which one is served",) if differ else ()
+
+
+def _unnamed(evidence: Evidence) -> Iterator[str]:
+    """Why no pod tells its model: where nothing runs any more, that is why."""
+    lost = [p for p in evidence.pods if is_deserted(evidence, p)]
+    if lost:
+        yield f"no engine runs in {names(p.name for p in lost)} that names its model"
+    looks = (evidence.look(p).model for p in evidence.pods if p not in lost)
+    yield from (m.reason for m in looks if isinstance(m, Missing))
 
 
 def engine_of(evidence: Evidence, allowed: Allowances) -> tuple[Engine, bool]:

@@ -14,6 +14,14 @@ _SMALLER = (
     "Use more GPUs or quantised weights, lower --max-model-len, or raise --gpu-memory-utilization."
 )
 
+VANISHED = "engine_vanished"
+GONE = Cause(
+    "its processes are gone, and no line says why",
+    "Look who killed them: `kubectl describe pod` for OOMKilled, the node's kernel log for"
+    " oom-kill or an Xid. Then start the whole group again.",
+)
+"""An engine that left no word: nothing that a log's reader can find."""
+
 ENGINE: dict[str, Cause] = {
     "heads_not_divisible": Cause(
         "the model's attention heads cannot be shared equally by this many GPUs",

@@ -32,10 +32,9 @@ def balanced_memory(seen: Balances, group: GroupPods) -> Verdict:
     if odd:
         one = max(odd, key=lambda r: abs(r.used - r.predicted))
         says = f"{len(odd)} of {counted(len(seen.ranks), 'rank')} {several(len(odd), 'holds')} what"
-        says += f" {several(len(odd), 'its')} place does not explain: {one.uuid} of {one.pod}"
-        says += (
-            f" {one.used:.2f} GiB, where ranks of stage {one.stage} hold {one.predicted:.2f} GiB"
-        )
+        says += f" {several(len(odd), 'its')} place does not explain: {one.pod}"
+        says += f" holds {one.used:.2f} GiB on {one.uuid}, where ranks of stage {one.stage}"
+        says += f" hold {one.predicted:.2f} GiB"
         cites = (*(r.cite for r in odd), *seen.cites)
         remedy = odd_rank(group, one.pod, one.uuid)
         return warned(says, "unbalanced", cites, dict.fromkeys(r.uuid for r in odd), remedy)
