@@ -19,7 +19,8 @@ from distcheck.lab.nvml import LabNvml
 
 KEY = "llm/vllm-head-0"
 OTHER = "b" * 8 + "-6a53-4d0b-9a6e-0c4f3e1d7a10"
-SHM = 'distcheck_shm_size_bytes{workload_namespace="llm",workload_pod="%s"}'
+_OF = 'workload_container="vllm",workload_namespace="llm",workload_pod="%s"'
+SHM = f"distcheck_shm_size_bytes{{{_OF}}}"
 
 
 @pytest.fixture

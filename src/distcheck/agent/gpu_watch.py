@@ -1,53 +1,73 @@
-"""A look of the agent's own, now and then, at its metrics: GPUs, RDMA, `/dev/shm`.
+"""A look of the agent's own, now and then, for its metrics: GPUs, RDMA, and the pods on GPUs.
 
-It starts at NVML, and asks of the pods of the processes that NVML names: it tries no port and
+It starts at NVML, and looks at the pods of the processes that NVML names: it tries no port and
 speaks to no server. Whether a process of such a pod holds a file of its `/dev/shm` is asked once,
 and again when the process or the file is gone.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from typing import TypeVar
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from distcheck.agent.probes import podlogs
 from distcheck.agent.probes.nvml import Nvml
+from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.probe import Outcome, Probing
 from distcheck.agent.probes.proc import Proc
 from distcheck.agent.probes.rdma import RdmaSysfs
 from distcheck.agent.probes.shm import Space, statvfs
 from distcheck.agent.settings import Settings
-from distcheck.agent.shm_holders import Known
+from distcheck.agent.shm_holders import Known as Holders
 from distcheck.agent.shm_levels import ShmLevels
 from distcheck.agent.shm_look import ShmLook
+from distcheck.agent.watched_pod import Holder, PodWatch, Told, WatchedPod
 from distcheck.checks.evidence import Gpus, Missing, ShmMount
 from distcheck.checks.evidence.rdma import RdmaPort
+from distcheck.checks.evidence.serving import EngineHttp
+
+T = TypeVar("T")
+MAX_PODS = 64
 
 STALE_AFTER, _AT_LEAST = 3, 30.0
 """Intervals, and seconds at least, after which what was seen is no longer shown."""
 
 
 class Watched(Struct, frozen=True):
-    """What was seen at `at` (seconds since 1970): GPUs, mounts by `namespace/name`, RDMA links."""
+    """What was seen at `at` (seconds since 1970): GPUs, the pods on them, RDMA links."""
 
     at: float
     gpus: Gpus | Missing
-    mounts: dict[str, ShmMount]
+    pods: tuple[WatchedPod, ...] = ()
     links: tuple[RdmaPort, ...] = ()
+
+
+class Known(Struct, frozen=True):
+    """What others of the agent know of a pod, by its uid; `there` is told which pods are there."""
+
+    told: Callable[[str], Told]
+    http: Callable[[str], EngineHttp | Missing]
+    there: Callable[[Sequence[PodFolder]], None]
 
 
 class GpuWatch:
     """Looks every `look_every` seconds, in threads that may hang; 0 is never."""
 
-    def __init__(self, settings: Settings, nvml: Nvml, proc: Proc, space: Space = statvfs) -> None:
+    def __init__(
+        self, settings: Settings, nvml: Nvml, proc: Proc, known: Known, space: Space = statvfs
+    ) -> None:
         self._settings, self._nvml, self._proc = settings, nvml, proc
+        self._known = known
         self._probing = Probing(settings.timeout)
         self._over = threading.Event()
         self.shm = ShmLook(settings.host_proc, settings.host_sys, ShmLevels(), space)
         self.rdma = RdmaSysfs(settings.host_sys)
-        self._holders: dict[str, Known] = {}
+        self._pod = PodWatch(settings, proc, known.told)
+        self._holders: dict[str, Holders] = {}
         self.last: Watched | None = None
 
     @property
@@ -78,30 +98,77 @@ class GpuWatch:
         """Look once; what is gone since the last time is not shown any more."""
         self._probing.begin()
         links = self._probing.start("watch-rdma", lambda: self.rdma.look(""))
-        gpus = self._probing.run("watch-nvml", lambda: self._nvml.look(""))
-        pids = () if isinstance(gpus, Missing) else tuple(p.pid for p in gpus.processes)
-        pods = self._probing.run("watch-pods", lambda: self._pods(pids)) if pids else {}
-        found = {} if isinstance(pods, Missing) else pods
-        self._holders = {uid: self._holders.get(uid, {}) for uid, _ in found.values()}
-        later = {
-            key: self._probing.start("watch-shm", self._mount_of(*one, now), of=key)
-            for key, one in found.items()
-        }
-        mounts = {k: seen for k, one in later.items() if isinstance(seen := one(), ShmMount)}
+        gpus = self._probing.run("watch-nvml", lambda: self._nvml.look(_text(now)))
+        pods = () if isinstance(gpus, Missing) else self._pods(gpus, now)
         rdma = links()
         ports = () if isinstance(rdma, Missing) else rdma.ports
-        self.last = Watched(now, gpus, mounts, ports)
+        self.last = Watched(now, gpus, pods, ports)
 
-    def _pods(self, pids: tuple[int, ...]) -> dict[str, tuple[str, int]]:
-        """The pods on a GPU, `namespace/name`, with the uid and a process of each."""
-        names = {f.uid: f.key for f in podlogs.pod_folders(self._settings.pod_logs)}
-        found: dict[str, tuple[str, int]] = {}
-        for pid in sorted(set(pids)):
-            uid = self._proc.home(pid)[0]
-            if uid in names:
-                found.setdefault(names[uid], (uid, pid))
-        return found
+    def _pods(self, gpus: Gpus, now: float) -> tuple[WatchedPod, ...]:
+        """The pods on a GPU: their processes and mounts are looked at side by side."""
+        seen = self._probing.run("watch-pods", lambda: self._on_gpus(gpus))
+        found = () if isinstance(seen, Missing) else seen[:MAX_PODS]
+        uids = [folder.uid for folder, _ in found]
+        self._holders = {uid: self._holders.get(uid, {}) for uid in uids}
+        self._pod.only(uids)
+        later = [
+            (
+                folder,
+                holders,
+                self._start("watch-pod", folder, partial(self._pod.read, folder, gpus)),
+                self._start("watch-shm", folder, self._mount_of(folder, holders, now)),
+            )
+            for folder, holders in found
+        ]
+        return tuple(self._seen(gpus, *one) for one in later)
 
-    def _mount_of(self, uid: str, pid: int, now: float) -> Callable[[], ShmMount]:
-        at, known = f"{datetime.fromtimestamp(now, UTC):%Y-%m-%dT%H:%M:%SZ}", self._holders[uid]
-        return lambda: self.shm.watch(pid, lambda: self._proc.pids_of(uid), at, known)
+    def _start(
+        self, name: str, folder: PodFolder, look: Callable[[], T]
+    ) -> Callable[[], T | Missing]:
+        return self._probing.start(name, look, of=folder.uid)
+
+    def _seen(
+        self,
+        gpus: Gpus,
+        folder: PodFolder,
+        holders: Sequence[Holder],
+        read: Callable[[], object],
+        shm: Callable[[], ShmMount | Missing],
+    ) -> WatchedPod:
+        read()
+        one = self._pod.seen(folder, holders, gpus, self._known.http(folder.uid))
+        mount = shm()
+        return structs.replace(one, shm=mount if isinstance(mount, ShmMount) else None)
+
+    def _on_gpus(self, gpus: Gpus) -> tuple[tuple[PodFolder, tuple[Holder, ...]], ...]:
+        """The pods on a GPU, in the order of their names, with the processes of each."""
+        folders = {f.uid: f for f in podlogs.pod_folders(self._settings.pod_logs)}
+        self._known.there(list(folders.values()))
+        found: dict[str, list[Holder]] = {}
+        for process in sorted(gpus.processes, key=lambda p: p.pid):
+            uid, container = self._proc.home(process.pid)
+            if uid in folders:
+                name = self._proc.container(process.pid) or _only_container(folders[uid])
+                found.setdefault(uid, []).append(Holder(process, container, name))
+        ordered = sorted((folders[uid] for uid in found), key=lambda f: (f.key, f.uid))
+        return tuple((folder, tuple(found[folder.uid])) for folder in ordered)
+
+    def _mount_of(
+        self, folder: PodFolder, holders: Sequence[Holder], now: float
+    ) -> Callable[[], ShmMount]:
+        uid, pid = folder.uid, holders[0].process.pid
+        known = self._holders[uid]
+        return lambda: self.shm.watch(pid, lambda: self._proc.pids_of(uid), _text(now), known)
+
+
+def _only_container(folder: PodFolder) -> str:
+    """The name of the pod's container, where it has one with a log; a mount tells it elsewhere."""
+    try:
+        found = podlogs.container_folders(folder)
+    except OSError:
+        return ""
+    return found[0].name if len(found) == 1 else ""
+
+
+def _text(at: float) -> str:
+    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"

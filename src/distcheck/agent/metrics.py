@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 from http import HTTPStatus
 
 from distcheck.agent import families as f
+from distcheck.agent.answer_metrics import answer_families
 from distcheck.agent.bounded_server import BoundedHandler, BoundedServer, serve
 from distcheck.agent.gpu_watch import GpuWatch, Watched
 from distcheck.agent.node import NodeAgent
 from distcheck.agent.openmetrics import Metric, build, page
+from distcheck.agent.pod_metrics import pod_families
 from distcheck.checks.evidence import Gpus, Missing
 from distcheck.checks.evidence.xids import Xids
 
@@ -23,7 +25,9 @@ class AgentFamilies:
         """All families, from memory."""
         yield build()
         yield from self._probes()
-        yield from _watched(self._agent.watch)
+        now = time.time()
+        yield from _watched(self._agent.watch, now)
+        yield from _answered(self._agent, now)
         yield from _xids(self._agent.xids.seen())
 
     def _probes(self) -> Iterator[Metric]:
@@ -69,21 +73,28 @@ def _xids(seen: Xids | Missing) -> Iterator[Metric]:
         yield f.XIDS.of(((x.uuid, x.index, x.number), x.count) for x in seen.seen)
 
 
-def _watched(watch: GpuWatch) -> Iterator[Metric]:
+def _watched(watch: GpuWatch, now: float) -> Iterator[Metric]:
     """Nothing of a look that is too old to be true; when it was is told in any case."""
     if watch.last is not None:
         yield f.LAST_LOOK.of([((), watch.last.at)])
-    shown = watch.shown(time.time())
+    shown = watch.shown(now)
     if shown is not None:
-        yield from _gpus(shown)
-        yield from _shm(shown)
         yield from _links(shown)
+        if isinstance(shown.gpus, Gpus):
+            yield from _gpus(shown.gpus)
+            yield from pod_families(shown.pods, shown.gpus)
 
 
-def _gpus(seen: Watched) -> Iterator[Metric]:
-    devices = seen.gpus.devices if isinstance(seen.gpus, Gpus) else ()
-    yield f.GPU_TOTAL.of(((d.uuid, d.index), d.memory_total) for d in devices)
-    yield f.GPU_USED.of(((d.uuid, d.index), d.memory_used) for d in devices)
+def _gpus(gpus: Gpus) -> Iterator[Metric]:
+    yield f.GPU_TOTAL.of(((d.uuid, d.index), d.memory_total) for d in gpus.devices)
+    yield f.GPU_USED.of(((d.uuid, d.index), d.memory_used) for d in gpus.devices)
+
+
+def _answered(agent: NodeAgent, now: float) -> Iterator[Metric]:
+    shown = agent.watch.shown(now)
+    pods = () if shown is None else shown.pods
+    expected = {p.folder.key: p.gpus for p in pods if p.gpus is not None}
+    yield from answer_families(agent.answers.fresh(now), expected)
 
 
 def _links(seen: Watched) -> Iterator[Metric]:
@@ -91,10 +102,3 @@ def _links(seen: Watched) -> Iterator[Metric]:
     places = [((p.device, p.port), p) for p in seen.links]
     yield f.LINK_UP.of((at, p.state == "ACTIVE") for at, p in places if p.state is not None)
     yield f.LINK_RATE.of((at, p.rate_gbps * 1e9) for at, p in places if p.rate_gbps is not None)
-
-
-def _shm(seen: Watched) -> Iterator[Metric]:
-    mounts = [(pod.split("/", 1), mount) for pod, mount in sorted(seen.mounts.items())]
-    yield f.SHM_SIZE.of((pod, m.size_bytes) for pod, m in mounts)
-    yield f.SHM_USED.of((pod, m.used_bytes) for pod, m in mounts if m.used_bytes is not None)
-    yield f.SHM_LEAKED.of((pod, m.unheld_bytes) for pod, m in mounts if m.unheld_bytes is not None)

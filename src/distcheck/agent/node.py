@@ -10,9 +10,10 @@ from msgspec import Struct, structs
 
 from distcheck import __version__
 from distcheck.agent import clock, netlink
+from distcheck.agent.answers import Answers
 from distcheck.agent.earlier import Before
 from distcheck.agent.gcs_guard import why_no_gcs_at
-from distcheck.agent.gpu_watch import GpuWatch
+from distcheck.agent.gpu_watch import GpuWatch, Known
 from distcheck.agent.kernel_look import Kernel
 from distcheck.agent.listeners import Allowance, Listeners
 from distcheck.agent.listening import AskedToListen, ListenAt, Listens, NodeListens
@@ -91,12 +92,18 @@ class NodeAgent:
         self._one_at_a_time = threading.Lock()
         self.probing = Probing(settings.timeout)
         self._waiting = threading.BoundedSemaphore(_MAX_WAITING)
-        self.watch = GpuWatch(settings, nvml, self._proc, space)
+        self.answers = Answers()
+        self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
+        known = Known(
+            self.tail.told,
+            lambda uid: self.answers.http(uid, time.time()),
+            lambda there: self.answers.only(f.uid for f in there),
+        )
+        self.watch = GpuWatch(settings, nvml, self._proc, known, space)
         self.xids = XidWatch(nvml)
         self._rdma = self.watch.rdma
         self._links, self._health = Before[RdmaDevices](_APART), Before[GpuHealth](_APART)
         self._asked_nvml, self._on_gpu = -_GPU_PERIOD, frozenset[int]()
-        self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
         self._listeners, self._allowance = Listeners(listener), Allowance()
         self._raylets = NamedRaylets()
 
@@ -196,7 +203,7 @@ class NodeAgent:
         looks = in_order(asked.pods, [with_devices(one(), given) for one in lookers], why)
         if isinstance(gpus, Gpus):
             gpus = with_owners(gpus, known, self._proc, asked.pods)
-        return NodeLook(
+        look = NodeLook(
             self._settings.node,
             now,
             __version__,
@@ -207,6 +214,9 @@ class NodeAgent:
             health_later(),
             self.xids.seen(),
         )
+        uids = {pod.folder.key: pod.folder.uid for pod in chosen}
+        self.answers.remember(look, uids, _names_gcs(chosen), time.time())
+        return look
 
     def _rdma_devices(self, now: str) -> RdmaDevices:
         """The node's HCAs, with their counters as the look before had them."""
@@ -256,6 +266,7 @@ class NodeAgent:
     def _forget(self, there: Sequence[PodFolder]) -> None:
         """Forget what was seen of pods that the node does not have any more."""
         self._logs.forget(there)
+        self.answers.only(f.uid for f in there)
 
     def _ray(self, pods: Sequence[NodePod]) -> Looks[RayCluster]:
         argvs = [t.argv for p in pods for t in p.tasks]
@@ -280,6 +291,12 @@ class NodeAgent:
             return seen
         self._raylets.remember(seen := structs.replace(seen, address=address))
         return seen
+
+
+def _names_gcs(pods: Sequence[NodePod]) -> str:
+    """The pod (`namespace/name`) whose command line names the GCS that is asked."""
+    named = (p.folder.key for p in pods for t in p.tasks if gcs_address(t.argv))
+    return next(named, "")
 
 
 def _unseen(why: str) -> Looks[RayCluster]:

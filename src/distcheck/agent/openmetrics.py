@@ -13,7 +13,19 @@ from prometheus_client.registry import Collector
 
 from distcheck import __version__
 
-__all__ = ["BUILD", "MAX_LABEL", "Families", "Family", "Metric", "Page", "build", "clean", "page"]
+__all__ = [
+    "BUILD",
+    "LEFT_OUT",
+    "MAX_LABEL",
+    "MAX_SERIES",
+    "Families",
+    "Family",
+    "Metric",
+    "Page",
+    "build",
+    "clean",
+    "page",
+]
 
 _PREFIX = "distcheck_"
 
@@ -74,6 +86,13 @@ def clean(value: str) -> str:
     return cut if cut.isprintable() else "".join(c if c.isprintable() else "?" for c in cut)
 
 
+MAX_SERIES = 100_000
+"""Of one page: a cluster of 300 groups has fewer."""
+LEFT_OUT = Family(
+    "series_left_out",
+    "Series that this page leaves out, as it would be too long",
+    none="none is left out",
+)
 BUILD = Family("build_info", "The version that runs", ("version",), kind="info")
 
 
@@ -111,7 +130,16 @@ class _Collector(Collector):
         self._families = families
 
     def collect(self) -> Iterator[Metric]:
-        return (family for family in self._families.collect() if family.samples)
+        """Families that have series, as far as there is room."""
+        room, out = MAX_SERIES, 0
+        for family in self._families.collect():
+            out += max(0, len(family.samples) - room)
+            family.samples = family.samples[:room]
+            room -= len(family.samples)
+            if family.samples:
+                yield family
+        if out:
+            yield LEFT_OUT.of([((), out)])
 
 
 def _registry(families: Families) -> CollectorRegistry:

@@ -12,7 +12,7 @@ from msgspec import Struct
 
 from distcheck.agent.logs.distil import Distilled
 from distcheck.agent.probes.podlogs import PodFolder
-from distcheck.agent.probes.probe import Outcome, Probing
+from distcheck.agent.probes.probe import Outcome, ProbeError, Probing
 from distcheck.agent.probes.proc import Proc, Task
 from distcheck.agent.settings import Settings
 from distcheck.agent.state import StateFolder
@@ -106,6 +106,22 @@ class Tailer:
             self._wake.set()
             self._lock.wait_for(lambda: pod.served >= mine or not self.runs, limit)
             return pod.shown()
+
+    def told(self, uid: str) -> tuple[tuple[Task, ...], Distilled | None]:
+        """A pod's processes that matter and what its logs show, as known now; nothing is read.
+
+        One that is not followed yet is looked for soon, unless such looks take long here.
+        """
+        with self._lock:
+            pod = self._pods.get(uid)
+            if pod is None:
+                if self._next_scan - time.monotonic() <= _SCAN_PERIOD:
+                    self._next_scan = 0.0
+                return (), None
+            try:
+                return pod.tasks, pod.shown()
+            except ProbeError:
+                return pod.tasks, None
 
     def _run(self) -> None:
         while not self._over.is_set():

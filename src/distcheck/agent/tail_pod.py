@@ -45,6 +45,11 @@ class TailedPod:
         self.more, self.trouble = True, "its logs were not read yet"
         self.asked = self.served = 0
 
+    @property
+    def tasks(self) -> tuple[Task, ...]:
+        """The processes of the pod that matter, as they were seen last."""
+        return self._tasks
+
     def know(self, tasks: Sequence[Task]) -> None:
         """The processes of the pod that matter, as they are now; none says nothing new."""
         found = tuple(sorted(tasks, key=lambda t: t.pid))

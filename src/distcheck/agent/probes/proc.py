@@ -103,6 +103,10 @@ class Proc:
         except OSError:
             return "", ""
 
+    def container(self, pid: int) -> str:
+        """The name of the container that `pid` is in; empty where its mounts do not tell it."""
+        return self._or_empty(pid, "mountinfo", container_of)
+
     def pids_of(self, uid: str) -> list[int]:
         """Every process in the cgroup of that pod, now.
 

@@ -1,6 +1,6 @@
 """The metric families of `serve`, as its page and `docs/metrics.md` have them."""
 
-from distcheck.agent.openmetrics import Family
+from distcheck.agent.openmetrics import LEFT_OUT, Family
 
 _GROUP = ("workload_namespace", "workload")
 _UNJUDGED = "the group was not verified yet"
@@ -77,7 +77,7 @@ LINK_CHANNELS = Family(
 )
 
 FAMILIES = (
-    *(DISCOVERY_SUCCESS, GROUPS, PODS_LEFT_OUT),
+    *(DISCOVERY_SUCCESS, GROUPS, PODS_LEFT_OUT, LEFT_OUT),
     *(VERDICT, CHECK_STATUS, VERIFY_SECONDS, LAST_SUCCESS, DEGRADED),
     *(INFO, POD_INFO, PARALLEL_SIZE, GPUS_EXPECTED),
     *(GPU_SHARE, SHARE_EXPECTED, LINK_CHANNELS),
