@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from dashboard.board import text as dashboard_text
 from deploy_files import deploy_files
 from metrics_page import metrics_page
 from nccl_page import nccl_page
@@ -34,7 +35,8 @@ def documents() -> dict[str, str]:
         "docs/nccl-logs.md": nccl_page(MADE),
         "docs/symptoms.md": symptoms_page(MADE),
     }
-    return pages | schemas | deploy_files()
+    board = {"deploy/grafana/distcheck.json": dashboard_text()}
+    return pages | schemas | deploy_files() | board
 
 
 def checks_page() -> str:
@@ -48,7 +50,7 @@ def _check(check: Check) -> str:
     page = check.page
     causes = "".join(f"- `{cause}`: {says}\n" for cause, says in page.causes.items())
     parts = [
-        f"## {check.id}\n\n**{page.title}.**\n",
+        f'<a id="{check.id}"></a>\n\n## {check.id}\n\n**{page.title}.**\n',
         f"{page.proves}\n",
         f"Judged from: {needs_text(check)}\n",
         f"Causes:\n\n{causes}" if causes else "",

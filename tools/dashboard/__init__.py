@@ -1,0 +1,1 @@
+"""The Grafana dashboard of deploy/grafana/, made with grafana-foundation-sdk."""
