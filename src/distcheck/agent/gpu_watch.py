@@ -29,11 +29,13 @@ from distcheck.agent.watched_pod import Holder, PodWatch, Told, WatchedPod
 from distcheck.checks.evidence import Gpus, Missing, ShmMount
 from distcheck.checks.evidence.rdma import RdmaPort
 from distcheck.checks.evidence.serving import EngineHttp
+from distcheck.checks.facts.pod_nccl import PodNccl
 
 T = TypeVar("T")
+_NOT_ASKED = Missing("the engine is not asked")
 MAX_PODS = 64
 
-STALE_AFTER, _AT_LEAST = 3, 30.0
+STALE_AFTER, AT_LEAST = 3, 30.0
 """Intervals, and seconds at least, after which what was seen is no longer shown."""
 
 
@@ -47,9 +49,13 @@ class Watched(Struct, frozen=True):
 
 
 class Known(Struct, frozen=True):
-    """What others of the agent know of a pod, by its uid; `there` is told which pods are there."""
+    """What others of the agent know of a pod, by its uid; `there` is told which pods are there.
+
+    `followed` are the pods whose logs are known, on a GPU or not any more.
+    """
 
     told: Callable[[str], Told]
+    followed: Callable[[], Sequence[PodFolder]]
     http: Callable[[str], EngineHttp | Missing]
     there: Callable[[Sequence[PodFolder]], None]
 
@@ -78,7 +84,7 @@ class GpuWatch:
     def shown(self, now: float) -> Watched | None:
         """What was seen last, unless it is too old to be shown."""
         last = self.last
-        limit = max(_AT_LEAST, STALE_AFTER * self._settings.look_every)
+        limit = max(AT_LEAST, STALE_AFTER * self._settings.look_every)
         if last is None or now - last.at > limit:
             return None
         return last
@@ -99,7 +105,7 @@ class GpuWatch:
         self._probing.begin()
         links = self._probing.start("watch-rdma", lambda: self.rdma.look(""))
         gpus = self._probing.run("watch-nvml", lambda: self._nvml.look(_text(now)))
-        pods = () if isinstance(gpus, Missing) else self._pods(gpus, now)
+        pods = self._pods(Gpus(()) if isinstance(gpus, Missing) else gpus, now)
         rdma = links()
         ports = () if isinstance(rdma, Missing) else rdma.ports
         self.last = Watched(now, gpus, pods, ports)
@@ -120,7 +126,14 @@ class GpuWatch:
             )
             for folder, holders in found
         ]
-        return tuple(self._seen(gpus, *one) for one in later)
+        others = [f for f in self._known.followed() if f.uid not in uids][:MAX_PODS]
+        return (*(self._seen(gpus, *one) for one in later), *(self._off_gpus(f) for f in others))
+
+    def _off_gpus(self, folder: PodFolder) -> WatchedPod:
+        """Of a pod that has left the GPUs: the failures in its log, which may be why it did."""
+        one = self._pod.seen(folder, (), Gpus(()), _NOT_ASKED)
+        failures = PodNccl(failures=one.nccl.failures)
+        return WatchedPod(folder, container=_only_container(folder), nccl=failures)
 
     def _start(
         self, name: str, folder: PodFolder, look: Callable[[], T]

@@ -80,9 +80,9 @@ def _watched(watch: GpuWatch, now: float) -> Iterator[Metric]:
     shown = watch.shown(now)
     if shown is not None:
         yield from _links(shown)
-        if isinstance(shown.gpus, Gpus):
-            yield from _gpus(shown.gpus)
-            yield from pod_families(shown.pods, shown.gpus)
+        gpus = shown.gpus if isinstance(shown.gpus, Gpus) else Gpus(())
+        yield from _gpus(gpus)
+        yield from pod_families(shown.pods, gpus)
 
 
 def _gpus(gpus: Gpus) -> Iterator[Metric]:

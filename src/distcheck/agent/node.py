@@ -96,6 +96,7 @@ class NodeAgent:
         self.tail = Tailer(settings, Node(self._live, self._gpu_pids, self._forget))
         known = Known(
             self.tail.told,
+            self.tail.followed,
             lambda uid: self.answers.http(uid, time.time()),
             lambda there: self.answers.only(f.uid for f in there),
         )

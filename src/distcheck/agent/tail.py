@@ -107,6 +107,11 @@ class Tailer:
             self._lock.wait_for(lambda: pod.served >= mine or not self.runs, limit)
             return pod.shown()
 
+    def followed(self) -> tuple[PodFolder, ...]:
+        """The pods whose logs are followed; their processes may be gone."""
+        with self._lock:
+            return tuple(pod.folder for pod in self._pods.values())
+
     def told(self, uid: str) -> tuple[tuple[Task, ...], Distilled | None]:
         """A pod's processes that matter and what its logs show, as known now; nothing is read.
 

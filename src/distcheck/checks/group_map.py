@@ -11,8 +11,8 @@ from distcheck.checks.facts.allocation import visible_gpus
 from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.facts.nccl_group import hosts_of
 from distcheck.checks.facts.nccl_transports import Transports
+from distcheck.checks.facts.weights_bounds import Range, WeightsBounds
 from distcheck.checks.facts.weights_plan import WeightsPlan
-from distcheck.checks.facts.weights_seen import WeightsSeen
 from distcheck.checks.knowledge import networks, transports
 from distcheck.checks.logs_pairs import HostPair, host_pairs
 
@@ -25,8 +25,9 @@ class MapGpu(Struct, frozen=True, omit_defaults=True):
     """One GPU of the group; bytes, and `share` of one copy of the model's weights (0 to 1).
 
     `ranks` are the titles of the group's processes there, `others` counts processes of
-    somebody else. `weights_bytes` is what the rank says that it loaded; None where no line
-    tells.
+    somebody else. `weights_bytes` is what the rank says that it loaded, or one that speaks for
+    it; None where no line tells. `share_bounds` are the least and the most that it may hold,
+    equal where a line tells it.
     """
 
     uuid: str
@@ -40,6 +41,7 @@ class MapGpu(Struct, frozen=True, omit_defaults=True):
     others: int = 0
     weights_bytes: int | None = None
     share: float | None = None
+    share_bounds: tuple[float, float] | None = None
 
 
 class MapLink(Struct, frozen=True):
@@ -95,15 +97,14 @@ def _gpus(evidence: Evidence, pod: Pod) -> Gpus | Missing:
     return Missing(f"nobody looked at node {pod.node}") if node is None else node.gpus
 
 
-def _weights(evidence: Evidence) -> dict[str, float]:
-    """GiB by GPU, as the rank on it says."""
-    seen = folded(WeightsSeen, evidence)
-    shares = seen.shares if isinstance(seen, WeightsSeen) else ()
-    return {s.uuid: s.gib for s in shares if s.uuid}
+def _weights(evidence: Evidence) -> dict[str, Range]:
+    """GiB by GPU, least and most, as its rank says or as its memory leaves room for."""
+    seen = folded(WeightsBounds, evidence)
+    return seen.gib if isinstance(seen, WeightsBounds) else {}
 
 
 def _of_pod(
-    evidence: Evidence, pod: Pod, gpus: Gpus, weights: Mapping[str, float], copy: float | None
+    evidence: Evidence, pod: Pod, gpus: Gpus, weights: Mapping[str, Range], copy: float | None
 ) -> Iterator[MapGpu]:
     mine = visible_gpus(evidence, pod, gpus)
     by_gpu: dict[str, list[GpuProcess]] = {}
@@ -114,7 +115,8 @@ def _of_pod(
         own = [p for p in here if p.pod == pod.key]
         if not own and device.uuid not in mine:
             continue
-        gib = weights.get(device.uuid)
+        bounds = weights.get(device.uuid)
+        gib = bounds[0] if bounds and bounds[0] == bounds[1] else None
         yield MapGpu(
             uuid=device.uuid,
             index=device.index,
@@ -127,7 +129,14 @@ def _of_pod(
             others=len({p.pid for p in here if p.pod != pod.key and p.owner in ("pod", "node")}),
             weights_bytes=None if gib is None else int(gib * (1 << 30)),
             share=None if gib is None or not copy else round(gib / copy, 4),
+            share_bounds=None if bounds is None or not copy else _shares(bounds, copy),
         )
+
+
+def _shares(bounds: Range, copy: float) -> tuple[float, float]:
+    """Of one copy: what is not known to be less is all of it at most."""
+    low, high = (round(gib / copy, 4) for gib in bounds)
+    return (low, high) if low == high else (min(1.0, low), min(1.0, high))
 
 
 def _links(evidence: Evidence) -> Iterator[MapLink]:

@@ -58,9 +58,8 @@ def _pods(reports: _Reports) -> Iterator[_Row]:
 def _shares(maps: Mapping[Key, GroupMap]) -> Iterator[_Row]:
     for key, seen in maps.items():
         for gpu in seen.gpus:
-            if gpu.share is not None:
-                for bound in ("lower", "upper"):
-                    yield (*key, gpu.pod, gpu.uuid, gpu.index, bound), gpu.share
+            for bound, part in zip(("lower", "upper"), gpu.share_bounds or (), strict=False):
+                yield (*key, gpu.pod, gpu.uuid, gpu.index, bound), part
 
 
 def _links(maps: Mapping[Key, GroupMap], reports: _Reports) -> Iterator[_Row]:

@@ -5,7 +5,7 @@ themselves (HPC-X nccl-rdma-sharp-plugins, aws-ofi-nccl, Google gIB, TCPX and TC
 """
 
 from collections.abc import Iterable
-from typing import Literal
+from typing import Literal, get_args
 
 TransportClass = Literal[
     "rdma", "socket", "gpu-direct-tcp", "nvlink", "peer-to-peer", "shared-memory", "unknown"
@@ -84,6 +84,7 @@ Kind = Literal[
     "shared-memory",
     "other",
 ]
+KINDS: tuple[Kind, ...] = get_args(Kind)
 _KINDS: dict[TransportClass, Kind] = {
     "socket": "socket",
     "gpu-direct-tcp": "gpu-direct-tcp",
