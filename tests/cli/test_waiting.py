@@ -9,13 +9,8 @@ from tests.evidence_builder import healthy
 
 from distcheck.agent.cli.ending import Signalled
 from distcheck.agent.cli.progress import Progress
-from distcheck.agent.cli.waiting import (
-    MENDED_BY_TIME,
-    TRIED_AGAIN,
-    Cut,
-    awaited,
-    until_settled,
-)
+from distcheck.agent.cli.waiting import Cut, until_settled
+from distcheck.checks.awaited import MENDED_BY_TIME, TRIED_AGAIN, awaited
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Rollout
 from distcheck.checks.report import Judged, judge

@@ -5,6 +5,7 @@ from typing import Annotated
 
 from distcheck.agent.cli.command import option
 from distcheck.agent.cli.exit import Stop, did_you_mean, usage
+from distcheck.agent.duration import HOW, seconds_of
 
 Namespace = Annotated[
     str | None, option("-n", "--namespace", says="Namespace of TARGET.", metavar="NAME")
@@ -32,7 +33,7 @@ Wait = Annotated[
     str | None,
     option(
         "--wait",
-        says="Judge again until decided, or failed for a reason that time cannot mend.",
+        says="Wait for the group and its rollout; judge until decided, or failed for good.",
         metavar="DURATION",
     ),
 ]
@@ -82,9 +83,6 @@ Quiet = Annotated[bool, option("--quiet", "-q", says="No progress on standard er
 
 EXPECTED = ("tp", "pp", "dp", "gpus", "nodes")
 
-_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
-
 
 def duration(name: str, text: str) -> float:
     """Seconds of `90s`, `10m`, `1h30m`, `500ms`; above zero.
@@ -92,10 +90,9 @@ def duration(name: str, text: str) -> float:
     Raises:
         Stop: anything else (exit code 2).
     """
-    parts = _PART.findall(text)
-    seconds = sum(float(number) * _SECONDS[unit] for number, unit in parts)
-    if "".join(n + u for n, u in parts) != text or not 0 < seconds <= 365 * 24 * 3600:
-        raise usage(f"{name}: {text!r} is not a duration; write 90s, 10m or 1h30m")
+    seconds = seconds_of(text)
+    if seconds is None:
+        raise usage(f"{name}: {text!r} is not a duration; {HOW}")
     return seconds
 
 

@@ -46,7 +46,8 @@ def serve(
     """Find the serving groups of the cluster, verify each on an interval, and answer.
 
     GET /v1/verdict/NAMESPACE/WORKLOAD gives a report as JSON, /v1/verdicts all in short,
-    /metrics the metrics; /healthz and /readyz are for the kubelet.
+    /metrics the metrics; /healthz and /readyz are for the kubelet. A pipeline asks
+    GET /v1/gate/NAMESPACE/WORKLOAD, or posts a Flagger webhook to /v1/gate.
     """
     seconds = opt.duration("--timeout", timeout)
     every = opt.duration("--interval", interval)

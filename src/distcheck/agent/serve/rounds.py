@@ -15,13 +15,14 @@ from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.finding.group import Group
 from distcheck.agent.serve.discover import Serving, discover
-from distcheck.agent.serve.verdicts import Kept, Verdicts
+from distcheck.agent.serve.verdicts import Kept, Verdicts, lives_of
 from distcheck.checks.evidence import Evidence, NodeLook
 from distcheck.checks.report import Judged
 
 _STUCK_ROUNDS, _STUCK_S = 3, 600.0
 """After this many intervals and seconds without a verdict, rounds are stuck."""
 
+_SOONEST_S, _NAP_S = 10.0, 0.5
 Gather = Callable[[Group], Evidence]
 Judge = Callable[[Evidence], Judged]
 
@@ -38,10 +39,10 @@ class Rounds:
     """Verifies every serving group again and again; one that cannot be seen becomes unknown."""
 
     def __init__(self, api: Api, duty: Duty, gather: Gather, judge: Judge) -> None:
-        self._api, self._duty = api, duty
+        self.api, self._duty, self.interval = api, duty, duty.interval
         self._gather, self._judge = gather, judge
         self.verdicts = Verdicts(duty.interval)
-        self.over = threading.Event()
+        self.over, self._early = threading.Event(), threading.Event()
         self._moved = time.monotonic()
         self._worker = threading.Thread(target=self.run, daemon=True, name="rounds")
 
@@ -59,15 +60,29 @@ class Rounds:
         """Until `over` is set; a round that takes longer than the interval is followed at once."""
         while not self.over.is_set():
             start = time.monotonic()
+            self._early.clear()
             self.once()
-            self.over.wait(max(0.0, start + self._duty.interval - time.monotonic()))
+            self._rest(start)
+
+    def soon(self) -> None:
+        """Begin the next round early, but not sooner than ten seconds after the last began."""
+        self._early.set()
+
+    def _rest(self, start: float) -> None:
+        interval = self._duty.interval
+        while not self.over.is_set():
+            early = min(_SOONEST_S, interval) if self._early.is_set() else interval
+            left = start + early - time.monotonic()
+            if left <= 0:
+                return
+            self.over.wait(min(left, _NAP_S))
 
     def once(self) -> None:
         """One round. Never raises: what went wrong is kept as `verdicts.trouble`."""
         verdicts = self.verdicts
         self._moved = time.monotonic()
         try:
-            verdicts.discovery = discover(self._api, self._duty.namespaces)
+            verdicts.discovery = discover(self.api, self._duty.namespaces)
         except ClusterError as error:
             verdicts.trouble = f"serving groups cannot be listed: {error}"
             return
@@ -94,6 +109,7 @@ class Rounds:
             succeeded_at=now if seen else before,
             seconds=time.monotonic() - start,
             members=tuple(p.name for p in serving.group.pods),
+            lives=lives_of(serving.group.pods),
         )
         self.verdicts.keep(serving.key, kept)
         self._moved = time.monotonic()

@@ -6,17 +6,30 @@ from collections.abc import Iterable
 from msgspec import Struct, field, structs
 
 from distcheck.agent.serve.discover import Discovery, Key
+from distcheck.checks.awaited import Held, awaited
+from distcheck.checks.evidence import Pod
 from distcheck.checks.report import Report
 
 STALE_ROUNDS = 3
 """A verdict older than this many intervals is unknown: the world may have changed since."""
 
 
+Lives = frozenset[tuple[str, str, int]]
+"""Pods by name, uid and restarts: one that was replaced or started again is another."""
+
+
+def lives_of(pods: Iterable[Pod]) -> Lives:
+    """The pods as they are in this life of theirs."""
+    return frozenset((p.name, p.uid, p.restarts) for p in pods)
+
+
 class Kept(Struct, frozen=True):
     """What is known of one group.
 
     `judged_at` and `succeeded_at` are Unix seconds; `seconds` is how long the last
-    verification took; `degraded` are GPU seconds under each check that failed.
+    verification took; `degraded` are GPU seconds under each check that failed. `lives` are the
+    pods that it rests on. `awaits` is what time may still change, and `held` since when checks
+    have failed for the same cause.
     """
 
     report: Report
@@ -25,6 +38,9 @@ class Kept(Struct, frozen=True):
     seconds: float
     members: tuple[str, ...] = ()
     degraded: dict[str, float] = field(default_factory=dict)
+    lives: Lives = frozenset()
+    awaits: str = ""
+    held: Held = field(default_factory=dict)
 
 
 class Verdicts:
@@ -44,7 +60,9 @@ class Verdicts:
         with self._lock:
             before = self._kept.get(key)
             degraded = _degraded(before, kept.judged_at, self._stale) if before else {}
-            self._kept[key] = structs.replace(kept, degraded=degraded)
+            held = dict(before.held) if before else Held()
+            awaits = awaited(kept.report, held, kept.judged_at)
+            self._kept[key] = structs.replace(kept, degraded=degraded, awaits=awaits, held=held)
 
     def last_success(self, key: Key) -> float | None:
         """When the group was last verified, in Unix seconds."""
@@ -64,11 +82,16 @@ class Verdicts:
 
     def of(self, namespace: str, name: str, now: float) -> Kept | None:
         """The verdict on the workload `name`, or on the group that the pod `name` is in."""
+        found = self.find(namespace, name)
+        return None if found is None else self._aged(found[1], now)
+
+    def find(self, namespace: str, name: str) -> tuple[Key, Kept] | None:
+        """The same as it was judged, however old, with the key of its workload."""
         with self._lock:
-            kept = self._kept.get((namespace, name))
-            mine = (v for (ns, _), v in self._kept.items() if ns == namespace)
-            found = kept or next((v for v in mine if name in v.members), None)
-        return None if found is None else self._aged(found, now)
+            if (namespace, name) in self._kept:
+                return (namespace, name), self._kept[namespace, name]
+            mine = ((key, v) for key, v in self._kept.items() if key[0] == namespace)
+            return next(((key, v) for key, v in mine if name in v.members), None)
 
     def _aged(self, kept: Kept, now: float) -> Kept:
         age = now - kept.judged_at
