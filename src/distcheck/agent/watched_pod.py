@@ -46,6 +46,7 @@ from distcheck.checks.facts.weights_bounds import WeightsBounds
 
 T = TypeVar("T")
 _GIB = 1 << 30
+_Bytes = dict[str, tuple[int, int]]
 Told = tuple[tuple[Task, ...], Distilled | None]
 """The processes of a pod that matter and what its logs show, as the tailer knows them."""
 
@@ -92,10 +93,12 @@ class PodWatch:
     def __init__(self, settings: Settings, proc: Proc, told: Callable[[str], Told]) -> None:
         self._settings, self._proc, self._told = settings, proc, told
         self._kept: dict[str, _Kept] = {}
+        self._weights: dict[str, tuple[tuple[object, ...], _Bytes]] = {}
 
     def only(self, uids: Sequence[str]) -> None:
         """Forget all other pods."""
         self._kept = {uid: kept for uid, kept in self._kept.items() if uid in uids}
+        self._weights = {uid: kept for uid, kept in self._weights.items() if uid in uids}
 
     def read(self, folder: PodFolder, gpus: Gpus) -> None:
         """Read what is new of a pod's processes and of its model; it may hang, or be refused."""
@@ -127,18 +130,32 @@ class PodWatch:
         kept = self._kept.get(folder.uid, _Kept())
         container = _only({h.container for h in holders})
         one = self._evidence(folder, holders, gpus, kept, http, container)
-        bounds = folded(WeightsBounds, one)
-        gib = bounds.gib if isinstance(bounds, WeightsBounds) else {}
         model = kept.model
         return WatchedPod(
             folder=folder,
             container=container,
             memory=_memory(holders),
-            weights={u: (int(low * _GIB), int(high * _GIB)) for u, (low, high) in gib.items()},
+            weights=self._weights_of(one, folder.uid),
             model_bytes=model.checkpoint_bytes if isinstance(model, ModelConfig) else None,
             gpus=_world(one.intent),
             nccl=pod_nccl(one, one.pods[0]),
         )
+
+    def _weights_of(self, evidence: Evidence, uid: str) -> _Bytes:
+        """Worked out again only where something else was seen: all layouts are tried for it."""
+        look, gpus = evidence.nodes[0].pods[0], evidence.nodes[0].gpus
+        assert isinstance(gpus, Gpus)
+        processes = look.processes.processes if isinstance(look.processes, Processes) else ()
+        seen = (gpus.devices, gpus.slices, gpus.processes, evidence.intent, processes)
+        inputs = (*seen, look.vllm, look.model, look.arguments, look.engine_http)
+        before = self._weights.get(uid)
+        if before is not None and before[0] == inputs:
+            return before[1]
+        bounds = folded(WeightsBounds, evidence)
+        gib = bounds.gib if isinstance(bounds, WeightsBounds) else {}
+        found = {u: (int(low * _GIB), int(high * _GIB)) for u, (low, high) in gib.items()}
+        self._weights[uid] = inputs, found
+        return found
 
     def _evidence(
         self,

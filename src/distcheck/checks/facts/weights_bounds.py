@@ -28,16 +28,20 @@ class WeightsBounds(Fact, frozen=True, kw_only=True):
         asleep = sleeping(evidence)
         if asleep is not None:
             return asleep
-        plan, held = folded(WeightsPlan, evidence), folded(MemoryHeld, evidence)
-        layouts = _layouts(plan) if isinstance(plan, WeightsPlan) else ()
+        held, told = folded(MemoryHeld, evidence), _told(evidence)
         rows = held.held if isinstance(held, MemoryHeld) else ()
-        found = {one.uuid: _interval(one, layouts) for one in rows} | _told(evidence)
+        silent = [one for one in rows if one.uuid not in told]
+        layouts = _layouts(evidence) if silent else ()
+        found = {one.uuid: _interval(one, layouts) for one in silent} | told
         if found:
             return cls(gib=found)
         return held if isinstance(held, Missing) else Missing("no GPU of the group holds anything")
 
 
-def _layouts(plan: WeightsPlan) -> tuple[Expected, ...]:
+def _layouts(evidence: Evidence) -> tuple[Expected, ...]:
+    plan = folded(WeightsPlan, evidence)
+    if isinstance(plan, Missing):
+        return ()
     return tuple(e for e in plan.layouts if e.degree <= plan.most)
 
 

@@ -1,0 +1,84 @@
+"""The page of `serve` over two groups, as a file has it."""
+
+from msgspec.structs import replace
+from tests.evidence_builder import healthy
+from tests.metrics.golden import compare, promtool
+from tests.metrics.lab_node import series
+
+from distcheck.agent.openmetrics import page
+from distcheck.agent.serve.families import FAMILIES
+from distcheck.agent.serve.metrics import ServeFamilies
+from distcheck.agent.serve.verdicts import Kept, Verdicts
+from distcheck.checks.catalog import catalog
+from distcheck.checks.evidence import Missing, NodeLook
+from distcheck.checks.report import Report, judge
+
+SOME = [c for c in catalog() if c.id in ("SHM001", "NCCL002")]
+REPORT = judge(healthy(), SOME).report
+
+
+def verdicts(**groups: Report) -> Verdicts:
+    kept = Verdicts(1e9)
+    for name, report in groups.items():
+        for at in (1000.0, 1060.0):
+            one = Kept(report, judged_at=at, succeeded_at=at, seconds=1.5)
+            kept.keep(("llm", name), one)
+    return kept
+
+
+def text(kept: Verdicts) -> str:
+    return page(ServeFamilies(kept), "", "").body.decode()
+
+
+def unseen() -> Report:
+    evidence = healthy()
+    nodes = tuple(NodeLook.unseen(n.node, n.observed_at, "no agent") for n in evidence.nodes)
+    return judge(replace(evidence, nodes=nodes), SOME).report
+
+
+def failing() -> Report:
+    bad = tuple(replace(f, outcome="fail") if f.id == "SHM001" else f for f in REPORT.checks)
+    return replace(REPORT, verdict="fail", checks=bad)
+
+
+def test_the_page_is_as_it_was_and_promtool_finds_nothing() -> None:
+    scrape = text(verdicts(good=REPORT, bad=failing()))
+    compare("serve.prom", scrape)
+    assert promtool("check", "metrics", text=scrape) == (0, "")
+
+
+def test_a_group_of_which_nothing_was_seen_has_pods_and_no_shares() -> None:
+    scrape = text(verdicts(group=unseen()))
+    assert len(series(scrape, "distcheck_workload_pod_info")) == 2
+    assert series(scrape, "distcheck_workload_gpu_share") == []
+    assert series(scrape, "distcheck_workload_link_channels") == []
+    assert 'distcheck_verdict{verdict="unknown",workload="group",workload_namespace="llm"} 1.0' in (
+        scrape
+    )
+
+
+def test_a_rank_without_a_line_has_bounds_of_its_share() -> None:
+    evidence = healthy()
+    nodes = tuple(
+        replace(n, pods=tuple(replace(p, vllm=Missing("no log")) for p in n.pods))
+        for n in evidence.nodes
+    )
+    scrape = text(verdicts(group=judge(replace(evidence, nodes=nodes), SOME).report))
+    shares = series(scrape, "distcheck_workload_gpu_share")
+    lower = [float(s.rpartition(" ")[2]) for s in shares if 'bound="lower"' in s]
+    upper = [float(s.rpartition(" ")[2]) for s in shares if 'bound="upper"' in s]
+    assert len(lower) == len(upper) == 16
+    assert all(0 <= low < 1 / 16 < high <= 1 for low, high in zip(lower, upper, strict=True))
+
+
+def test_hostile_names_are_cleaned_and_bounded() -> None:
+    model = 'evil"\n\x1b[31m\u202e' + "m" * 500
+    scrape = text(verdicts(group=replace(REPORT, intent=replace(REPORT.intent, model=model))))
+    line = series(scrape, "distcheck_workload_info")[0]
+    assert line.isprintable()
+    assert 'model="evil\\"??[31m?mmm' in line
+    assert len(line) < 500
+
+
+def test_no_family_has_more_than_eight_labels() -> None:
+    assert all(len(f.labels) <= 8 and f.says for f in FAMILIES)
