@@ -8,6 +8,7 @@ import sys
 from contextlib import redirect_stdout
 from pathlib import Path
 
+from alerts_page import alerts_page, prometheus_rule
 from dashboard.board import text as dashboard_text
 from deploy_files import deploy_files
 from metrics_page import metrics_page
@@ -29,6 +30,8 @@ def documents() -> dict[str, str]:
     """Every made file: path from the repository's root, and text."""
     schemas = {f"src/distcheck/schemas/{name}.json": schema_text(name) for name in TYPES}
     pages = {
+        "deploy/prometheus/prometheusrule.yaml": prometheus_rule(),
+        "docs/alerts.md": alerts_page(MADE),
         "docs/checks.md": checks_page(),
         "docs/cli.md": cli_page(),
         "docs/metrics.md": metrics_page(MADE),

@@ -258,7 +258,8 @@ class Expected(Struct, frozen=True, forbid_unknown_fields=True):
     """What `verify` must say: `checks` maps ids to an outcome, or `outcome cause`.
 
     `says` maps ids to words that must be in what the check says. `first` is the id that the
-    summary must begin with: the cause, before what follows from it.
+    summary must begin with: the cause, before what follows from it. `alerts` are the names,
+    without their `Distcheck`, of all alerts that the group raises.
     """
 
     verdict: Outcome
@@ -266,6 +267,7 @@ class Expected(Struct, frozen=True, forbid_unknown_fields=True):
     checks: dict[str, str]
     says: dict[str, str] = field(default_factory=dict)
     first: str = ""
+    alerts: tuple[str, ...] = ()
 
 
 class Scenario(Struct, frozen=True, forbid_unknown_fields=True):

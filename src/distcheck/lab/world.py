@@ -28,6 +28,7 @@ from distcheck.lab.layout import (
 from distcheck.lab.listeners import Dropper, Listener
 from distcheck.lab.lookups import make_server
 from distcheck.lab.machine import end, free_port, free_subnet, listens
+from distcheck.lab.prometheus_file import prometheus_text
 from distcheck.lab.ras_job import RAS_PORT, job_of
 from distcheck.lab.ras_server import RasServer
 from distcheck.lab.ray import LabRay
@@ -169,6 +170,8 @@ class World:
         self._stack.callback(self.api.stop)
         path = self.root / "kubeconfig"
         self.kubeconfig = write_kubeconfig(path, self.api.url, self.api.token, NAMESPACE)
+        self.prometheus = self.root / "prometheus.yml"
+        self.prometheus.write_text(prometheus_text(self.metrics))
 
     def _wait_for_agents(self, members: Sequence[Member]) -> None:
         deadline = time.monotonic() + _START_SECONDS

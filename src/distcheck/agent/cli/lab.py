@@ -50,7 +50,9 @@ def run(scenario: Name, rest: Rest = None) -> int:
 
     COMMAND is `verify vllm-head-0` where none is given. A first word that is a command of
     distcheck runs that; anything else runs as a program, with KUBECONFIG set, and with
-    DISTCHECK_LAB_METRICS: HOST:PORT of each agent's /metrics, in the order of the nodes.
+    DISTCHECK_LAB_METRICS: HOST:PORT of each agent's /metrics, in the order of the nodes; and
+    DISTCHECK_LAB_PROMETHEUS: the path of a configuration of Prometheus that scrapes them, with
+    the alert rules.
     """
     chosen, command = _scenario(scenario), _command(rest or [])
     with _orderly_end(), _world(chosen) as world:
@@ -113,8 +115,11 @@ def _world(scenario: Scenario) -> Iterator["World"]:
 
 
 def _environ(world: "World") -> dict[str, str]:
-    metrics = " ".join(world.metrics.values())
-    return os.environ | {"KUBECONFIG": str(world.kubeconfig), "DISTCHECK_LAB_METRICS": metrics}
+    return os.environ | {
+        "KUBECONFIG": str(world.kubeconfig),
+        "DISTCHECK_LAB_METRICS": " ".join(world.metrics.values()),
+        "DISTCHECK_LAB_PROMETHEUS": str(world.prometheus),
+    }
 
 
 def _differences(scenario: Scenario) -> list[str]:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 from msgspec import Struct
 
@@ -13,6 +13,9 @@ from distcheck.agent.cli.judging import Judging
 from distcheck.agent.cli.select import select
 from distcheck.agent.settings import SettingsError, split_address
 from distcheck.checks.evidence import Evidence
+
+if TYPE_CHECKING:
+    from distcheck.agent.serve.rounds import Rounds
 
 LISTEN = "0.0.0.0:9412"
 Listen = Annotated[
@@ -52,13 +55,10 @@ def serve(
     seconds = opt.duration("--timeout", timeout)
     every = opt.duration("--interval", interval)
     judging = Judging(select(only, skip, require), None, None)
+    cluster = Cluster(context, kubeconfig, seconds, agents=not no_agents)
     try:
-        _serve(
-            split_address(listen),
-            Cluster(context, kubeconfig, seconds, agents=not no_agents),
-            (tuple(opt.words(namespace)), every),
-            judging,
-        )
+        address = split_address(listen)
+        _serve(address, rounds_of(cluster, (tuple(opt.words(namespace)), every), judging))
     except SettingsError as error:
         raise usage(f"serve: --listen: {listen!r} is not like {LISTEN}") from error
     except OSError as error:
@@ -76,18 +76,17 @@ class Cluster(Struct, frozen=True):
     agents: bool
 
 
-def _serve(
-    address: tuple[str, int],
-    cluster: Cluster,
-    duty: tuple[tuple[str, ...], float],
-    judging: Judging,
-) -> None:
+def rounds_of(cluster: Cluster, duty: tuple[tuple[str, ...], float], judging: Judging) -> "Rounds":
+    """The rounds over a cluster, not begun; `duty` is namespaces and seconds between two rounds.
+
+    Raises:
+        Stop: the cluster's settings cannot be read.
+    """
     from distcheck.agent.cluster.api import connect  # noqa: PLC0415 - `--help` needs no cluster
     from distcheck.agent.cluster.errors import ClusterError  # noqa: PLC0415
     from distcheck.agent.cluster.finding.group import Group  # noqa: PLC0415
     from distcheck.agent.cluster.gather import Ways, gather  # noqa: PLC0415
     from distcheck.agent.serve.rounds import Duty, Rounds  # noqa: PLC0415
-    from distcheck.agent.serve.wiring import run_serve  # noqa: PLC0415
 
     try:
         api = connect(cluster.kubeconfig, cluster.context, timeout=min(cluster.timeout, 10.0))
@@ -98,7 +97,13 @@ def _serve(
         ways = Ways(agents=cluster.agents, exec=False, no_exec="serve runs nothing in pods")
         return gather(api, group, timeout=cluster.timeout, ways=ways)
 
-    run_serve(address, Rounds(api, Duty(*duty), look, judging.judge))
+    return Rounds(api, Duty(*duty), look, judging.judge)
+
+
+def _serve(address: tuple[str, int], rounds: "Rounds") -> None:
+    from distcheck.agent.serve.wiring import run_serve  # noqa: PLC0415 - see above
+
+    run_serve(address, rounds)
 
 
 PROGRAM = Program(serve)
