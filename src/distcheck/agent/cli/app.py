@@ -10,6 +10,7 @@ from distcheck.agent.cli import exit as codes
 from distcheck.agent.cli.ending import orderly_end
 from distcheck.agent.cli.kubelet import tell_kubelet
 
+PLUGIN = "kubectl-distcheck"
 _HERE = "distcheck.agent.cli"
 COMMANDS: dict[str, tuple[str, str]] = {
     "verify": (f"{_HERE}.verify", "prove a serving group, or say what is wrong and why"),
@@ -56,6 +57,11 @@ def main(argv: list[str]) -> int:
     return code
 
 
+def called() -> str:
+    """How we were called: `distcheck`, or `kubectl distcheck` as a plugin of kubectl."""
+    return "kubectl distcheck" if os.path.basename(sys.argv[0]) == PLUGIN else "distcheck"  # noqa: PTH119 - no import for a name
+
+
 def help_text() -> str:
     """What `distcheck --help` prints."""
     wide = max(map(len, COMMANDS))
@@ -64,10 +70,10 @@ def help_text() -> str:
     return (
         "Proves that a multi-node LLM serving group is one sharded model on a healthy\n"
         "interconnect, or says what is wrong and why.\n\n"
-        "Usage: distcheck COMMAND [OPTIONS]\n\n"
+        f"Usage: {called()} COMMAND [OPTIONS]\n\n"
         f"Commands:\n{commands}\n\n"
         f"Exit codes:\n{meanings}\n\n"
-        "`distcheck COMMAND --help` tells more. `distcheck --version` prints the version.\n"
+        f"`{called()} COMMAND --help` tells more. `{called()} --version` prints the version.\n"
     )
 
 
@@ -89,13 +95,13 @@ def _run(argv: list[str]) -> int:
 
 def _command(name: str, argv: list[str]) -> int:
     module = importlib.import_module(COMMANDS[name][0])
-    return int(module.PROGRAM.run(f"distcheck {name}", argv))
+    return int(module.PROGRAM.run(f"{called()} {name}", argv))
 
 
 def _unknown(word: str) -> str:
     if word.startswith("-"):
-        return f"options come after the command: distcheck COMMAND {word}"
-    return f"no command {word!r}{codes.did_you_mean(word, COMMANDS)}; `distcheck --help` lists all"
+        return f"options come after the command: {called()} COMMAND {word}"
+    return f"no command {word!r}{codes.did_you_mean(word, COMMANDS)}; `{called()} --help` lists all"
 
 
 def _reader_gone() -> int:

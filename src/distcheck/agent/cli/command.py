@@ -49,6 +49,18 @@ class Program:
         """The words before the options: none for a single command, else each of the group."""
         return [[name] for name in self._names] if len(self._names) > 1 else [[]]
 
+    def options(self, words: list[str]) -> dict[str, str]:
+        """What each long option says, of the command that `words` name within a group."""
+        found = typer.main.get_command(self._app)
+        for word in words:
+            found = getattr(found, "commands", {}).get(word, found)
+        return {
+            name: str(getattr(param, "help", None) or "")
+            for param in found.params
+            for name in param.opts
+            if name.startswith("--")
+        }
+
     def run(self, name: str, argv: list[str]) -> int:
         """Read `argv` and run; the exit code.
 
@@ -59,7 +71,7 @@ class Program:
         try:
             job = command.main(args=argv, prog_name=name, standalone_mode=False)
         except _REFUSED as error:
-            raise usage(f"{name.removeprefix('distcheck ')}: {_one_line(error)}") from error
+            raise usage(f"{name.rpartition('distcheck ')[2]}: {_one_line(error)}") from error
         return int(job() if callable(job) else job or 0)
 
 
