@@ -1,6 +1,7 @@
 """The manifests that `kubectl apply -f` takes in one file, made of those that kustomize reads."""
 
 import re
+from collections.abc import Iterable
 from pathlib import Path
 
 DEPLOY = Path(__file__).parents[1] / "deploy"
@@ -23,14 +24,29 @@ HEADS = {
 """,
 }
 FOLDERS = {"daemonset.yaml": "agent", "serve.yaml": "serve"}
+CHART = "deploy/helm/distcheck"
+COPIES = {
+    "serve-rbac.yaml": ["serve/rbac.yaml"],
+    "network-policies.yaml": [
+        "options/network-policies/agent.yaml",
+        "options/network-policies/serve.yaml",
+    ],
+}
+"""What the chart's templates read: it may hold no link to a file beside it."""
 
 
 def deploy_files() -> dict[str, str]:
     """Path from the repository's root, and text."""
-    return {f"deploy/{name}": HEADS[name] + _joined(DEPLOY / at) for name, at in FOLDERS.items()}
+    whole = {f"deploy/{name}": HEADS[name] + _joined(DEPLOY / at) for name, at in FOLDERS.items()}
+    copies = {f"{CHART}/files/{name}": _together(DEPLOY, files) for name, files in COPIES.items()}
+    return whole | copies
 
 
 def _joined(folder: Path) -> str:
     """The resources of a kustomization, in its order."""
     names = re.findall(r"^  - (.+)$", (folder / "kustomization.yaml").read_text(), re.MULTILINE)
+    return _together(folder, names)
+
+
+def _together(folder: Path, names: Iterable[str]) -> str:
     return "---\n".join((folder / name).read_text() for name in names)

@@ -15,7 +15,8 @@ class Denial(Struct, frozen=True):
     """One row: these verbs on these resources in these namespaces are refused.
 
     A resource is written as in a Role (`pods`, `pods/log`); `*` stands for all, and the
-    namespace `""` for a request that names none (nodes, or all namespaces).
+    namespace `""` for a request that names none (nodes, or all namespaces). A Namespace read by
+    its name is in itself.
     """
 
     verbs: tuple[str, ...] = ("*",)
@@ -48,7 +49,7 @@ def denied_verb(ask: Ask, denials: Iterable[Denial]) -> str | None:
     rows = tuple(denials)
     resource = f"{ask.resource}/{ask.subresource}" if ask.subresource else ask.resource
     for verb in verbs_of(ask):
-        if any(row.covers(verb, resource, ask.namespace) for row in rows):
+        if any(row.covers(verb, resource, ask.scope) for row in rows):
             return verb
     return None
 

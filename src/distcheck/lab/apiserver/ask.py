@@ -21,6 +21,16 @@ class Ask(Struct, frozen=True):
     accept: str = ""
     body: bytes = b""
 
+    @property
+    def scope(self) -> str:
+        """The namespace in which rights for it are looked up.
+
+        A Namespace that is asked for by name is in its own scope, so a Role in it can grant
+        that (kubernetes apiserver, RequestInfo: `/namespaces/NAME` sets both).
+        """
+        named = self.name if (self.group, self.resource) == ("", "namespaces") else ""
+        return self.namespace or named
+
     def value(self, name: str, default: str = "") -> str:
         """The first value of a query parameter."""
         return self.query.get(name, [default])[0]

@@ -76,7 +76,7 @@ def _refusal(ask: Ask, backend: Backend) -> Answer | None:
     if verb is None:
         return None
     resource = f"{ask.resource}/{ask.subresource}" if ask.subresource else ask.resource
-    return forbidden(USER, verb, resource, (ask.group, ask.namespace, ask.name))
+    return forbidden(USER, verb, resource, (ask.group, ask.scope, ask.name))
 
 
 def _review(ask: Ask, backend: Backend) -> Answer:

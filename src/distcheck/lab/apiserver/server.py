@@ -110,7 +110,7 @@ class ApiServer:
     def note_ask(self, verbs: tuple[str, ...], ask: Ask) -> None:
         """Remember a request that was let in."""
         resource = f"{ask.resource}/{ask.subresource}" if ask.subresource else ask.resource
-        self.asked.append(Asked(verbs, ask.group, resource, ask.namespace, ask.name))
+        self.asked.append(Asked(verbs, ask.group, resource, ask.scope, ask.name))
 
     @property
     def url(self) -> str:
