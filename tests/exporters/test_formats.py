@@ -62,13 +62,13 @@ class TestJUnit:
         root = ET.fromstring(shown("junit", report(finding("unknown"), verdict="unknown")))
         skipped = root.find(".//skipped")
         assert skipped is not None
-        assert skipped.get("message") == "unknown: it is unknown"
+        assert skipped.get("message") == skipped.text == "unknown: it is unknown"
         assert root.get("failures") == "0"
 
     def test_an_unknown_that_counts_fails_where_the_exit_code_does(self) -> None:
         told = report(finding("unknown"), finding("unknown", "NCCL006", core=False))
-        root = ET.fromstring(shown("junit", told, page=Page(unknown_fails=True)))
-        assert (root.get("failures"), root.get("skipped")) == ("1", "1")
+        suite = ET.fromstring(shown("junit", told, page=Page(unknown_fails=True)))[0]
+        assert (suite.get("failures"), suite.get("skipped")) == ("1", "1")
 
     def test_a_warning_passes_and_says_so_and_fails_where_it_is_strict(self) -> None:
         told = report(finding("warn"), verdict="warn")
@@ -81,6 +81,20 @@ class TestJUnit:
         root = ET.fromstring(shown("junit", HEALTHY, HALF))
         assert len(root.findall("testsuite")) == 2
         assert root.get("tests") == str(2 * len(catalog()))
+
+    def test_elements_have_the_attributes_that_the_schema_of_jenkins_knows(self) -> None:
+        """junit-10.xsd of its xUnit plug-in, which refuses a file with any other."""
+        suite = {"name", "tests", "failures", "errors", "time"}
+        known = {
+            "testsuites": suite, "testsuite": suite | {"skipped", "timestamp"},
+            "properties": set(), "property": {"name", "value"},
+            "testcase": {"name", "time", "classname"}, "failure": {"type", "message"},
+            "skipped": {"type", "message"}, "system-out": set(),
+        }  # fmt: skip
+        told = report(*(finding(o) for o in ("fail", "warn", "pass", "unknown", "skipped")))
+        elements = list(ET.fromstring(shown("junit", told, HALF)).iter())
+        assert {e.tag for e in elements} == set(known)
+        assert all(set(e.attrib) <= known[e.tag] for e in elements)
 
 
 class TestMarkdown:
@@ -100,8 +114,35 @@ class TestMarkdown:
         told = structs.replace(finding("fail"), says=HOSTILE)
         text = shown("markdown", report(told))
         assert "@team" not in text
+        assert "&#64;" not in text
+        assert "@&#8203;team" in text
+        assert "#1" not in text
         assert "<script>" not in text
         assert "\\<script\\>" in text
+
+    def test_a_table_keeps_its_two_columns_whatever_a_row_says(self) -> None:
+        told = structs.replace(finding("pass"), says=HOSTILE)
+        rows = [r for r in shown("markdown", report(told)).splitlines() if r.startswith("| NCCL")]
+        assert len(rows) == 1
+        assert len(re.findall(r"(?<!\\)\|", rows[0])) == 3
+
+    @pytest.mark.parametrize(("groups", "count"), [(1, 250), (40, 10), (600, 1)])
+    def test_a_comment_is_short_enough_and_tells_first_what_fails(
+        self, groups: int, count: int
+    ) -> None:
+        checks = tuple(structs.replace(finding("fail"), says="it " * 99) for _ in range(count))
+        told = [report(*checks, *HEALTHY.checks[:1])] * groups
+        text = shown("markdown", *told)
+        assert len(text) <= 65_536
+        assert text.startswith("### ❌ distcheck: llm/vllm-head fails")
+        assert "Shortened to fit" in text
+        assert ("groups more" in text) == (groups == 600)
+
+    def test_evidence_is_left_out_before_what_to_do(self) -> None:
+        checks = tuple(structs.replace(finding("fail"), says="it " * 60) for _ in range(170))
+        text = shown("markdown", report(*checks))
+        assert text.count("**What to do:**") == 170
+        assert "What was seen" not in text
 
 
 class TestGithub:
@@ -120,6 +161,15 @@ class TestGithub:
         told = structs.replace(finding("fail"), says="x\n::stop-commands::y")
         lines = shown("github", report(told)).splitlines()
         assert [line for line in lines if line.startswith("::stop")] == []
+
+    def test_of_more_findings_than_a_step_shows_the_last_one_says_how_many(self) -> None:
+        many = report(*(finding("fail") for _ in range(12)), finding("warn", "GPU001"))
+        lines = shown("github", many, report(finding("fail"))).splitlines()
+        errors = [line for line in lines if line.startswith("::error")]
+        assert len(errors) == 10
+        assert errors[0].startswith("::error title=llm/vllm-head%3A NCCL002 no-ib-device::")
+        assert errors[-1].endswith("::4 findings more, all of them in the summary of this job")
+        assert sum(line.startswith("::warning") for line in lines) == 1
 
 
 def test_a_warning_that_passes_says_so_in_ctrf() -> None:
@@ -145,6 +195,13 @@ class TestNagios:
         assert "- llm/vllm-head: NCCL002: sockets" in shown("nagios", HEALTHY, bad)
         assert shown("nagios", HEALTHY, bad).startswith("DISTCHECK CRITICAL")
 
+    def test_perfdata_is_there_however_many_groups_there_are(self) -> None:
+        told = structs.replace(report(finding("fail")), summary="NCCL002: " + "sockets " * 200)
+        line = shown("nagios", *[told] * 50)
+        assert len(line) < 1_024
+        assert "; and 45 groups more | " in line
+        assert line.endswith("fail=50 unknown=0 skipped=0\n")
+
 
 class TestCtrf:
     """The document of ctrf.io."""
@@ -156,6 +213,22 @@ class TestCtrf:
         assert results["summary"]["tests"] == 4
         assert (results["summary"]["failed"], results["summary"]["skipped"]) == (1, 2)
         assert results["summary"]["start"] > 1_700_000_000_000
+
+    def test_it_has_the_properties_of_the_schema_and_no_other(self) -> None:
+        """ctrf-io/ctrf, schema/ctrf.schema.json: no additional properties, a suite is a list."""
+        told = report(*(finding(o) for o in ("fail", "warn", "pass", "unknown", "skipped")))
+        results = json.loads(shown("ctrf", told))["results"]
+        assert set(results) == {"tool", "summary", "tests"}
+        assert set(results["tool"]) == {"name", "version"}
+        counted = {"tests", "passed", "failed", "skipped", "pending", "other", "start", "stop"}
+        assert set(results["summary"]) == counted
+        kinds = {
+            "name": str, "status": str, "duration": int, "rawStatus": str, "suite": list,
+            "message": str, "tags": list, "trace": str,
+        }  # fmt: skip
+        for test in results["tests"]:
+            assert {"name", "status", "duration"} <= set(test) <= set(kinds)
+            assert all(isinstance(value, kinds[key]) for key, value in test.items())
 
 
 class TestPrometheus:

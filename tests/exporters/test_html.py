@@ -14,7 +14,7 @@ from tests.evidence_builder import change_looks, healthy, without_look
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Missing
 from distcheck.checks.group_map import GroupMap
-from distcheck.checks.report import judge
+from distcheck.checks.report import Report, judge
 from distcheck.exporters.formats import Page, render
 
 HEALTHY = judge(healthy(), catalog()).report
@@ -134,3 +134,30 @@ def _widest(browser: str, page: Path) -> int:
     found = re.search(r'data-wide="(\d+)"', done.stdout)
     assert found, done.stdout[:400]
     return int(found[1])
+
+
+def many_pods() -> Report:
+    """Sixteen pods with names as long as they are in production, and a failed check."""
+    pods = [f"deepseek-r1-multinode-prefill-0-{n}" for n in range(16)]
+    assert HEALTHY.map is not None
+    one, link = HEALTHY.map.gpus[0], HEALTHY.map.links[0]
+    seen = GroupMap(
+        gpus=tuple(structs.replace(one, pod=pod) for pod in pods),
+        links=tuple(structs.replace(link, source=pods[0], target=pod) for pod in pods[1:]),
+    )
+    bad = structs.replace(HEALTHY.checks[0], outcome="fail")
+    return structs.replace(HEALTHY, map=seen, checks=(bad,))
+
+
+def test_of_many_pods_a_label_shows_what_differs_and_its_title_the_whole_name() -> None:
+    """Sixteen long names would lie over each other."""
+    text = shown(many_pods())
+    assert ">…15<title>deepseek-r1-multinode-prefill-0-15</title>" in text
+    assert ">…0<title>" in text
+
+
+def test_in_a_large_group_what_failed_stands_before_the_cards_of_all_pods() -> None:
+    """In a small one the picture comes first: it is what failed, seen."""
+    large, small = shown(many_pods()), shown(structs.replace(many_pods(), map=HEALTHY.map))
+    assert large.index("<h2>Failed</h2>") < large.index("<h2>The group</h2>")
+    assert small.index("<h2>The group</h2>") < small.index("<h2>Failed</h2>")

@@ -42,7 +42,7 @@ def _test(report: Report, finding: Finding, page: Page) -> dict[str, Any]:
         "status": status,
         "duration": 0,
         "rawStatus": finding.outcome,
-        "suite": report.target.full_name,
+        "suite": [report.target.full_name],
         "message": message,
         "tags": [finding.id, "core" if finding.core else "supporting"],
     }

@@ -1,7 +1,8 @@
 """Annotations of a GitHub Actions job: one line a finding that is to be looked at.
 
 The form is that of the runner's workflow commands: `::error title=T::text`, with percent,
-carriage return and line feed escaped, and in properties comma and colon too.
+carriage return and line feed escaped, and in properties comma and colon too. A step shows ten
+annotations of a level and drops the rest without a word.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,22 +12,38 @@ from distcheck.exporters.formats import Page
 from distcheck.exporters.outcome import counts
 from distcheck.exporters.typography import visible
 
+_MOST = 10
 _TEXT = (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"))
 _PROPERTY = (*_TEXT, (":", "%3A"), (",", "%2C"))
 
 
 def render(reports: Sequence[Report], page: Page) -> str:
     """The annotations, then a line with each verdict."""
-    return "".join(f"{line}\n" for report in reports for line in _lines(report, page))
+    errors = list(_annotations(reports, page, "error"))
+    warnings = list(_annotations(reports, page, "warning"))
+    lines = [*_bounded(errors, "error"), *_bounded(warnings, "warning"), *map(_verdict, reports)]
+    return "".join(f"{line}\n" for line in lines)
 
 
-def _lines(report: Report, page: Page) -> Iterator[str]:
-    for finding in by_cause(report.checks):
-        level = _level(finding, page)
-        if level is not None:
-            yield _command(level, _titled(finding), _told(finding))
+def _annotations(reports: Sequence[Report], page: Page, level: str) -> Iterator[str]:
+    for report in reports:
+        of = f"{report.target.full_name}: " if len(reports) > 1 else ""
+        for finding in by_cause(report.checks):
+            if _level(finding, page) == level:
+                yield _command(level, of + _titled(finding), _told(finding))
+
+
+def _bounded(lines: list[str], level: str) -> list[str]:
+    if len(lines) <= _MOST:
+        return lines
+    left = len(lines) - (_MOST - 1)
+    more = f"{left} findings more, all of them in the summary of this job"
+    return [*lines[: _MOST - 1], _command(level, "distcheck", more)]
+
+
+def _verdict(report: Report) -> str:
     target = report.target
-    yield visible(f"distcheck {target.full_name}: {report.verdict}: {report.summary}")
+    return visible(f"distcheck {target.full_name}: {report.verdict}: {report.summary}")
 
 
 def _level(finding: Finding, page: Page) -> str | None:

@@ -6,8 +6,8 @@ from importlib import resources
 
 from distcheck.checks.report import Report
 from distcheck.exporters.formats import Page
-from distcheck.exporters.html_findings import sections
-from distcheck.exporters.html_map import group_map
+from distcheck.exporters.html_findings import loud, quiet
+from distcheck.exporters.html_map import group_map, is_long
 from distcheck.exporters.typography import visible
 
 _WORDS = {"pass": "Pass", "warn": "Pass, with warnings", "fail": "Fail", "unknown": "Unknown"}
@@ -32,7 +32,9 @@ def safe(text: str) -> str:
 
 
 def _report(report: Report) -> str:
-    parts = (*_header(report), *group_map(report, safe), *sections(report, safe))
+    picture, wrong = tuple(group_map(report, safe)), tuple(loud(report, safe))
+    middle = (*wrong, *picture) if is_long(report) else (*picture, *wrong)
+    parts = (*_header(report), *middle, *quiet(report, safe))
     footer = f"Observed {report.observed_at}, distcheck {report.distcheck_version}."
     body = "".join(f"{part}\n" for part in parts)
     return f"<main>\n{body}<footer>{safe(footer)}</footer>\n</main>\n"

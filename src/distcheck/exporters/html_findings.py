@@ -12,14 +12,19 @@ _LOUD = (("fail", "Failed"), ("unknown", "Unknown"), ("warn", "Warnings"))
 _QUIET = (("pass", "Passed"), ("unknown", "Not decided"), ("skipped", "Does not apply"))
 
 
-def sections(report: Report, safe: Safe) -> Iterator[str]:
-    """Loud ones first, each in the order of causes."""
+def loud(report: Report, safe: Safe) -> Iterator[str]:
+    """What is to be looked at, in full, in the order of causes."""
     ordered = by_cause(report.checks)
     for outcome, heading in _LOUD:
         found = [f for f in ordered if f.outcome == outcome and (f.core or outcome != "unknown")]
         if found:
             yield f"<h2>{heading}</h2>"
             yield from (_full(finding, safe) for finding in found)
+
+
+def quiet(report: Report, safe: Safe) -> Iterator[str]:
+    """The rest, as tables that fold."""
+    ordered = by_cause(report.checks)
     for outcome, heading in _QUIET:
         found = [f for f in ordered if f.outcome == outcome]
         found = [f for f in found if not (outcome == "unknown" and f.core)]

@@ -10,6 +10,7 @@ from distcheck.checks.report import Report
 Safe = Callable[[str], str]
 GIB = 1 << 30
 _MOST_IN_RING = 16
+_WHOLE_NAMES, _LABEL = 4, 10
 _KINDS: dict[LinkKind, str] = {
     "rdma": "RDMA with GPUDirect",
     "rdma-no-gdr": "RDMA through host memory",
@@ -17,6 +18,12 @@ _KINDS: dict[LinkKind, str] = {
     "mnnvl": "NVLink between nodes",
     "other": "another network",
 }
+
+
+def is_long(report: Report) -> bool:
+    """More cards than a reader wants to pass on the way to what is wrong."""
+    pods = {gpu.pod for gpu in report.map.gpus} if report.map else ()
+    return len(pods) > _WHOLE_NAMES
 
 
 def group_map(report: Report, safe: Safe) -> Iterator[str]:
@@ -89,15 +96,28 @@ def _links(seen: GroupMap, safe: Safe) -> Iterator[str]:
 def _ring(pods: list[str], links: tuple[MapLink, ...], safe: Safe) -> str:
     """Pods on an ellipse, and a bent line for each direction."""
     places = {pod: _place(n, len(pods)) for n, pod in enumerate(pods)}
+    names = _short(pods)
     lines = "".join(_line(places[one.source], places[one.target], one, safe) for one in links)
     dots = "".join(
         f'<circle cx="{x:.0f}" cy="{y:.0f}" r="7"/>'
-        f'<text x="{x:.0f}" y="{y + (24 if y >= 110 else -14):.0f}">{safe(pod)}</text>'
+        f'<text x="{x:.0f}" y="{y + (24 if y >= 110 else -14):.0f}">{safe(names[pod])}'
+        f"<title>{safe(pod)}</title></text>"
         for pod, (x, y) in places.items()
     )
     return (
         f'<svg viewBox="0 0 640 220" role="img" aria-label="who talks to whom">{lines}{dots}</svg>'
     )
+
+
+def _short(pods: list[str]) -> dict[str, str]:
+    """Names that fit beside each other: of many pods only what differs, of long ones the end."""
+    if len(pods) <= _WHOLE_NAMES:
+        return {pod: pod for pod in pods}
+    common = min(pods)
+    while not all(pod.startswith(common) for pod in pods):
+        common = common[:-1]
+    cut = common.rfind("-") + 1
+    return {pod: f"…{pod[cut:][-_LABEL:]}" if cut else pod[-_LABEL:] for pod in pods}
 
 
 def _place(number: int, count: int) -> tuple[float, float]:

@@ -1,7 +1,11 @@
-"""Markdown for a comment or a job's summary: the verdict, then what is to be done."""
+"""Markdown for a comment or a job's summary: the verdict, then what is to be done.
+
+GitHub takes 65,536 characters in a comment and nothing of one that is longer, so what is folded
+away is left out first, then evidence, then findings.
+"""
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from distcheck.checks.report import Finding, Report, by_cause
 from distcheck.exporters.formats import Page
@@ -9,30 +13,53 @@ from distcheck.exporters.typography import visible
 
 _SIGNS = {"pass": "✅", "warn": "⚠️", "fail": "❌", "unknown": "❔", "skipped": "➖"}  # noqa: RUF001
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~!&])")
+_REFERENCE = re.compile(r"(@|#(?=\d))")
 _CITES = 5
+_ROOM = 60_000
+_SHORTENED = " Shortened to fit: all of it is in the other formats."
 _HIDDEN = {"pass": "Passed", "unknown": "Not decided", "skipped": "Does not apply"}
 
 
 def render(reports: Sequence[Report], _page: Page) -> str:
-    """A section for each report."""
-    return "\n".join(_section(report) for report in reports)
+    """A section for each report, as full as all of them together have room for."""
+    parts: tuple[Part, ...] = (_notes, _loud, _quiet)
+    for kept in (parts, (_notes, _loud), (_notes, _unproven), ()):
+        whole = "\n".join(_section(report, kept) for report in reports)
+        if len(whole) <= _ROOM:
+            return whole
+    return _cut(whole)
 
 
-def _section(report: Report) -> str:
-    target = report.target
-    name = plain(target.full_name)
+def _cut(text: str) -> str:
+    """As many whole sections as there is room for, and a line that says so."""
+    sections = re.split(r"(?m)(?=^### )", text)
+    kept, left = "", len(sections)
+    for section in sections:
+        if len(kept) + len(section) > _ROOM:
+            break
+        kept, left = kept + section, left - 1
+    return f"{kept}\nand {left} groups more, all of them with `-o json`\n"
+
+
+Part = Callable[[Report], Iterator[str]]
+
+
+def _section(report: Report, parts: Sequence[Part]) -> str:
+    name = plain(report.target.full_name)
     lines = [
         f"### {_SIGNS[report.verdict]} distcheck: {name} {_verdict(report)}",
         "",
         plain(report.summary),
         "",
-        *(f"- {plain(note)}" for note in report.notes),
-        *_loud(report),
-        *_quiet(report),
-        f"<sub>{plain(_footer(report))}</sub>",
+        *(line for part in parts for line in part(report)),
+        f"<sub>{plain(_footer(report))}{'' if _quiet in parts else _SHORTENED}</sub>",
         "",
     ]
     return "\n".join(lines)
+
+
+def _notes(report: Report) -> Iterator[str]:
+    yield from (f"- {plain(note)}" for note in report.notes)
 
 
 def _footer(report: Report) -> str:
@@ -46,13 +73,25 @@ def _verdict(report: Report) -> str:
 
 def _loud(report: Report) -> Iterator[str]:
     """What fails, then what is unknown and counts, then what warns: each in full."""
+    for finding in _ordered(report):
+        yield from _told(finding)
+        yield from _seen(finding)
+
+
+def _unproven(report: Report) -> Iterator[str]:
+    """The same without evidence."""
+    for finding in _ordered(report):
+        yield from _told(finding)
+
+
+def _ordered(report: Report) -> Iterator[Finding]:
     for outcome in ("fail", "unknown", "warn"):
         for finding in by_cause(report.checks):
             if finding.outcome == outcome and (finding.core or outcome != "unknown"):
-                yield from _full(finding)
+                yield finding
 
 
-def _full(finding: Finding) -> Iterator[str]:
+def _told(finding: Finding) -> Iterator[str]:
     cause = f" · `{_code(finding.cause)}`" if finding.cause else ""
     yield f"#### {_SIGNS[finding.outcome]} {finding.id}: {plain(finding.title)}{cause}"
     yield ""
@@ -61,7 +100,6 @@ def _full(finding: Finding) -> Iterator[str]:
     if finding.remedy:
         yield f"**What to do:** {_coded(' '.join(finding.remedy.split()))}"
         yield ""
-    yield from _seen(finding)
 
 
 def _seen(finding: Finding) -> Iterator[str]:
@@ -100,8 +138,12 @@ def _table(findings: Iterable[Finding]) -> Iterator[str]:
 
 
 def plain(text: str) -> str:
-    """`text` that Markdown shows as it is, on one line, and that mentions nobody."""
-    return _SPECIAL.sub(r"\\\1", visible(text)).replace("@", "&#64;")
+    """`text` that Markdown shows as it is, on one line, and that mentions nobody and no issue.
+
+    GitHub looks for `@name` and `#1` in the text that it shows, whatever its source escapes: a
+    space without width keeps them apart.
+    """
+    return _REFERENCE.sub(r"\1&#8203;", _SPECIAL.sub(r"\\\1", visible(text)))
 
 
 def _coded(text: str) -> str:

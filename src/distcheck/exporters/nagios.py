@@ -1,7 +1,8 @@
 """One line with perfdata, as Nagios, Icinga and Checkmk read it.
 
 `SERVICE STATUS - text | label=value`: a pipe ends the text, so that the text may have none
-(Monitoring Plugins Development Guidelines).
+(Monitoring Plugins Development Guidelines). Nagios reads 8 KiB and NRPE less, and perfdata comes
+last: so the text is short.
 """
 
 from collections.abc import Sequence
@@ -9,8 +10,9 @@ from collections.abc import Sequence
 from distcheck.checks.report import Report
 from distcheck.checks.verdict import OUTCOMES, worst
 from distcheck.exporters.formats import Page
-from distcheck.exporters.typography import visible
+from distcheck.exporters.typography import shorten, visible
 
+_GROUPS, _COLUMNS = 5, 160
 _STATUS = {"pass": "OK", "warn": "WARNING", "fail": "CRITICAL", "unknown": "UNKNOWN"}
 
 
@@ -19,8 +21,10 @@ def render(reports: Sequence[Report], page: Page) -> str:
     verdict = worst([r.verdict for r in reports])
     if (verdict == "warn" and page.strict) or (verdict == "unknown" and page.unknown_fails):
         verdict = "fail"
-    said = "; ".join(_told(r) for r in sorted(reports, key=lambda r: r.verdict != verdict))
-    text = visible(said).replace("|", "/")
+    ordered = sorted(reports, key=lambda r: r.verdict != verdict)
+    said = [shorten(visible(_told(r)), _COLUMNS, "...") for r in ordered[:_GROUPS]]
+    said += [f"and {len(ordered) - _GROUPS} groups more"] if len(ordered) > _GROUPS else []
+    text = "; ".join(said).replace("|", "/")
     return f"DISTCHECK {_STATUS.get(verdict, 'UNKNOWN')} - {text} | {_perfdata(reports)}\n"
 
 
