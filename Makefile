@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 SCENARIO ?= replicated
 
-.PHONY: demo test check format lint types contracts docs docs-check bench lock dist sbom clean ray-old tools
+.PHONY: demo test check format lint types contracts docs docs-check pictures bench lock dist sbom clean ray-old tools
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(SCENARIO)
@@ -33,6 +33,9 @@ contracts: $(VENV)/.dev
 
 docs: $(VENV)/.dev
 	$(BIN)/python tools/docs.py --write
+
+pictures: $(VENV)/.dev
+	$(BIN)/python tools/pictures.py
 
 docs-check: $(VENV)/.dev
 	$(BIN)/python tools/docs.py --check

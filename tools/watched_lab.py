@@ -13,6 +13,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Self
@@ -31,10 +32,13 @@ scrape_configs:
 
 
 class WatchedLab:
-    """A context manager; `watch` starts a lab and has it scraped under that namespace."""
+    """A context manager; `watch` starts a lab and has it scraped under that namespace.
 
-    def __init__(self, every: str = "1s") -> None:
-        self._every, self._stack = every, ExitStack()
+    `every` is Prometheus's interval of scrapes, `interval` that of `serve` between rounds.
+    """
+
+    def __init__(self, every: str = "1s", interval: str = "5s") -> None:
+        self._every, self._interval, self._stack = every, interval, ExitStack()
         self._labs: dict[str, ExitStack] = {}
 
     def __enter__(self) -> Self:
@@ -67,17 +71,24 @@ class WatchedLab:
             lab.close()
         self._stack.close()
 
-    def watch(self, namespace: str, scenario: str, interval: str = "5s") -> World:
-        """Start the lab of `scenario`, and scrape it instead of what was there before."""
+    def watch(
+        self, namespace: str, scenario: str, before: Callable[[World], object] | None = None
+    ) -> World:
+        """Start the lab of `scenario`, and scrape it instead of what was there before.
+
+        `before` may change the lab before `serve` looks at it.
+        """
         os.environ["DISTCHECK_LAB_RAY"] = "replayed"
         if namespace in self._labs:
             self._labs.pop(namespace).close()
         self._labs[namespace] = lab = ExitStack()
         world = lab.enter_context(World(load(scenario)))
+        if before:
+            before(world)
         port = free_port()
         command = [
             sys.executable, "-m", "distcheck", "serve", "--kubeconfig", str(world.kubeconfig),
-            "--listen", f"127.0.0.1:{port}", "--interval", interval,
+            "--listen", f"127.0.0.1:{port}", "--interval", self._interval,
         ]  # fmt: skip
         quiet = subprocess.DEVNULL
         lab.callback(end, subprocess.Popen(command, stdout=quiet, stderr=quiet))
@@ -126,7 +137,7 @@ class WatchedLab:
         while not self._answers(query):
             if time.monotonic() > deadline:
                 raise TimeoutError(query)
-            time.sleep(0.1)
+            time.sleep(0.25)
 
     def _answers(self, query: str) -> bool:
         try:

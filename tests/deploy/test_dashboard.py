@@ -7,6 +7,9 @@ from typing import Any
 
 import pytest
 
+from distcheck.agent import families as agent
+from distcheck.agent.openmetrics import BUILD
+from distcheck.agent.serve import families as serve
 from distcheck.checks.catalog import catalog
 from tests.deploy.manifests import DEPLOY, kubectl
 
@@ -35,6 +38,15 @@ def test_a_panel_says_what_it_shows_and_in_which_unit(panel: dict[str, Any]) -> 
     assert all(t["datasource"] == panel["datasource"] for t in panel["targets"])
 
 
+def test_every_metric_of_a_query_exists_and_has_the_labels_that_are_asked_for() -> None:
+    families = {f"distcheck_{f.name}": f for f in (BUILD, *agent.FAMILIES, *serve.FAMILIES)}
+    for query in (t["expr"] for p in PANELS for t in p["targets"]):
+        for name, matchers in re.findall(r"(distcheck_\w+)(?:\{([^}]*)\})?", query):
+            family = families[name.removesuffix("_total")]
+            asked = set(re.findall(r"(\w+)=~?\"", matchers))
+            assert asked <= set(family.labels), query
+
+
 def test_what_was_not_seen_is_grey_whatever_the_panel() -> None:
     bases = [d["steps"][0] for d in each_dict(PANELS) if "steps" in d]
     assert bases
@@ -59,7 +71,7 @@ def test_green_needs_a_pass_or_a_number() -> None:
     }
     good = {text for text, color in words if color in GREEN}
     assert good == {
-        "pass", "open", "up", "lists groups", "rdma", "mnnvl", "peer-to-peer",
+        "pass", "open", "up", "works", "rdma", "mnnvl", "peer-to-peer",
     }  # fmt: skip
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from .look import GREEN, ORANGE, RED, steps
-from .panels import Panel, columns, grid, lines, over, rows
+from .panels import Panel, column, columns, grid, lines, over, rows
 
 _LOOK = "time() - max by (instance) (distcheck_last_look_timestamp_seconds)"
 
@@ -21,7 +21,8 @@ def _blind() -> Panel:
         "By agent. Some have nothing to see on some nodes: it makes checks unknown, never pass.",
         rows("min by (probe, instance) (distcheck_probe_success) == 0"),
     )
-    return columns(made, probe="Probe", instance="Agent")
+    made = columns(made, probe="Probe", instance="Agent", Value="seen")
+    return column(made, "seen", **{"custom.hidden": True})
 
 
 def _slow() -> Panel:

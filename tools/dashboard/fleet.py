@@ -22,9 +22,9 @@ _GROUP_URL = (
 
 def fleet() -> Iterator[Panel]:
     """Numbers on top, then the groups and what is wrong with them."""
-    yield _verdicts().span(8)
+    yield _verdicts().span(7)
     yield _failing().span(3)
-    yield _degraded().span(3)
+    yield _degraded().span(4)
     yield _age().span(3)
     yield _agents().span(4)
     yield _serve().span(3)
@@ -72,20 +72,24 @@ def _degraded() -> Panel:
             "suffix: GPU h",
             now(f"sum({degraded_hours(KEY)})"),
         )
-        .decimals(1)
+        .decimals(2)
         .thresholds(steps((0, GREEN), (0.01, ORANGE)))
     )
 
 
 def _age() -> Panel:
     newest = f"max by ({KEY}) (distcheck_verify_last_success_timestamp_seconds)"
-    return stats(
-        "Oldest evidence",
-        "Age of the evidence of the group that was looked at longest ago. serve looks every minute "
-        "unless told otherwise.",
-        "s",
-        now(f"max(time() - {newest})"),
-    ).thresholds(steps((0, GREEN), (300, ORANGE), (900, RED)))
+    return (
+        stats(
+            "Oldest evidence",
+            "Age of the evidence of the group that was looked at longest ago. serve looks every "
+            "minute unless told otherwise.",
+            "s",
+            now(f"max(time() - {newest})"),
+        )
+        .decimals(0)
+        .thresholds(steps((0, GREEN), (300, ORANGE), (900, RED)))
+    )
 
 
 def _agents() -> Panel:
@@ -102,7 +106,7 @@ def _agents() -> Panel:
 
 
 def _serve() -> Panel:
-    listed = {"1": ("lists groups", GREEN), "0": ("lists nothing", RED)}
+    listed = {"1": ("works", GREEN), "0": ("sees no pods", RED)}
     made = stats(
         "distcheck serve",
         "Whether the last round could list the serving groups. Not seen: serve is down, or not "
@@ -131,11 +135,11 @@ def _groups() -> Panel:
         made,
         workload_namespace="Namespace", workload="Workload", Value__verdict="Verdict",
         Value__failing="Failing", model="Model", engine="Engine", Value__gpus="GPUs",
-        Value__degraded="GPU hours degraded", Value__age="Evidence", Value__info="seen",
+        Value__degraded="GPU h degraded", Value__age="Evidence", Value__info="seen",
     )  # fmt: skip
     made = column(made, "seen", **{"custom.hidden": True})
-    made = column(made, "Verdict", mappings=values(OUTCOMES), cell=background())
-    made = column(made, "GPU hours degraded", decimals=1)
+    made = column(made, "Verdict", mappings=values(OUTCOMES), cell=background(), width=90)
+    made = column(made, "GPU h degraded", decimals=2)
     made = column(made, "Evidence", unit="s", decimals=0)
     made = column(made, "Workload", links=[{"title": "Show this group", "url": _GROUP_URL}])
     return made.sort_by([common.TableSortByFieldState().display_name("Verdict").desc(True)])
@@ -152,6 +156,6 @@ def _findings() -> Panel:
     made = columns(
         made, check="Check", Value="Outcome", workload_namespace="Namespace", workload="Workload"
     )
-    made = column(made, "Outcome", mappings=values(OUTCOMES), cell=background())
+    made = column(made, "Outcome", mappings=values(OUTCOMES), cell=background(), width=110)
     made = column(made, "Check", links=check_link("${__value.text}"))
     return made.sort_by([common.TableSortByFieldState().display_name("Outcome").desc(True)])

@@ -38,7 +38,7 @@ def group() -> Iterator[Panel]:
     yield _model().span(5)
     yield _pods().span(5)
     yield _history().span(24).height(12)
-    yield _degraded().span(24).height(6)
+    yield _degraded().span(24).height(5)
 
 
 def holds() -> Iterator[Panel]:
@@ -61,12 +61,16 @@ def _verdict() -> stat.Panel:
 
 def _age() -> stat.Panel:
     newest = f"max({of_group('distcheck_verify_last_success_timestamp_seconds')})"
-    return stats(
-        "Evidence",
-        "How old the evidence of this verdict is.",
-        "s",
-        now(f"time() - {newest}"),
-    ).thresholds(steps((0, GREEN), (300, ORANGE), (900, RED)))
+    return (
+        stats(
+            "Evidence",
+            "How old the evidence of this verdict is.",
+            "s",
+            now(f"time() - {newest}"),
+        )
+        .decimals(0)
+        .thresholds(steps((0, GREEN), (300, ORANGE), (900, RED)))
+    )
 
 
 def _asked_for() -> stat.Panel:
@@ -132,7 +136,7 @@ def _degraded() -> Panel:
             "suffix: GPU h",
             now(f"sort_desc(max by (check) ({each}) / 3600 > 0)", "{{check}}"),
         )
-        .decimals(1)
+        .decimals(2)
         .thresholds(steps((0, ORANGE)))
         .data_links(check_links("${__field.labels.check}"))
     )

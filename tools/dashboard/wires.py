@@ -21,6 +21,7 @@ from .panels import (
 )  # fmt: skip
 from .promql import POD_INFO, of_group, of_nodes, of_pods
 
+_MOUNT, _NAME = "workload_pod, workload_container", "{{workload_pod}} {{workload_container}}"
 _LINKS = of_group("distcheck_workload_link_channels")
 
 
@@ -118,11 +119,11 @@ def _ranks() -> Panel:
     expected = f"max({of_group('distcheck_workload_gpus_expected')})"
     return stats(
         "NCCL ranks",
-        "Ranks that began and completed their communicators, by the pods' logs, and ranks that the "
-        "group should have. Where a log's start is lost, fewer are seen than there are: NCCL001 "
-        "knows the difference.",
+        "Ranks that initialise and that completed their communicators, by the pods' logs, and "
+        "ranks that the group should have. Where a log's start is lost, fewer are seen than "
+        "there are: NCCL001 knows the difference.",
         "none",
-        now(ranks("started"), "started", "started"),
+        now(ranks("started"), "initialising", "started"),
         now(ranks("complete"), "complete", "complete"),
         now(expected, "expected", "expected"),
     ).thresholds(steps((0, "blue")))
@@ -170,11 +171,11 @@ def _rdma() -> Panel:
 
 
 def _used() -> str:
-    return f"max by (workload_pod) ({of_pods('distcheck_shm_used_bytes')})"
+    return f"max by ({_MOUNT}) ({of_pods('distcheck_shm_used_bytes')})"
 
 
 def _size() -> str:
-    return f"max by (workload_pod) ({of_pods('distcheck_shm_size_bytes')})"
+    return f"max by ({_MOUNT}) ({of_pods('distcheck_shm_size_bytes')})"
 
 
 def _fill() -> Panel:
@@ -184,7 +185,7 @@ def _fill() -> Panel:
             "Use of each pod's /dev/shm, of its size as mounted. SHM001 says whether the size is "
             "enough for these ranks.",
             "percentunit",
-            now(f"{_used()} / {_size()}", "{{workload_pod}}"),
+            now(f"{_used()} / {_size()}", _NAME),
         )
         .max(1)
         .decimals(1)
@@ -193,15 +194,15 @@ def _fill() -> Panel:
 
 
 def _shm_over_time() -> Panel:
-    leaked = f"max by (workload_pod) ({of_pods('distcheck_shm_leaked_bytes')})"
+    leaked = f"max by ({_MOUNT}) ({of_pods('distcheck_shm_leaked_bytes')})"
     return lines(
         "/dev/shm: size, used and leaked",
         "Leaked are NCCL's and Python's segments that no process holds: they stay until the pod is "
         "gone.",
         "bytes",
-        over(_size(), "{{workload_pod}} size", "size"),
-        over(_used(), "{{workload_pod}} used", "used"),
-        over(leaked, "{{workload_pod}} leaked", "leaked"),
+        over(_size(), f"{_NAME} size", "size"),
+        over(_used(), f"{_NAME} used", "used"),
+        over(leaked, f"{_NAME} leaked", "leaked"),
     )
 
 
@@ -216,7 +217,7 @@ def _forecast() -> Panel:
             "Use a day from now if it goes on as in the last hour, of the size as mounted. At "
             "100 % it will be full by then.",
             "percentunit",
-            now(f"max by (workload_pod) ({ahead}) / {_size()}", "{{workload_pod}}"),
+            now(f"max by ({_MOUNT}) ({ahead}) / {_size()}", _NAME),
         )
         .max(1)
         .decimals(1)
@@ -271,4 +272,6 @@ def _ports() -> Panel:
     rename = {"renameByName": {"pair\\service": "From and to"}}
     made = made.with_transformation(model.DataTransformerConfig("organize", options=rename))
     made = made.mappings(values(said)).thresholds(steps())
-    return column(made, "From and to", width=280, mappings=[])
+    paint = model.DynamicConfigValue("custom.cellOptions", background())
+    made = made.override_by_field_type("number", [paint])
+    return column(made, "From and to", width=230, mappings=[])

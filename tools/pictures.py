@@ -1,0 +1,72 @@
+"""`make pictures`: the dashboard and the HTML report as the docs show them, from labs with faults.
+
+The dashboard is drawn from its JSON and what a real Prometheus answers to its queries, not by
+Grafana. Takes some minutes: its groups have a history.
+"""
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+from board_picture.frames import Source
+from board_picture.picture import picture
+from watched_lab import WatchedLab
+
+ROOT = Path(__file__).parents[1]
+BEFORE = {
+    "llm-chat": "healthy-tp16", "llm-prod": "healthy-tp16", "llm-dev": "8b-tp8",
+    "llm-batch": "half-seen",
+}  # fmt: skip
+AFTER = {"llm-chat": "socket-fallback", "llm-prod": "replicated"}
+TOP = ("All groups", "$namespace/$workload", "Who holds what")
+SECONDS = 60.0
+
+
+def main() -> None:
+    """Let the labs run, put faults in, and draw."""
+    board = json.loads((ROOT / "deploy/grafana/distcheck.json").read_text())
+    with WatchedLab(every="5s") as lab:
+        for namespace, scenario in BEFORE.items():
+            lab.watch(namespace, scenario)
+        _settle(lab, BEFORE)
+        start = time.time()
+        time.sleep(SECONDS)
+        for namespace, scenario in AFTER.items():
+            lab.watch(namespace, scenario)
+        _settle(lab, AFTER)
+        time.sleep(SECONDS)
+        end = time.time()
+        images = ROOT / "docs/images"
+        for name, namespace, rows in (
+            ("dashboard-top", "llm-prod", TOP),
+            ("dashboard", "llm-chat", ()),
+        ):
+            chosen = {"namespace": namespace, "workload": "vllm-head"}
+            source = Source(lab.get, start, end, chosen)
+            drawn = picture(board, source, rows, ["vllm-head-0", "vllm-worker-0"])
+            (images / f"{name}.svg").write_text(drawn, encoding="utf-8")
+
+
+def _settle(lab: WatchedLab, groups: dict[str, str]) -> None:
+    for namespace in groups:
+        lab.until(f'distcheck_verdict{{workload_namespace="{namespace}"}} == 1', 120)
+
+
+def report() -> None:
+    """The HTML report of two copies of a model, as a browser shows it."""
+    with tempfile.TemporaryDirectory() as folder:
+        page = Path(folder) / "report.html"
+        told = [sys.executable, "-m", "distcheck", "lab", "run", "replicated"]
+        subprocess.run([*told, "-o", f"html={page}"], check=False)
+        taken = f"--screenshot={ROOT}/docs/images/report-replicated.png"
+        browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
+        seen = [*browser, "--window-size=1000,912", taken, page.as_uri()]
+        subprocess.run(seen, check=True, stderr=subprocess.DEVNULL)
+
+
+if __name__ == "__main__":
+    report()
+    main()
