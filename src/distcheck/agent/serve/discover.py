@@ -15,7 +15,7 @@ from distcheck.agent.cluster.finding.target import TargetError
 from distcheck.agent.cluster.kinds import POD
 from distcheck.agent.cluster.podspec import containers, gpus_of
 from distcheck.agent.cluster.troubles.reasons import short
-from distcheck.agent.serve.names import workload_of
+from distcheck.agent.serve.names import set_of, workload_of
 
 Object = dict[str, Any]
 
@@ -26,10 +26,14 @@ Key = tuple[str, str]
 
 
 class Serving(Struct, frozen=True):
-    """One serving group: its name for metrics and paths, and its pods as they are now."""
+    """One serving group: its name for metrics and paths, and its pods as they are now.
+
+    `owner` is the workload that may have made several groups.
+    """
 
     key: Key
     group: Group
+    owner: str = ""
 
 
 class Discovery(Struct, frozen=True):
@@ -98,7 +102,7 @@ def _serving(api: Api, key: Key, pods: dict[Key, Object]) -> Serving:
     leader = group.pods[0]
     raw = pods.get((leader.namespace, leader.name), seen)
     name = workload_of(raw, whole=len(group.pods) == 1)
-    return Serving((leader.namespace, name), group)
+    return Serving((leader.namespace, name), group, set_of(raw))
 
 
 def _apart(found: list[Serving]) -> list[Serving]:

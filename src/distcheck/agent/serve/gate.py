@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Literal
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError, NotFound
@@ -62,15 +62,24 @@ class Gate:
         self._seen: dict[Key, tuple[float, Kept, str]] = {}
 
     def ask(self, namespace: str, workload: str, terms: Terms) -> Answer:
-        """Whether the group of `workload` (or of a pod of that name) passes now.
+        """Whether the group of `workload` passes now, or all groups that it has made.
 
         Where what is kept does not count, the next round begins early.
         """
-        found = self._rounds.verdicts.find(namespace, workload)
-        if found is None:
+        found = self._rounds.verdicts.every(namespace, workload)
+        if not found:
             self._rounds.soon()
             return Answer(False, "unknown", self._unknown_group(namespace, workload), known=False)
-        key, kept = found
+        each = {key: self._of_group(key, kept, terms) for key, kept in found.items()}
+        worst = min(each, key=lambda key: _rank(each[key]))
+        if len(each) == 1:
+            return each[worst]
+        passed = sum(one.passed for one in each.values())
+        says = f"{passed} of {len(each)} groups pass; {worst[1]}: {each[worst].says}"
+        pods = tuple(pod for one in each.values() for pod in one.pods)
+        return structs.replace(each[worst], says=says, pods=pods)
+
+    def _of_group(self, key: Key, kept: Kept, terms: Terms) -> Answer:
         age = max(0.0, self._clock() - kept.judged_at)
         doubt = self._too_old(age, terms) or self._changed(key, kept) or kept.awaits
         if doubt:
@@ -119,6 +128,11 @@ class Gate:
         if lives_of(now.pods) != kept.lives:
             return "its pods have been replaced or started again since it was verified"
         return next((r.says for r in now.rollouts), "")
+
+
+def _rank(one: Answer) -> tuple[bool, bool]:
+    """What fails comes first, then what is not decided."""
+    return one.passed, one.verdict != "fail"
 
 
 def _passes(kept: Kept, terms: Terms) -> bool:

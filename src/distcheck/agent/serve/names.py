@@ -27,6 +27,13 @@ def workload_of(leader: Object, *, whole: bool) -> str:
     return str(named or (meta["name"] if whole else _owner(meta, labels)))
 
 
+def set_of(leader: Object) -> str:
+    """The LeaderWorkerSet, Deployment or StatefulSet that may have made several groups."""
+    meta = leader["metadata"]
+    labels = meta.get("labels") or {}
+    return str(labels.get(LWS_NAME) or _owner(meta, labels))
+
+
 def _owner(meta: Object, labels: Object) -> str:
     """The controller, or the Deployment behind a ReplicaSet: its name without the hash."""
     owners = [r for r in meta.get("ownerReferences") or () if r.get("controller")]

@@ -110,6 +110,7 @@ class Rounds:
             seconds=time.monotonic() - start,
             members=tuple(p.name for p in serving.group.pods),
             lives=lives_of(serving.group.pods),
+            owner=serving.owner,
         )
         self.verdicts.keep(serving.key, kept)
         self._moved = time.monotonic()

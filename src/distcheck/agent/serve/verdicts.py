@@ -1,7 +1,7 @@
 """The last verdict of each serving group, and how old it is. Safe to use from several threads."""
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field, structs
 
@@ -28,8 +28,8 @@ class Kept(Struct, frozen=True):
 
     `judged_at` and `succeeded_at` are Unix seconds; `seconds` is how long the last
     verification took; `degraded` are GPU seconds under each check that failed. `lives` are the
-    pods that it rests on. `awaits` is what time may still change, and `held` since when checks
-    have failed for the same cause.
+    pods that it rests on, `owner` the workload that may have made several groups. `awaits` is
+    what time may still change, and `held` since when checks have failed for the same cause.
     """
 
     report: Report
@@ -39,6 +39,7 @@ class Kept(Struct, frozen=True):
     members: tuple[str, ...] = ()
     degraded: dict[str, float] = field(default_factory=dict)
     lives: Lives = frozenset()
+    owner: str = ""
     awaits: str = ""
     held: Held = field(default_factory=dict)
 
@@ -82,16 +83,24 @@ class Verdicts:
 
     def of(self, namespace: str, name: str, now: float) -> Kept | None:
         """The verdict on the workload `name`, or on the group that the pod `name` is in."""
-        found = self.find(namespace, name)
-        return None if found is None else self._aged(found[1], now)
-
-    def find(self, namespace: str, name: str) -> tuple[Key, Kept] | None:
-        """The same as it was judged, however old, with the key of its workload."""
         with self._lock:
-            if (namespace, name) in self._kept:
-                return (namespace, name), self._kept[namespace, name]
-            mine = ((key, v) for key, v in self._kept.items() if key[0] == namespace)
-            return next(((key, v) for key, v in mine if name in v.members), None)
+            kept = self._kept.get((namespace, name))
+            found = kept or next(self._of_pod(namespace, name), None)
+        return None if found is None else self._aged(found, now)
+
+    def every(self, namespace: str, name: str) -> dict[Key, Kept]:
+        """As judged, however old: the group of that name or of that pod, else a workload's."""
+        key = namespace, name
+        with self._lock:
+            if key in self._kept:
+                return {key: self._kept[key]}
+            mine = {k: v for k, v in sorted(self._kept.items()) if k[0] == namespace}
+        of_pod = {k: v for k, v in mine.items() if name in v.members}
+        return of_pod or {k: v for k, v in mine.items() if v.owner == name}
+
+    def _of_pod(self, namespace: str, name: str) -> Iterator[Kept]:
+        mine = (v for (ns, _), v in self._kept.items() if ns == namespace)
+        return (v for v in mine if name in v.members)
 
     def _aged(self, kept: Kept, now: float) -> Kept:
         age = now - kept.judged_at

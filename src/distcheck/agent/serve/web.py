@@ -110,13 +110,16 @@ class _Handler(BoundedHandler):
 
 
 def _status(said: Answer) -> HTTPStatus:
-    """200 passes; 412 is proven wrong, 503 not decided yet, 404 no group of that name."""
+    """200 passes; 412 is proven wrong, 409 not decided yet, 404 no group of that name.
+
+    None of 500 and above: Flagger's client (go-retryablehttp) shows no body of those.
+    """
     if said.passed:
         return HTTPStatus.OK
     if not said.known:
         return HTTPStatus.NOT_FOUND
     decided = said.verdict in ("fail", "warn")
-    return HTTPStatus.PRECONDITION_FAILED if decided else HTTPStatus.SERVICE_UNAVAILABLE
+    return HTTPStatus.PRECONDITION_FAILED if decided else HTTPStatus.CONFLICT
 
 
 def _line(says: str) -> bytes:
