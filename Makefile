@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 SCENARIO ?= replicated
 
-.PHONY: demo test check format lint types contracts docs docs-check pictures bench lock dist sbom clean ray-old tools
+.PHONY: demo test check format lint types contracts docs docs-shown docs-check pictures bench lock dist sbom clean ray-old tools
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(SCENARIO)
@@ -36,6 +36,9 @@ docs: $(VENV)/.dev
 
 pictures: $(VENV)/.dev
 	$(BIN)/python tools/pictures.py
+
+docs-shown: $(VENV)/.dev
+	$(BIN)/python tools/shown.py --write
 
 docs-check: $(VENV)/.dev
 	$(BIN)/python tools/docs.py --check

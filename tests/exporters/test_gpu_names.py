@@ -8,6 +8,7 @@ from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Cite
 from distcheck.checks.report import Report, judge
 from distcheck.exporters.formats import Page, render
+from distcheck.exporters.gpu_names import with_gpu_names
 
 FOURTH = "GPU-00000001-0000-4000-8000-000000000003"
 STRANGE = "GPU-99999999-0000-4000-8000-000000000003"
@@ -40,6 +41,18 @@ def test_people_read_the_number_and_the_node(name: str, told: Report) -> None:
 def test_markdown_names_it_too(told: Report) -> None:
     """In a comment of a pull request."""
     assert "GPU 3 of gpu-1 is full" in render("markdown", [told], Page())
+
+
+def test_gpus_that_follow_each_other_are_told_as_a_range(told: Report) -> None:
+    """Sixteen names in a row say no more than two."""
+    gpus = [f"GPU-{node:08x}-0000-4000-8000-{gpu:012x}" for node in (0, 1) for gpu in range(8)]
+    few = (*reversed(gpus), "vllm-head-0")
+    one = structs.replace(told.checks[0], subjects=few)
+    named = with_gpu_names(structs.replace(told, checks=(one,))).checks[0]
+    assert named.subjects == ("GPU 0 to 7 of gpu-0", "GPU 0 to 7 of gpu-1", "vllm-head-0")
+    one = structs.replace(one, subjects=(gpus[3], gpus[1], gpus[0]))
+    named = with_gpu_names(structs.replace(told, checks=(one,))).checks[0]
+    assert named.subjects == ("GPU 0 of gpu-0", "GPU 1 of gpu-0", "GPU 3 of gpu-0")
 
 
 @pytest.mark.parametrize("name", ["text", "html", "markdown"])

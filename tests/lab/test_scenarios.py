@@ -9,6 +9,7 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 from tests.probes.namespaces import need_namespaces
+from tools import shown
 
 from distcheck.checks.report import Report
 from distcheck.lab.expect import compare
@@ -21,12 +22,16 @@ from distcheck.lab.world import World
 
 @pytest.mark.parametrize("name", names())
 def test_verify_finds_what_the_scenario_says(name: str) -> None:
-    """The verdict, the exit code and every check are as the scenario expects."""
+    """The verdict, the exit code and every check are as the scenario expects.
+
+    So is what the documents show of it.
+    """
     if load(name).world.firewall:
         need_namespaces()
     command = [sys.executable, "-m", "distcheck", "lab", "run", name, "-o", "json"]
     env = _env() | {"DISTCHECK_LAB_RAY": "replayed"}
-    _found_out(load(name), command, env)
+    report = _found_out(load(name), command, env)
+    assert shown.drift(name, report) == ""
 
 
 @pytest.fixture(scope="module")
@@ -59,12 +64,13 @@ def test_verify_finds_the_same_beside_a_real_ray_cluster(name: str, real: RealRa
         _found_out(scenario, command, _env() | {"KUBECONFIG": str(world.kubeconfig)})
 
 
-def _found_out(scenario: Scenario, command: list[str], env: dict[str, str]) -> None:
+def _found_out(scenario: Scenario, command: list[str], env: dict[str, str]) -> Report:
     done = subprocess.run(command, capture_output=True, timeout=120, check=False, env=env)
     assert done.stdout, done.stderr.decode()
     report = msgspec.json.decode(done.stdout, type=Report)
     assert compare(scenario, report) == [], json.dumps(json.loads(done.stdout), indent=1)
     assert done.returncode == scenario.expect.exit
+    return report
 
 
 def _env() -> dict[str, str]:

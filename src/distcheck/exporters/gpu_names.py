@@ -28,14 +28,33 @@ def _finding(finding: Finding, known: Mapping[str, str]) -> Finding:
     return replace(
         finding,
         says=_named(finding.says, known),
-        subjects=_each(finding.subjects, known),
+        subjects=_ranges(finding.subjects, known),
         cites=tuple(replace(c, what=_named(c.what, known)) for c in finding.cites),
         remedy=_in_prose(finding.remedy, known),
     )
 
 
-def _each(texts: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
-    return tuple(_named(text, known) for text in texts)
+def _ranges(subjects: Sequence[str], known: Mapping[str, str]) -> tuple[str, ...]:
+    """Subjects, the GPUs among them in order: `GPU 0 to 7 of gpu-b` where three or more follow."""
+    gpus = sorted((known[s].split(" of ", 1) for s in subjects if s in known), key=_place)
+    runs: list[list[list[str]]] = []
+    for gpu in gpus:
+        if runs and _place(runs[-1][-1]) == (gpu[1], _place(gpu)[1] - 1):
+            runs[-1].append(gpu)
+        else:
+            runs.append([gpu])
+    told = [word for run in runs for word in _run(run)]
+    return (*told, *(_named(s, known) for s in subjects if s not in known))
+
+
+def _run(run: Sequence[Sequence[str]]) -> list[str]:
+    if len(run) < 3:
+        return [" of ".join(gpu) for gpu in run]
+    return [f"{run[0][0]} to {_place(run[-1])[1]} of {run[0][1]}"]
+
+
+def _place(gpu: Sequence[str]) -> tuple[str, int]:
+    return gpu[1], int(gpu[0].removeprefix("GPU "))
 
 
 def _named(text: str, known: Mapping[str, str]) -> str:

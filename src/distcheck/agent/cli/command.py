@@ -61,18 +61,26 @@ class Program:
             if name.startswith("--")
         }
 
-    def run(self, name: str, argv: list[str]) -> int:
-        """Read `argv` and run; the exit code.
+    def read(self, name: str, argv: list[str]) -> Callable[[], int]:
+        """What `argv` asks for, not run yet; `--help` is printed and asks for nothing.
 
         Raises:
-            Stop: the words do not fit the command (code 2), or the command ended early.
+            Stop: the words do not fit the command (code 2).
         """
         command = typer.main.get_command(self._app)
         try:
             job = command.main(args=argv, prog_name=name, standalone_mode=False)
         except _REFUSED as error:
             raise usage(f"{name.rpartition('distcheck ')[2]}: {_one_line(error)}") from error
-        return int(job() if callable(job) else job or 0)
+        return job if callable(job) else lambda: int(job or 0)
+
+    def run(self, name: str, argv: list[str]) -> int:
+        """Read `argv` and run; the exit code.
+
+        Raises:
+            Stop: the words do not fit the command (code 2), or the command ended early.
+        """
+        return int(self.read(name, argv)())
 
 
 def _later(body: Body) -> Callable[..., Callable[[], int]]:
