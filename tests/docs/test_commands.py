@@ -26,6 +26,9 @@ _IDS = ("--only", "--skip", "--require")
 _PLACE = re.compile(r"[A-Z]|[…<>{}\[\]]|\.\.\.")
 """In inline code: a word to be replaced by the reader's own."""
 
+_NAMED_ONLY = "requires an argument; see --help"
+"""In the text an option may be named without its value."""
+
 
 def told(block: Block) -> str:
     """The commands of a block: of a console, what stands behind a prompt."""
@@ -175,9 +178,9 @@ def test_commands_in_the_text_are_some_too(page: Path) -> None:
             continue
         words = code.split()[1:]
         place = next((n for n, w in enumerate(words) if _PLACE.search(w)), None)
-        told = words[:1] if place is not None else words
-        why = wrong(["distcheck", *told]) if len(told) > 1 else _no_command(told)
-        found += [f"`{code}`: {why}"] if why else []
+        kept = words[:1] if place is not None else words
+        why = wrong(["distcheck", *kept]) if len(kept) > 1 else _no_command(kept)
+        found += [f"`{code}`: {why}"] if why and not why.endswith(_NAMED_ONLY) else []
     assert found == []
 
 
