@@ -80,6 +80,16 @@ def test_without_wait_a_group_that_is_not_there_is_a_usage_error(world: World) -
     assert message().startswith("nothing in namespace llm is called vllm-head")
 
 
+def test_a_name_that_never_comes_is_told_once_when_the_wait_runs_out(
+    world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.main(["verify", "nobody", "-n", "llm", "--wait", "100ms"]) == 4
+    told = capsys.readouterr()
+    says = "nothing in namespace llm is called nobody"
+    assert (told.out, told.err.count(says)) == ("", 1)
+    assert message().startswith(f"--wait 100ms ran out: unknown: {says}")
+
+
 def changed(things: tuple[Object, ...], **status: Any) -> list[Object]:
     """The worker's StatefulSet with a new template; its controller's word as `status`."""
     made = copy.deepcopy(list(things))

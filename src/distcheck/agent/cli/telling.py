@@ -32,7 +32,7 @@ class Telling:
         `ended` says why a wait ended without a verdict that stays.
         """
         if judged:
-            self._write(judged)
+            self._write(judged, ended)
         if ended:
             sys.stderr.write(f"distcheck: {ended}\n")
         if judged or ended:
@@ -42,9 +42,9 @@ class Telling:
         codes = (exit_code(j, strict=self._strict, inconclusive=self._unknown) for j in judged)
         return worst_code(codes)
 
-    def _write(self, judged: Sequence[Judged]) -> None:
+    def _write(self, judged: Sequence[Judged], ended: str) -> None:
         unreached = [j.report.notes[0] for j in judged if _is_unreached(j)]
-        for why in unreached:
+        for why in (w for w in unreached if w not in ended):
             sys.stderr.write(f"distcheck: {why}\n")
         shown = [o for o in self._outputs if not unreached or o.format != "text"]
         page = Page(strict=self._strict, unknown_fails=self._unknown == "fail")
