@@ -12,13 +12,22 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 from tests.bench import serving_logs
 from tests.probes.kubelet import container, kubelet, pod, reply
 from tests.probes.node_folder import Node, gpu
 from tests.probes.tailing import Tailing, cri, init
+
+from distcheck.agent.metrics import AgentFamilies
+from distcheck.agent.node import Asked
+from distcheck.agent.openmetrics import page
+from distcheck.agent.wiring import make_agent
+from distcheck.checks.evidence import PortProbe, PortProbes
+from distcheck.lab.nvml import LabNvml
 
 pytestmark = pytest.mark.bench
 AIM_RESIDENT, AIM_SHARE = 64, 1.0
@@ -155,3 +164,48 @@ def test_processor_time_with_eight_chatty_pods(tmp_path: Path) -> None:
     share = float(str(seen["seconds"])) / 60 * 100
     _tell(f"\n8 chatty pods ({seen['written']} bytes/s): {share:.2f} % of a core, aim {AIM_SHARE}")
     assert share > 0
+
+
+def test_a_scrape_of_eight_gpus_and_32_pods(tmp_path: Path) -> None:
+    node = Node(tmp_path).start()
+    for number in range(32):
+        text = "".join(cri(f"vllm-{number}:1:1 [0] NCCL INFO {line}") for line in _NCCL)
+        node.log("0.log", text, pod=f"vllm-{number}", uid=uid_of(number))
+        node.process(1000 + number, ["VLLM::Worker_TP0"], uid=uid_of(number))
+    node.gpus([gpu(n, *(1000 + n + 8 * k for k in range(4))) for n in range(8)])
+    agent = make_agent(node.settings, LabNvml(node.root / "nvml.json"))
+    for _ in range(2):
+        agent.watch.look(time.time())
+        agent.tail.tick(time.monotonic())
+    looks = [_seconds(lambda: agent.watch.look(time.time())) for _ in range(3)]
+    probes = tuple(PortProbe(f"llm/vllm-{n}", "10.0.0.3", 6379, "gcs", "open") for n in range(64))
+    look = agent.look(Asked(tuple(f"llm/vllm-{n}" for n in range(32))))
+    told = tuple(structs.replace(p, ports=PortProbes(probes)) for p in look.pods)
+    uids = {f"llm/vllm-{n}": uid_of(n) for n in range(32)}
+    agent.answers.remember(structs.replace(look, pods=told), uids, "", time.time())
+    families = AgentFamilies(agent)
+    body = page(families, "", "").body
+    plain = sorted(_seconds(lambda: page(families, "", "")) for _ in range(20))
+    packed = sorted(_seconds(lambda: page(families, "", "gzip")) for _ in range(20))
+    series = sum(line[:1] != b"#" for line in body.splitlines())
+    _tell(
+        f"\na scrape, 8 GPUs and 32 pods: {series} series, {len(body) / 1e3:.0f} kB, "
+        f"{1e3 * plain[10]:.1f} ms, with gzip {1e3 * packed[10]:.1f} ms (aim: below 50 ms); "
+        f"a look {1e3 * min(looks):.0f} ms"
+    )
+    assert series > 32
+
+
+_NCCL = (
+    "Channel 00/0 : 0[0] -> 8[0] [send] via NET/IB/0/GDRDMA",
+    "Channel 00/0 : 0[0] -> 1[1] via P2P/CUMEM",
+    "comm 0x1 rank 0 nranks 16 cudaDev 0 busId 1000 commId 0xabc - Init START",
+    "comm 0x1 rank 0 nranks 16 cudaDev 0 busId 1000 commId 0xabc - Init COMPLETE",
+)
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    """Of a processor; others may use the machine meanwhile."""
+    start = time.thread_time()
+    work()
+    return time.thread_time() - start

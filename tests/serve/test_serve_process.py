@@ -15,6 +15,7 @@ from typing import Any
 
 import pytest
 
+from distcheck.agent.cli.lab import _environ
 from distcheck.lab.machine import free_port
 from distcheck.lab.scenarios import load
 from distcheck.lab.world import World
@@ -58,6 +59,13 @@ def until(url: str, status: int) -> bytes:
     return seen[1]
 
 
+def until_says(url: str, text: str) -> None:
+    deadline = time.monotonic() + 60
+    while text not in get(url)[1].decode():
+        assert time.monotonic() < deadline, url
+        time.sleep(0.1)
+
+
 def verdict(url: str, name: str) -> dict[str, Any]:
     found: dict[str, Any] = json.loads(until(f"{url}/v1/verdict/llm/{name}", 200))
     return found
@@ -73,6 +81,8 @@ def test_each_group_is_verified_and_told_of(world: World) -> None:
         assert 'distcheck_verdict{verdict="fail",workload="vllm-head"' in metrics
         assert "distcheck_discovery_success 1.0" in metrics
         assert "distcheck_groups 1.0" in metrics
+        assert metrics.count("distcheck_workload_gpu_share{") == 32
+        assert 'distcheck_workload_pod_info{node="gpu-b",role="worker"' in metrics
         all_of_them = json.loads(get(f"{url}/v1/verdicts")[1])
         assert [g["workload"] for g in all_of_them["groups"]] == ["vllm-head"]
         missing = get(f"{url}/v1/verdict/llm/nobody")
@@ -81,6 +91,13 @@ def test_each_group_is_verified_and_told_of(world: World) -> None:
         assert get(f"{url}/v1/verdict/llm")[0] == 404
         process.send_signal(signal.SIGTERM)
         assert process.wait(20) == 0
+
+
+def test_a_command_in_the_lab_is_told_where_each_agents_metrics_are(world: World) -> None:
+    told = _environ(world)["DISTCHECK_LAB_METRICS"].split()
+    assert len(told) == 2
+    for address in told:
+        until_says(f"http://{address}/metrics", "distcheck_gpu_weights_bytes{")
 
 
 def test_it_is_not_ready_before_pods_can_be_listed_and_says_why(tmp_path: Path) -> None:

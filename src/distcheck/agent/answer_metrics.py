@@ -6,11 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from distcheck.agent import families as f
 from distcheck.agent.answers import Answer
 from distcheck.agent.openmetrics import Metric
-from distcheck.checks.evidence import Cite, PortProbes
-from distcheck.checks.facts.network_paths import RANGE, Path, Tried
 
-SERVICES = (RANGE, "gcs", "rendezvous", "node_manager", "object_manager", "http")
-"""What a port is for; anything else is `other`."""
 _STATES = {"ALIVE": "alive", "DEAD": "dead"}
 
 
@@ -19,7 +15,7 @@ def answer_families(answers: Sequence[Answer], expected: Mapping[str, int]) -> I
     of = [(tuple(one.key.split("/", 1)), one) for one in answers]
     yield f.ANSWERED.of((pod, one.at) for pod, one in of)
     yield f.PORT_REACHABLE.of(
-        ((*pod, *place), reached) for pod, one in of for place, reached in _reached(one).items()
+        ((*pod, *place), reached) for pod, one in of for place, reached in one.reached.items()
     )
     clusters = [(pod, one.ray) for pod, one in of if one.ray is not None]
     yield f.RAY_NODES.of(
@@ -37,23 +33,3 @@ def _states(rows: Iterator[str]) -> dict[str, int]:
     """Rows by state; a state that Ray has and that no node is in counts 0."""
     counts = Counter(_STATES.get(state, "other") for state in rows)
     return {state: counts[state] for state in (*_STATES.values(), "other")}
-
-
-def _reached(one: Answer) -> dict[tuple[str, str], bool]:
-    """By peer and service, as NET001 counts it: what is blocked, else what was reached."""
-    if not isinstance(one.ports, PortProbes):
-        return {}
-    by_peer: dict[str, list[Tried]] = {}
-    for probe in one.ports.probes:
-        by_peer.setdefault(probe.peer, []).append(Tried(probe, Cite("tried", one.ports.where)))
-    found: dict[tuple[str, str], bool] = {}
-    for peer, tried in by_peer.items():
-        path, name = Path(one.key, peer, tuple(tried)), peer.rpartition("/")[2]
-        found |= {(name, _service(t)): True for t in path.reached}
-        found |= {(name, _service(t)): False for t in path.blocked}
-    return found
-
-
-def _service(tried: Tried) -> str:
-    name = RANGE if tried.in_range else tried.probe.service
-    return name if name in SERVICES else "other"

@@ -8,21 +8,28 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from distcheck.checks.evidence import Missing, NodeLook, RayCluster
+from distcheck.checks.evidence import Cite, Missing, NodeLook, RayCluster
 from distcheck.checks.evidence.node import PortProbes
 from distcheck.checks.evidence.serving import EngineHttp
+from distcheck.checks.facts.network_paths import RANGE, Path, Tried
 
 FRESH = 900.0
 """Seconds for which an answer is shown: the world may have changed since."""
 MAX_PODS = 256
+SERVICES = (RANGE, "gcs", "rendezvous", "node_manager", "object_manager", "http")
+"""What a port is for; anything else is `other`."""
 
 
 class Answer(Struct, frozen=True):
-    """What was told of one pod at `at` (seconds since 1970). `ray` is of the GCS that it names."""
+    """What was told of one pod at `at` (seconds since 1970).
+
+    `reached` says of peers, by name and service, whether they were; `ray` is of the GCS that
+    the pod names.
+    """
 
     key: str
     at: float
-    ports: PortProbes | Missing
+    reached: dict[tuple[str, str], bool]
     http: EngineHttp | Missing
     ray: RayCluster | None = None
 
@@ -40,7 +47,7 @@ class Answers:
             uids[pod.pod]: Answer(
                 pod.pod,
                 now,
-                pod.ports,
+                _reached(pod.pod, pod.ports),
                 pod.engine_http,
                 look.ray if isinstance(look.ray, RayCluster) and pod.pod == asked_ray else None,
             )
@@ -69,3 +76,23 @@ class Answers:
         if kept is None or now - kept.at > FRESH:
             return Missing("nobody asked the engine of late")
         return kept.http
+
+
+def _reached(key: str, ports: PortProbes | Missing) -> dict[tuple[str, str], bool]:
+    """By peer and service, as NET001 counts it: what is blocked, else what was reached."""
+    if isinstance(ports, Missing):
+        return {}
+    by_peer: dict[str, list[Tried]] = {}
+    for probe in ports.probes:
+        by_peer.setdefault(probe.peer, []).append(Tried(probe, Cite("tried", ports.where)))
+    found: dict[tuple[str, str], bool] = {}
+    for peer, tried in by_peer.items():
+        path, name = Path(key, peer, tuple(tried)), peer.rpartition("/")[2]
+        found |= {(name, _service(t)): True for t in path.reached}
+        found |= {(name, _service(t)): False for t in path.blocked}
+    return found
+
+
+def _service(tried: Tried) -> str:
+    name = RANGE if tried.in_range else tried.probe.service
+    return name if name in SERVICES else "other"
