@@ -143,7 +143,7 @@ def many_pods() -> Report:
     one, link = HEALTHY.map.gpus[0], HEALTHY.map.links[0]
     seen = GroupMap(
         gpus=tuple(structs.replace(one, pod=pod) for pod in pods),
-        links=tuple(structs.replace(link, source=pods[0], target=pod) for pod in pods[1:]),
+        links=tuple(structs.replace(link, source=pods[0], target=pod) for pod in pods[:0:-1]),
     )
     bad = structs.replace(HEALTHY.checks[0], outcome="fail")
     return structs.replace(HEALTHY, map=seen, checks=(bad,))
@@ -161,3 +161,9 @@ def test_in_a_large_group_what_failed_stands_before_the_cards_of_all_pods() -> N
     large, small = shown(many_pods()), shown(structs.replace(many_pods(), map=HEALTHY.map))
     assert large.index("<h2>Failed</h2>") < large.index("<h2>The group</h2>")
     assert small.index("<h2>The group</h2>") < small.index("<h2>Failed</h2>")
+
+
+def test_the_picture_has_the_pods_in_the_order_of_their_cards() -> None:
+    """Whatever order links were seen in: who is beside whom can be found again below."""
+    labels = re.findall(r">…(\d+)<title>", shown(many_pods()))
+    assert labels == [str(n) for n in range(16)]

@@ -82,7 +82,9 @@ def _share(gpu: MapGpu) -> str:
 def _links(seen: GroupMap, safe: Safe) -> Iterator[str]:
     if not seen.links:
         return
-    pods = list(dict.fromkeys(name for link in seen.links for name in (link.source, link.target)))
+    linked = dict.fromkeys(name for link in seen.links for name in (link.source, link.target))
+    cards = dict.fromkeys(gpu.pod for gpu in seen.gpus if gpu.pod in linked)
+    pods = list(cards | linked)
     if len(pods) <= _MOST_IN_RING:
         yield _ring(pods, seen.links, safe)
     kinds = dict.fromkeys(link.kind for link in seen.links)
