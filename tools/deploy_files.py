@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from alerts_page import prometheus_rule
+
 DEPLOY = Path(__file__).parents[1] / "deploy"
 HEADS = {
     "daemonset.yaml": """\
@@ -31,6 +33,8 @@ COPIES = {
         "options/network-policies/agent.yaml",
         "options/network-policies/serve.yaml",
     ],
+    "monitors.yaml": ["prometheus/monitors.yaml"],
+    "distcheck.json": ["grafana/distcheck.json"],
 }
 """What the chart's templates read: it may hold no link to a file beside it."""
 
@@ -39,7 +43,7 @@ def deploy_files() -> dict[str, str]:
     """Path from the repository's root, and text."""
     whole = {f"deploy/{name}": HEADS[name] + _joined(DEPLOY / at) for name, at in FOLDERS.items()}
     copies = {f"{CHART}/files/{name}": _together(DEPLOY, files) for name, files in COPIES.items()}
-    return whole | copies
+    return whole | copies | {f"{CHART}/files/prometheusrule.yaml": prometheus_rule()}
 
 
 def _joined(folder: Path) -> str:

@@ -9,10 +9,12 @@ from contextlib import redirect_stdout
 from pathlib import Path
 
 from alerts_page import alerts_page, prometheus_rule
+from chart_page import chart_page
 from dashboard.board import text as dashboard_text
 from deploy_files import deploy_files
 from metrics_page import metrics_page
 from nccl_page import nccl_page
+from permissions_page import permissions_page
 from symptoms_page import symptoms_page
 
 from distcheck.agent.cli.app import COMMANDS, help_text
@@ -36,6 +38,8 @@ def documents() -> dict[str, str]:
         "docs/cli.md": cli_page(),
         "docs/metrics.md": metrics_page(MADE),
         "docs/nccl-logs.md": nccl_page(MADE),
+        "docs/permissions.md": permissions_page(MADE),
+        "deploy/helm/distcheck/README.md": chart_page(MADE),
         "docs/symptoms.md": symptoms_page(MADE),
     }
     board = {"deploy/grafana/distcheck.json": dashboard_text()}

@@ -45,13 +45,15 @@ def _rendered(values: str, namespace: str) -> tuple[Object, ...]:
     return tuple(o for o in yaml.safe_load_all(done.stdout) if o)
 
 
-def kustomized(at: Path, resources: list[str], components: list[str]) -> list[Object]:
-    """The same of bases and components below deploy/."""
+def kustomized(
+    at: Path, resources: list[str], components: list[str], more: Object | None = None
+) -> list[Object]:
+    """The same of bases and components below deploy/; `more` fields of the kustomization."""
     for folder in (*resources, *components):
         (at / folder.replace("/", "-")).symlink_to(DEPLOY / folder)
     parts = {"resources": resources, "components": components}
     names = {k: [f.replace("/", "-") for f in v] for k, v in parts.items() if v}
-    (at / "kustomization.yaml").write_text(yaml.safe_dump(names))
+    (at / "kustomization.yaml").write_text(yaml.safe_dump({**names, **(more or {})}))
     return list(yaml.safe_load_all(kubectl("kustomize", str(at))))
 
 

@@ -52,6 +52,10 @@ def tool(name: str) -> str:
 
 KINDS = (
     *kinds.KINDS,
+    *(
+        Kind("monitoring.coreos.com", "v1", f"{kind.lower()}s", kind)
+        for kind in ("PodMonitor", "ServiceMonitor", "PrometheusRule")
+    ),
     Kind("", "v1", "serviceaccounts", "ServiceAccount"),
     Kind("scheduling.k8s.io", "v1", "priorityclasses", "PriorityClass", namespaced=False),
     *(

@@ -12,6 +12,7 @@ from distcheck import __version__
 from distcheck.agent.settings import PREFIX, Settings
 from tests.deploy.charts import (
     CHART,
+    bare,
     helm,
     is_test,
     keyed,
@@ -23,6 +24,9 @@ from tests.deploy.manifests import Object, container, discovery, kubectl, pod_sp
 
 SERVE: Object = {"serve": {"enabled": True}}
 POLICIES: Object = {"networkPolicy": {"enabled": True}}
+OPERATOR: Object = {"prometheus": {
+    part: {"enabled": True} for part in ("podMonitor", "serviceMonitor", "rules")
+}}  # fmt: skip
 CHOICES: dict[str, tuple[Object, list[str], list[str]]] = {
     "default": ({}, ["agent"], []),
     "no-capabilities": (
@@ -39,11 +43,12 @@ CHOICES: dict[str, tuple[Object, list[str], list[str]]] = {
         {"serve": {"enabled": True, "namespaces": ["llm"]}},
         ["agent", "serve"], ["options/serve-namespaces"],
     ),
+    "prometheus operator": (SERVE | OPERATOR, ["agent", "serve", "prometheus"], []),
     "everything": (
-        SERVE | POLICIES | {"agent": {
+        SERVE | POLICIES | OPERATOR | {"agent": {
             "tier": "port-probes", "runtimeClassName": "nvidia", "seLinux": True, "xidWatch": True,
         }},
-        ["agent", "serve"],
+        ["agent", "serve", "prometheus"],
         ["tiers/port-probes", "options/nvidia-runtime", "options/selinux", "options/xid-watch",
          "options/network-policies"],
     ),
@@ -158,6 +163,27 @@ def test_the_token_of_ray_is_a_file_that_the_agent_reads() -> None:
     assert (volume["secretName"], item["key"], mount["readOnly"]) == ("ray", "auth", True)
 
 
+def test_the_dashboard_is_the_one_of_the_plain_files(tmp_path: Path) -> None:
+    values = {"grafana": {"dashboard": {"enabled": True, "namespace": "monitoring"}}}
+    (made,) = (bare(o) for o in rendered(values) if o["kind"] == "ConfigMap")
+    (plain,) = (bare(o) for o in kustomized(tmp_path, ["grafana"], []))
+    assert made["metadata"].pop("namespace") == "monitoring"
+    assert made == plain
+
+
+def test_labels_and_interval_for_ones_own_prometheus_are_on_all_it_selects() -> None:
+    own: Object = {"labels": {"release": "stack"}, "interval": "15s", **OPERATOR["prometheus"]}
+    made = [
+        o for o in rendered(SERVE | {"prometheus": own}) if o["apiVersion"].startswith("monitoring")
+    ]
+    assert {o["metadata"]["labels"]["release"] for o in made} == {"stack"}
+    assert len(made) == 3
+    ends = [
+        e for o in made for k in ("podMetricsEndpoints", "endpoints") for e in o["spec"].get(k, ())
+    ]
+    assert [e["interval"] for e in ends] == ["15s", "15s"]
+
+
 def test_an_affinity_of_ones_own_takes_the_place_of_ours() -> None:
     terms = [{"matchExpressions": [{"key": "gpu", "operator": "Exists"}]}]
     required = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -177,6 +203,10 @@ def test_its_schema_knows_every_value_and_no_other() -> None:
     assert known(schema) - {"global"} == given(values)
 
 
+FREE = ("resources", "nodeSelector", "labels")
+"""Values whose fields are the user's."""
+
+
 def known(schema: Object, front: str = "") -> set[str]:
     found = set()
     for name, one in schema.get("properties", {}).items():
@@ -193,6 +223,6 @@ def known(schema: Object, front: str = "") -> set[str]:
 def given(values: Object, front: str = "") -> set[str]:
     found = set()
     for name, one in values.items():
-        whole = not isinstance(one, dict) or name in ("resources", "nodeSelector") or not one
+        whole = not isinstance(one, dict) or name in FREE or not one
         found |= {f"{front}{name}"} if whole else given(one, f"{front}{name}.")
     return found
