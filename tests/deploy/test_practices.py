@@ -1,6 +1,10 @@
 """What every manifest has, whoever applies it, and what the documents say of it."""
 
 import re
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import pytest
@@ -71,6 +75,47 @@ def test_the_test_of_the_chart_is_made_by_helm_test_alone() -> None:
     hooks = [o["metadata"]["name"] for o in rendered(EVERYTHING) if is_test(o)]
     assert hooks == ["distcheck-test"]
     assert not any(is_test(o) for o in rendered({}))
+
+
+@pytest.mark.parametrize("listed", [True, False])
+def test_helm_test_passes_where_serve_lists_groups_and_fails_where_it_cannot(
+    listed: bool, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (pod,) = (o for o in rendered(EVERYTHING) if is_test(o))
+    (script,) = pod["spec"]["containers"][0]["args"]
+    pages = {
+        "/readyz": b"ok",
+        "/v1/verdicts": b"[all of them]",
+        "/metrics": b"distcheck_discovery_success %.1f" % listed,
+    }
+    with answering(pages) as url:
+        mine = script.replace("http://distcheck-serve.distcheck.svc:9412", url)
+        assert mine != script
+        if listed:
+            exec(mine, {})
+        else:
+            with pytest.raises(AssertionError, match="cannot be listed"):
+                exec(mine, {})
+    assert capsys.readouterr().out == "[all of them]\n"
+
+
+@contextmanager
+def answering(pages: dict[str, bytes]) -> Iterator[str]:
+    """The address of a server with these pages and no other."""
+
+    class Door(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(pages[self.path])
+
+        def log_message(self, *_args: object) -> None:
+            """Nothing to say."""
+
+    with HTTPServer(("127.0.0.1", 0), Door) as server:
+        threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 @pytest.mark.parametrize("page", ["README.md", *sorted(
