@@ -1,7 +1,7 @@
 """The manifests that `kubectl apply -f` takes in one file, made of those that kustomize reads."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from alerts_page import prometheus_rule
@@ -34,15 +34,15 @@ COPIES = {
         "options/network-policies/serve.yaml",
     ],
     "monitors.yaml": ["prometheus/monitors.yaml"],
-    "distcheck.json": ["grafana/distcheck.json"],
 }
 """What the chart's templates read: it may hold no link to a file beside it."""
 
 
-def deploy_files() -> dict[str, str]:
-    """Path from the repository's root, and text."""
+def deploy_files(made: Mapping[str, str]) -> dict[str, str]:
+    """Path from the repository's root, and text; of `made` files the text that they will have."""
     whole = {f"deploy/{name}": HEADS[name] + _joined(DEPLOY / at) for name, at in FOLDERS.items()}
     copies = {f"{CHART}/files/{name}": _together(DEPLOY, files) for name, files in COPIES.items()}
+    copies |= {f"{CHART}/files/{Path(path).name}": text for path, text in made.items()}
     return whole | copies | {f"{CHART}/files/prometheusrule.yaml": prometheus_rule()}
 
 

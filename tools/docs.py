@@ -43,7 +43,7 @@ def documents() -> dict[str, str]:
         "docs/symptoms.md": symptoms_page(MADE),
     }
     board = {"deploy/grafana/distcheck.json": dashboard_text()}
-    return pages | schemas | deploy_files() | board
+    return pages | schemas | board | deploy_files(board)
 
 
 def checks_page() -> str:
