@@ -22,13 +22,13 @@ BEFORE = {
 }  # fmt: skip
 AFTER = {"llm-chat": "socket-fallback", "llm-prod": "replicated"}
 TOP = ("All groups", "$namespace/$workload", "Who holds what")
-SECONDS = 60.0
+SECONDS = 50.0
 
 
 def main() -> None:
     """Let the labs run, put faults in, and draw."""
     board = json.loads((ROOT / "deploy/grafana/distcheck.json").read_text())
-    with WatchedLab(every="5s") as lab:
+    with WatchedLab(every="5s", interval="20s") as lab:
         for namespace, scenario in BEFORE.items():
             lab.watch(namespace, scenario)
         _settle(lab, BEFORE)

@@ -6,7 +6,7 @@ from grafana_foundation_sdk.builders import common
 
 from .look import GREEN, GREY, ORANGE, OUTCOMES, PURPLE, RED, YELLOW, steps, values
 from .panels import Panel, background, check_link, column, columns, grid, now, rows, stats
-from .promql import KEY, degraded_hours, worst
+from .promql import KEY, degraded_hours, short_model, worst
 
 _VERDICTS = {"pass": GREEN, "warn": YELLOW, "unknown": PURPLE, "fail": RED}
 _SINCE = "(time() - max by (job, instance) (distcheck_last_look_timestamp_seconds))"
@@ -28,8 +28,8 @@ def fleet() -> Iterator[Panel]:
     yield _age().span(3)
     yield _agents().span(4)
     yield _serve().span(3)
-    yield _groups().span(14).height(8)
-    yield _findings().span(10).height(8)
+    yield _groups().span(15).height(8)
+    yield _findings().span(9).height(8)
 
 
 def _verdicts() -> Panel:
@@ -118,7 +118,7 @@ def _serve() -> Panel:
 
 
 def _groups() -> Panel:
-    info = f"group by ({KEY}, engine, model) (distcheck_workload_info)"
+    info = f"group by ({KEY}, model) ({short_model('distcheck_workload_info')})"
     newest = f"max by ({KEY}) (distcheck_verify_last_success_timestamp_seconds)"
     made = grid(
         "Groups",
@@ -134,13 +134,13 @@ def _groups() -> Panel:
     made = columns(
         made,
         workload_namespace="Namespace", workload="Workload", Value__verdict="Verdict",
-        Value__failing="Failing", model="Model", engine="Engine", Value__gpus="GPUs",
-        Value__degraded="GPU h degraded", Value__age="Evidence", Value__info="seen",
+        Value__failing="Failing", model="Model", Value__gpus="GPUs",
+        Value__degraded="Degraded", Value__age="Evidence age", Value__info="seen",
     )  # fmt: skip
     made = column(made, "seen", **{"custom.hidden": True})
     made = column(made, "Verdict", mappings=values(OUTCOMES), cell=background(), width=90)
-    made = column(made, "GPU h degraded", decimals=2)
-    made = column(made, "Evidence", unit="s", decimals=0)
+    made = column(made, "Degraded", unit="suffix: GPU h", decimals=2)
+    made = column(made, "Evidence age", unit="s", decimals=0)
     made = column(made, "Workload", links=[{"title": "Show this group", "url": _GROUP_URL}])
     return made.sort_by([common.TableSortByFieldState().display_name("Verdict").desc(True)])
 

@@ -20,7 +20,7 @@ from .panels import (
     stats,
     timeline,
 )  # fmt: skip
-from .promql import GROUP, KEY, POD_INFO, of_group, of_pods, worst
+from .promql import GROUP, KEY, POD_INFO, of_group, of_pods, short_model, worst
 
 _SHARE = "distcheck_workload_gpu_share"
 _LOWER, _UPPER = 'bound="lower"', 'bound="upper"'
@@ -95,8 +95,8 @@ def _model() -> stat.Panel:
             "Engine and model",
             "As serve reads them from specs and command lines.",
             "none",
-            now(f"group by (engine, model) ({of_group('distcheck_workload_info')})",
-                "{{engine}}: {{model}}"),
+            now(f"group by (engine, model) ({short_model(of_group('distcheck_workload_info'))})",
+                "{{engine}} {{model}}"),
         )
         .text_mode(words.BigValueTextMode.NAME)
         .color_mode(words.BigValueColorMode.VALUE)

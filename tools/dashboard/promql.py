@@ -16,6 +16,11 @@ def of_group(name: str, *matchers: str) -> str:
     return f"{name}{{{', '.join([GROUP, *matchers])}}}"
 
 
+def short_model(info: str) -> str:
+    """The label `model` without the folders before its name."""
+    return f'label_replace({info}, "model", "$1", "model", ".*/([^/]+)")'
+
+
 def of_pods(name: str, *matchers: str) -> str:
     """A family of the agents, for the pods of the chosen group."""
     chosen = ", ".join(['workload_namespace="$namespace"', *matchers])
