@@ -127,7 +127,7 @@ class WatchedLab:
         except urllib.error.HTTPError as error:
             raise ValueError(f"{json.load(error)['error']}: {query}") from error
 
-    def until(self, query: str, seconds: float = 60) -> None:
+    def until(self, query: str, seconds: float = 120) -> None:
         """Wait until the query gives something.
 
         Raises:
