@@ -4,13 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import msgspec
 import pytest
+from tests.lab.prometheus import Prometheus, need_prometheus
 from tests.probes.namespaces import need_namespaces
-from tools import shown
 
+from distcheck.agent.cli.judging import Judging
+from distcheck.agent.cli.select import select
+from distcheck.agent.cli.serve import Cluster, rounds_of
+from distcheck.agent.serve.web import Web
 from distcheck.checks.report import Report
 from distcheck.lab.expect import compare
 from distcheck.lab.machine import free_subnet
@@ -20,18 +26,59 @@ from distcheck.lab.scenarios import load, load_all, names
 from distcheck.lab.world import World
 
 
-@pytest.mark.parametrize("name", names())
-def test_verify_finds_what_the_scenario_says(name: str) -> None:
-    """The verdict, the exit code and every check are as the scenario expects.
+@pytest.fixture(scope="session")
+def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
+    """One for all labs of this process."""
+    need_prometheus()
+    one = Prometheus(tmp_path_factory.mktemp("prometheus"))
+    with one.running():
+        yield one
 
-    So is what the documents show of it.
-    """
+
+WATCHED = (
+    *("405b-no-logs", "gdr-lost", "gpu-lost", "half-seen", "healthy-tp16"),
+    *("link-down", "ray-port-filtered", "shm-leaked"),
+)
+"""Those that a Prometheus watches: one for each way in which an alert comes to be."""
+
+
+@pytest.mark.parametrize("name", [n for n in names() if n not in WATCHED])
+def test_verify_finds_what_the_scenario_says(name: str) -> None:
+    """The verdict, the exit code and every check are as the scenario expects."""
     if load(name).world.firewall:
         need_namespaces()
     command = [sys.executable, "-m", "distcheck", "lab", "run", name, "-o", "json"]
-    env = _env() | {"DISTCHECK_LAB_RAY": "replayed"}
-    report = _found_out(load(name), command, env)
-    assert shown.drift(name, report) == ""
+    _found_out(load(name), _started(command, {"DISTCHECK_LAB_RAY": "replayed"}))
+
+
+@pytest.mark.parametrize("name", WATCHED)
+def test_verify_and_alerts_say_what_the_scenario_expects(
+    name: str, prometheus: Prometheus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The verdict, the exit code, every check, and all alerts are as the scenario expects."""
+    scenario = load(name)
+    if scenario.world.firewall:
+        need_namespaces()
+    monkeypatch.setenv("DISTCHECK_LAB_RAY", "replayed")
+    expected = set(scenario.expect.alerts)
+    with prometheus.place(scenario.world.agents) as place, World(scenario) as world:
+        verify = _verify(world)
+        with _served(world) as address:
+            place.open({**world.metrics, "serve": address})
+            _found_out(scenario, verify)
+            assert prometheus.alerts(place, expected) == expected
+
+
+@contextmanager
+def _served(world: World) -> Iterator[str]:
+    """The address of a `serve` that ends its first round; its rounds are over at once."""
+    cluster = Cluster(None, str(world.kubeconfig), 60.0, agents=True)
+    rounds = rounds_of(cluster, ((), 60.0), Judging(select(None, None, None), None, None))
+    rounds.once()
+    with Web(("127.0.0.1", 0), rounds) as web:
+        threading.Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
+        yield f"127.0.0.1:{web.server_address[1]}"
+        web.shutdown()
 
 
 @pytest.fixture(scope="module")
@@ -60,18 +107,23 @@ def test_verify_finds_the_same_beside_a_real_ray_cluster(name: str, real: RealRa
     """A scenario in which a node has not joined starts a cluster of its own."""
     scenario = load(name)
     with World(scenario, real) as world:
-        command = [sys.executable, "-m", "distcheck", "verify", "vllm-head-0", "-o", "json"]
-        _found_out(scenario, command, _env() | {"KUBECONFIG": str(world.kubeconfig)})
+        _found_out(scenario, _verify(world))
 
 
-def _found_out(scenario: Scenario, command: list[str], env: dict[str, str]) -> Report:
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False, env=env)
-    assert done.stdout, done.stderr.decode()
-    report = msgspec.json.decode(done.stdout, type=Report)
-    assert compare(scenario, report) == [], json.dumps(json.loads(done.stdout), indent=1)
-    assert done.returncode == scenario.expect.exit
-    return report
+def _verify(world: World) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "distcheck", "verify", "vllm-head-0", "-o", "json"]
+    return _started(command, {"KUBECONFIG": str(world.kubeconfig)})
 
 
-def _env() -> dict[str, str]:
-    return {**os.environ, "NO_COLOR": "1"}
+def _started(command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
+    env = {**os.environ, "NO_COLOR": "1", **env}
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
+
+
+def _found_out(scenario: Scenario, verify: subprocess.Popen[bytes]) -> None:
+    with verify:
+        told, complaints = verify.communicate(timeout=120)
+    assert told, complaints.decode()
+    report = msgspec.json.decode(told, type=Report)
+    assert compare(scenario, report) == [], json.dumps(json.loads(told), indent=1)
+    assert verify.returncode == scenario.expect.exit
