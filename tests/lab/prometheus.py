@@ -196,25 +196,31 @@ class Prometheus:
         What an agent sees by itself comes later: it is waited for.
         """
         now, deadline = time.time(), time.monotonic() + _PATIENCE_SECONDS
-        while not self._judged(place, now) and time.monotonic() < deadline:
-            time.sleep(0.05)
+        scraped = None
+        while time.monotonic() < deadline:
+            scraped = scraped or self._scraped(place, now)
+            if scraped and self._judged(scraped):
+                break
+            time.sleep(0.1)
         while True:
             found = self._alerts(place)
             if found == expected or time.monotonic() > deadline:
                 return found
             time.sleep(0.1)
 
-    def _judged(self, place: Place, moment: float) -> bool:
-        """Whether every target was scraped after the moment, and every rule was judged then."""
+    def _scraped(self, place: Place, moment: float) -> float | None:
+        """When the last of the place's targets was scraped, all of them after the moment."""
         mine = f'up{{place="{place.number}"}}'
         times = f"timestamp({mine}) and {mine} == 1"
         seen = self._ask(f"/api/v1/query?query={quote(times)}")["data"]["result"]
         wanted = len(place.targets(serve=True)) + len(place.targets(serve=False))
         scraped = [float(one["value"][1]) for one in seen]
-        if len(scraped) < wanted or min(scraped) <= moment:
-            return False
+        return max(scraped) if len(scraped) == wanted and min(scraped) > moment else None
+
+    def _judged(self, moment: float) -> bool:
+        """Whether every rule was judged after the moment."""
         groups = self._ask("/api/v1/rules")["data"]["groups"]
-        return all(_seconds(g["lastEvaluation"]) > max(scraped) + 0.1 for g in groups)
+        return all(_seconds(g["lastEvaluation"]) > moment + 0.1 for g in groups)
 
     def _alerts(self, place: Place) -> set[str]:
         alerts = self._ask("/api/v1/alerts")["data"]["alerts"]
