@@ -162,7 +162,7 @@ def test_a_scrape_answers_at_once_while_a_look_hangs(
         held.wait(20)
 
     before = scrape(agent)
-    monkeypatch.setattr(agent.watch._nvml, "look", hang)
+    monkeypatch.setattr(agent.watch._nvml, "look_at_each", hang)
     stuck = threading.Thread(target=agent.watch.look, args=(time.time(),))
     stuck.start()
     assert entered.wait(10)

@@ -17,6 +17,7 @@ from distcheck.agent.probes.nvml import Nvml
 from distcheck.checks.evidence import Missing
 from distcheck.lab.nvml import LabNvml
 
+GPU_IS_LOST = 15
 KEY = "llm/vllm-head-0"
 OTHER = "b" * 8 + "-6a53-4d0b-9a6e-0c4f3e1d7a10"
 _OF = 'workload_container="vllm",workload_namespace="llm",workload_pod="%s"'
@@ -93,6 +94,27 @@ def test_a_driver_that_fails_leaves_no_series_of_gpus(node: Node) -> None:
     agent = _agent(node)
     agent.watch.look(time.time())
     node.gpus([], init_error=9)
+    agent.watch.look(time.time())
+    shown = _page(agent)
+    assert "distcheck_gpu_memory" not in shown
+    assert 'distcheck_probe_success{probe="watch-nvml"} 0.0' in shown
+
+
+def test_a_lost_gpu_takes_its_own_series_alone(node: Node) -> None:
+    agent = _agent(node)
+    node.gpus([gpu(0, 43), gpu(1, 53, error=GPU_IS_LOST)])
+    agent.watch.look(time.time())
+    shown = _page(agent)
+    assert 'distcheck_gpu_memory_used_bytes{gpu="0"' in shown
+    assert 'distcheck_gpu_memory_used_bytes{gpu="1"' not in shown
+    assert SHM % "vllm-head-0" in shown
+    assert SHM % "other-0" not in shown
+    assert 'distcheck_probe_success{probe="watch-nvml"} 1.0' in shown
+
+
+def test_gpus_that_are_all_lost_are_a_look_that_failed(node: Node) -> None:
+    agent = _agent(node)
+    node.gpus([gpu(0, 43, error=GPU_IS_LOST), gpu(1, 53, error=GPU_IS_LOST)])
     agent.watch.look(time.time())
     shown = _page(agent)
     assert "distcheck_gpu_memory" not in shown

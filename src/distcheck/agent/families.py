@@ -22,8 +22,9 @@ LAST_LOOK = Family(
     none="it did not look yet, or `DISTCHECK_LOOK_EVERY` is 0",
 )
 
-GPU_TOTAL = Family("gpu_memory_total_bytes", "Memory of the GPU", _GPU, "NVML does not answer")
-GPU_USED = Family("gpu_memory_used_bytes", "Memory of the GPU in use", _GPU, "NVML does not answer")
+_SILENT = "NVML does not answer, or the GPU is lost: the others have theirs"
+GPU_TOTAL = Family("gpu_memory_total_bytes", "Memory of the GPU", _GPU, _SILENT)
+GPU_USED = Family("gpu_memory_used_bytes", "Memory of the GPU in use", _GPU, _SILENT)
 GPU_PROCESS = Family(
     "gpu_process_memory_bytes",
     "Memory of the GPU that the processes of the container hold",

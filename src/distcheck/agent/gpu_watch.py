@@ -1,8 +1,8 @@
 """A look of the agent's own, now and then, for its metrics: GPUs, RDMA, and the pods on GPUs.
 
 It starts at NVML, and looks at the pods of the processes that NVML names: it tries no port and
-speaks to no server. Whether a process of such a pod holds a file of its `/dev/shm` is asked once,
-and again when the process or the file is gone.
+speaks to no server. A GPU that fails takes its own series alone. Whether a process of such a pod
+holds a file of its `/dev/shm` is asked once, and again when the process or the file is gone.
 """
 
 import threading
@@ -104,7 +104,7 @@ class GpuWatch:
         """Look once; what is gone since the last time is not shown any more."""
         self._probing.begin()
         links = self._probing.start("watch-rdma", lambda: self.rdma.look(""))
-        gpus = self._probing.run("watch-nvml", lambda: self._nvml.look(_text(now)))
+        gpus = self._probing.run("watch-nvml", lambda: self._nvml.look_at_each(_text(now)))
         pods = self._pods(Gpus(()) if isinstance(gpus, Missing) else gpus, now)
         rdma = links()
         ports = () if isinstance(rdma, Missing) else rdma.ports

@@ -35,6 +35,15 @@ class Nvml:
         with self._started() as binding:
             return _look(binding, seen_at)
 
+    def look_at_each(self, seen_at: str) -> Gpus:
+        """`look`, in which a GPU that fails is left out and noted, as long as one answers.
+
+        Raises:
+            ProbeError: NVML failed, or every GPU did; the message has NVML's own words.
+        """
+        with self._started() as binding:
+            return _look(binding, seen_at, leave_out=True)
+
     def health(self, seen_at: str) -> GpuHealth:
         """How the GPUs are and how they are joined; one that is lost does not hide the others.
 
@@ -108,19 +117,23 @@ def _driver(nvml: Any) -> tuple[str, int]:
         raise ProbeError(f"NVML: {error}") from error
 
 
-def _look(nvml: Any, seen_at: str) -> Gpus:
+def _look(nvml: Any, seen_at: str, *, leave_out: bool = False) -> Gpus:
     driver, count = _driver(nvml)
-    gpus = [GpuLook(nvml, index) for index in range(count)]
-    for gpu in gpus:
+    gpus, notes = [], []
+    for gpu in (GpuLook(nvml, index) for index in range(count)):
         try:
             gpu.look()
         except nvml.NVMLError as error:
-            raise ProbeError(f"NVML: GPU {gpu.index}: {error}") from error
+            notes.append(f"GPU {gpu.index}: {error}")
+            if not leave_out or len(notes) == count:
+                raise ProbeError(f"NVML: {notes[-1]}") from error
+        else:
+            gpus.append(gpu)
     return Gpus(
         tuple(gpu.device for gpu in gpus),
         tuple(process for gpu in gpus for process in gpu.processes),
         driver,
         seen_at,
         tuple(one for gpu in gpus for one in gpu.slices),
-        tuple(note for gpu in gpus for note in gpu.notes),
+        (*notes, *(note for gpu in gpus for note in gpu.notes)),
     )
