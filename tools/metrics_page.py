@@ -54,7 +54,8 @@ From a look that the agent takes by itself every `DISTCHECK_LOOK_EVERY` seconds 
 {every:g}). It starts at the GPUs and goes on to the pods of the processes on them, {pods} at
 most: their `/dev/shm`, and the model's `config.json` and checkpoint once. It tries no port and
 asks no server. What is older than {stale} looks, and than {least:g} seconds, is not shown. A pod
-with no process on a GPU has no series."""
+with no process on a GPU has no series, but one that had: of its `/dev/shm` as long as a process of
+an engine or of Ray runs in it, so that what ranks left after a crash is seen."""
 
 _LOGS = """\
 From the pods' logs, which the agent follows in any case: read every two seconds, shown as of the

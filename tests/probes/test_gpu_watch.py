@@ -149,19 +149,44 @@ def test_links_of_rdma_are_shown_with_their_rate_and_none_without_a_state(node: 
     assert 'distcheck_rdma_link_rate_bits{device="mlx5_2",port="1"} 4e+11' in shown
 
 
-def test_what_dead_ranks_left_in_dev_shm_is_a_series(node: Node) -> None:
+@pytest.fixture
+def leaky(node: Node) -> Node:
+    """The node, with a segment of NCCL in `/dev/shm` that no process holds."""
     inside = node.root / "container" / "dev" / "shm"
     inside.mkdir(parents=True)
     (inside / "nccl-a1b2c3").write_bytes(b"x" * 4096)
-    made = inside.stat().st_dev
-    device = f"{os.major(made)}:{os.minor(made)}"
     for pid in ("43", "53", "63"):
         (node.root / "proc" / pid / "fd").mkdir()
         (node.root / "proc" / pid / "maps").write_text("")
-        line = f"23 22 {device} / /dev/shm rw - tmpfs tmpfs rw,size=65536k\n"
+        line = f"23 22 {_device(node)} / /dev/shm rw - tmpfs tmpfs rw,size=65536k\n"
         (node.root / "proc" / pid / "mountinfo").write_text(line)
-    agent = _agent(node)
+    return node
+
+
+def _device(node: Node) -> str:
+    made = (node.root / "container" / "dev" / "shm").stat().st_dev
+    return f"{os.major(made)}:{os.minor(made)}"
+
+
+LEAKED = SHM.replace("size_bytes", "leaked_bytes")
+
+
+def test_what_dead_ranks_left_in_dev_shm_is_a_series(leaky: Node) -> None:
+    agent = _agent(leaky)
     agent.watch.look(time.time())
-    leaked = SHM.replace("size_bytes", "leaked_bytes") % "vllm-head-0"
-    assert f"{leaked} 4096.0" in _page(agent)
-    assert len(agent.watch.shm.levels.of(device)) == 2
+    assert f"{LEAKED % 'vllm-head-0'} 4096.0" in _page(agent)
+    assert len(agent.watch.shm.levels.of(_device(leaky))) == 2
+
+
+def test_what_was_left_stays_a_series_while_a_process_of_the_pod_runs(leaky: Node) -> None:
+    agent = _agent(leaky)
+    agent.tail.tick(time.monotonic())
+    agent.watch.look(time.time())
+    leaky.gpus([gpu(0), gpu(1)])
+    shutil.rmtree(leaky.root / "proc" / "53")
+    agent.watch.look(time.time())
+    agent.watch.look(time.time())
+    shown = _page(agent)
+    assert f"{LEAKED % 'vllm-head-0'} 4096.0" in shown
+    assert "other-0" not in shown
+    assert "idle-0" not in shown

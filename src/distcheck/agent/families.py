@@ -49,7 +49,8 @@ SHM_SIZE = Family(
     "shm_size_bytes",
     "Size of /dev/shm as mounted",
     _CONTAINER,
-    "no process of the pod is on a GPU, or nothing is mounted there",
+    "the agent saw no process of the pod on a GPU since it started, no engine and no Ray runs in "
+    "it any more, or nothing is mounted there",
 )
 SHM_USED = Family(
     "shm_used_bytes", "Use of /dev/shm", _CONTAINER, "the agent may not read it (SYS_PTRACE)"

@@ -74,6 +74,7 @@ class GpuWatch:
         self.rdma = RdmaSysfs(settings.host_sys)
         self._pod = PodWatch(settings, proc, known.told)
         self._holders: dict[str, Holders] = {}
+        self._were: dict[str, str] = {}
         self.last: Watched | None = None
 
     @property
@@ -115,25 +116,49 @@ class GpuWatch:
         seen = self._probing.run("watch-pods", lambda: self._on_gpus(gpus))
         found = () if isinstance(seen, Missing) else seen[:MAX_PODS]
         uids = [folder.uid for folder, _ in found]
-        self._holders = {uid: self._holders.get(uid, {}) for uid in uids}
+        others = [f for f in self._known.followed() if f.uid not in uids][:MAX_PODS]
+        self._were = {f.uid: self._were[f.uid] for f in others if f.uid in self._were}
+        self._holders = {uid: self._holders.get(uid, {}) for uid in (*uids, *self._were)}
         self._pod.only(uids)
         later = [
             (
                 folder,
                 holders,
                 self._start("watch-pod", folder, partial(self._pod.read, folder, gpus)),
-                self._start("watch-shm", folder, self._mount_of(folder, holders, now)),
+                self._start("watch-shm", folder, self._mount_of(folder.uid, holders, now)),
             )
             for folder, holders in found
         ]
-        others = [f for f in self._known.followed() if f.uid not in uids][:MAX_PODS]
-        return (*(self._seen(gpus, *one) for one in later), *(self._off_gpus(f) for f in others))
+        left = [(folder, self._left(folder, now)) for folder in others]
+        on = tuple(self._seen(gpus, *one) for one in later)
+        off = tuple(self._off_gpus(*one) for one in left)
+        self._were |= {one.folder.uid: one.container for one in on}
+        return (*on, *off)
 
-    def _off_gpus(self, folder: PodFolder) -> WatchedPod:
+    def _off_gpus(
+        self, folder: PodFolder, shm: Callable[[], ShmMount | Missing | None]
+    ) -> WatchedPod:
         """Of a pod that has left the GPUs: the failures in its log, which may be why it did."""
         one = self._pod.seen(folder, (), Gpus(()), _NOT_ASKED)
         failures = PodNccl(failures=one.nccl.failures)
-        return WatchedPod(folder, container=_only_container(folder), nccl=failures)
+        container = self._were.get(folder.uid) or _only_container(folder)
+        return WatchedPod(folder, container=container, nccl=failures, shm=_mounted(shm()))
+
+    def _left(self, folder: PodFolder, now: float) -> Callable[[], ShmMount | Missing | None]:
+        """The `/dev/shm` that its ranks left; None of a pod that was on no GPU, or has ended.
+
+        A pod of Ray without GPUs is followed too: it has its own reasons to fill `/dev/shm`.
+        """
+        uid, known = folder.uid, self._holders.get(folder.uid)
+        if known is None:
+            return lambda: None
+        tasks = self._known.told(uid)[0]
+
+        def look() -> ShmMount | None:
+            pid = next((t.pid for t in tasks if self._proc.home(t.pid)[0] == uid), None)
+            return None if pid is None else self._mount(uid, pid, now, known)
+
+        return self._start("watch-shm", folder, look)
 
     def _start(
         self, name: str, folder: PodFolder, look: Callable[[], T]
@@ -150,8 +175,7 @@ class GpuWatch:
     ) -> WatchedPod:
         read()
         one = self._pod.seen(folder, holders, gpus, self._known.http(folder.uid))
-        mount = shm()
-        return structs.replace(one, shm=mount if isinstance(mount, ShmMount) else None)
+        return structs.replace(one, shm=_mounted(shm()))
 
     def _on_gpus(self, gpus: Gpus) -> tuple[tuple[PodFolder, tuple[Holder, ...]], ...]:
         """The pods on a GPU, in the order of their names, with the processes of each."""
@@ -166,12 +190,16 @@ class GpuWatch:
         ordered = sorted((folders[uid] for uid in found), key=lambda f: (f.key, f.uid))
         return tuple((folder, tuple(found[folder.uid])) for folder in ordered)
 
-    def _mount_of(
-        self, folder: PodFolder, holders: Sequence[Holder], now: float
-    ) -> Callable[[], ShmMount]:
-        uid, pid = folder.uid, holders[0].process.pid
-        known = self._holders[uid]
-        return lambda: self.shm.watch(pid, lambda: self._proc.pids_of(uid), _text(now), known)
+    def _mount_of(self, uid: str, holders: Sequence[Holder], now: float) -> Callable[[], ShmMount]:
+        pid, known = holders[0].process.pid, self._holders[uid]
+        return lambda: self._mount(uid, pid, now, known)
+
+    def _mount(self, uid: str, pid: int, now: float, known: Holders) -> ShmMount:
+        return self.shm.watch(pid, lambda: self._proc.pids_of(uid), _text(now), known)
+
+
+def _mounted(seen: ShmMount | Missing | None) -> ShmMount | None:
+    return seen if isinstance(seen, ShmMount) else None
 
 
 def _only_container(folder: PodFolder) -> str:
