@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from distcheck.agent.cluster.finding.group import Group, find_group
-from tests.cluster.manifests.build import Object, two_nodes
+from tests.cluster.manifests.build import Object, member, statefulset, two_nodes
 from tests.cluster.manifests.folders import objects
 from tests.cluster.manifests.world import cluster
 
@@ -125,6 +125,66 @@ def test_a_group_below_the_partition_of_its_leader_worker_set_stays(tmp_path: Pa
     kept = {"rollingUpdateConfiguration": {"partition": 9}}
     things = lws("old", rolloutStrategy=kept)
     assert found(tmp_path, leader(things), things).rollouts == ()
+
+
+def untold(change: Object, seconds_ago: float, **template: Any) -> list[Object]:
+    """As lws before v0.9.0 leaves it: no `observedGeneration`, and a change so long ago."""
+    things = lws("new")
+    maker, leaders = one(things, "LeaderWorkerSet"), things[-1]
+    at = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+    fields = {"manager": "kubectl", "time": at.strftime("%Y-%m-%dT%H:%M:%SZ")}
+    maker["metadata"] |= {"generation": 2, "managedFields": [fields]}
+    maker["status"] = {"replicas": 1, "readyReplicas": 1, "updatedReplicas": 1}
+    size = {"leaderworkerset.sigs.k8s.io/size": str(maker["spec"]["leaderWorkerTemplate"]["size"])}
+    asked = maker["spec"]["leaderWorkerTemplate"]
+    first = copy.deepcopy(asked.get("leaderTemplate") or asked["workerTemplate"])
+    leaders["spec"]["template"] = first | {"metadata": {"annotations": size}} | template
+    asked |= change
+    return things
+
+
+@pytest.mark.parametrize(
+    ("change", "seconds_ago", "says"),
+    [
+        ({"size": 4}, 900, "its controller has not acted on the last change yet"),
+        ({}, 5, "this version of it does not tell whether its controller has acted"),
+        ({}, 900, ""),
+    ],
+)
+def test_a_leader_worker_set_that_tells_no_generation_is_compared_with_its_leaders(
+    tmp_path: Path, change: Object, seconds_ago: float, says: str
+) -> None:
+    things = untold(change, seconds_ago)
+    rollouts = found(tmp_path, leader(things), things).rollouts
+    assert [says in r.says for r in rollouts] == [True] * bool(says)
+
+
+def test_an_image_of_another_registry_is_no_change_and_one_of_another_tag_is(
+    tmp_path: Path,
+) -> None:
+    things = untold({}, 900)
+    (first, *_) = things[-1]["spec"]["template"]["spec"]["containers"]
+    first["image"] = f"mirror.example.com/{first['image'].rpartition('/')[2]}@sha256:0"
+    assert found(tmp_path, leader(things), things).rollouts == ()
+    first["image"] = "vllm:another"
+    assert len(found(tmp_path, leader(things), things).rollouts) == 1
+
+
+def test_replicas_that_nobody_has_made_are_missed(tmp_path: Path) -> None:
+    whole = "exec vllm serve /models/qwen -tp 8"
+    things = [statefulset("qwen", 2), member("qwen-0", "gpu-c", "10.0.0.4", whole)]
+    group = found(tmp_path, "sts/qwen", things)
+    assert told(group) == [("sts/qwen", "1 of 2 pods are there", ())]
+    things = lws("new", replicas=3)
+    (rollout,) = found(tmp_path, leader(things), things).rollouts
+    assert "1 of 3 groups are there" in rollout.says
+
+
+def test_a_pod_that_the_group_itself_lacks_is_no_rollout(tmp_path: Path) -> None:
+    half = "exec vllm serve /models/qwen -tp 16"
+    things = [statefulset("qwen", 2), member("qwen-0", "gpu-c", "10.0.0.4", half)]
+    group = found(tmp_path, "sts/qwen", things)
+    assert (group.rollouts, ", 1 not there" in group.target.chosen) == ((), True)
 
 
 def test_a_ray_service_that_makes_a_second_cluster_is_in_a_rollout(tmp_path: Path) -> None:
