@@ -42,8 +42,11 @@ other:
 
 ```
 distcheck_shm_used_bytes / distcheck_shm_size_bytes
-  * on (workload_namespace, workload_pod) group_left (workload) distcheck_workload_pod_info
+  * on (workload_namespace, workload_pod) group_left (workload)
+  max by (workload_namespace, workload_pod, workload) (distcheck_workload_pod_info)
 ```
+
+`max by` makes one of what two copies of `serve`, or two scrapes of one, tell twice.
 
 `uuid` is NVML's, of a GPU or a MIG slice, `gpu` the index on the node. `transport` is one of
 {kinds}.
@@ -73,7 +76,11 @@ have no series.**"""
 _EVENTS = """\
 From Xid events, counted while the agent waits for them ([Xid events](rdma.md#xid-events))."""
 
-_ITSELF = "Of the process itself; always as of the scrape."
+_ITSELF = """\
+Of the process itself; always as of the scrape. The probes `watch` and `tail-loop` are its own two
+loops, the look and the reading of logs: 0 where the last turn ended with an error. `/healthz` on
+the same port is 503 where one of them does not go on, and the kubelet starts the agent again. How
+the probes of a question went is told for {fresh:g} minutes."""
 
 _SERVE = """\
 From the last report of each group, by `serve`'s rounds (`--interval`). A verdict that is older
@@ -97,7 +104,7 @@ def metrics_page(made: str) -> str:
     look = _LOOK.format(every=every, pods=64, stale=STALE_AFTER, least=AT_LEAST)
     sections = (
         ("## Agent", "", ()),
-        ("### The agent itself", _ITSELF, (BUILD, *agent.OF_ITSELF)),
+        ("### The agent itself", _ITSELF.format(fresh=FRESH / 60), (BUILD, *agent.OF_ITSELF)),
         ("### Its own look", look, agent.OF_ITS_LOOK),
         ("### Logs", _LOGS, agent.OF_LOGS),
         ("### Answers", _ANSWERS.format(fresh=FRESH / 60), agent.OF_ANSWERS),

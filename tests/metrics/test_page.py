@@ -88,3 +88,9 @@ def test_openmetrics_is_given_to_who_asks_for_it() -> None:
     plain = page(Many(["a"]), "text/plain", "")
     assert plain.content_type.startswith("text/plain")
     assert not plain.body.endswith(b"# EOF\n")
+
+
+def test_a_version_that_is_no_number_is_answered_in_the_plain_format() -> None:
+    one = page(Many(["a"]), "application/openmetrics-text; version=abc", "")
+    assert one.content_type.startswith("text/plain")
+    assert one.body.endswith(b"1.0\n")

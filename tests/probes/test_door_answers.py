@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.probes.node_folder import Node
 
 from distcheck.agent.door import Door
+from distcheck.agent.loop import Loop
 from distcheck.agent.metrics import serve_metrics
 from distcheck.agent.node import NodeAgent
 from distcheck.agent.probes.nvml import Nvml
@@ -90,8 +92,19 @@ def test_a_scrape_is_answered_before_any_look_and_starts_none(agent: NodeAgent) 
     end = serve_metrics(("127.0.0.1", port), agent)
     try:
         status, body, _ = _answer(port, "/metrics")
+        others = [_answer(port, path)[0] for path in ("/metrics/", "/", "/healthz", "/metric")]
     finally:
         end()
-    assert status == 200
+    assert (status, others) == (200, [200, 200, 200, 404])
     assert b"distcheck_build_info" in body
     assert (agent.watch.last, agent.probing.outcomes) == (None, {})
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_health_is_503_once_a_loop_of_the_agent_is_dead(agent: NodeAgent, port: int) -> None:
+    assert _answer(port, "/healthz")[:2] == (200, b"ok\n")
+    loop = agent.watch.loop = Loop("watch", sys.exit, lambda: None, 1.0)
+    loop.start()
+    assert loop.thread is not None
+    loop.thread.join(5)
+    assert _answer(port, "/healthz")[:2] == (503, b"watch: its thread has ended\n")

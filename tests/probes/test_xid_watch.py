@@ -115,6 +115,7 @@ class FakeEvents:
 
     def __init__(self, *answers: object) -> None:
         self.deaf: list[str] = []
+        self.there = frozenset[str]()
         self._answers = list(answers)
 
     def wait(self, seconds: float) -> XidEvent | None:
@@ -259,3 +260,17 @@ def test_the_same_number_again_is_counted_with_its_last_time() -> None:
     record.add(event(31))
     ((row,), _) = record.rows()
     assert (row.count, row.first_at, row.last_at) == (2, "t1", "t2")
+
+
+def test_a_gpu_that_is_gone_is_forgotten_a_day_after_its_last_event() -> None:
+    now = "2026-01-15T09:30:00Z"
+    record = XidRecord(lambda: now)
+    record.add(XidEvent("GPU-old", 0, 31))
+    record.add(XidEvent("GPU-kept", 1, 31))
+    now = "2026-01-16T09:00:00Z"
+    record.add(XidEvent("GPU-lost", 2, 79))
+    record.forget_gone({"GPU-kept"})
+    assert len(record.rows()[0]) == 3
+    now = "2026-01-16T09:31:00Z"
+    record.forget_gone({"GPU-kept"})
+    assert [x.uuid for x in record.rows()[0]] == ["GPU-kept", "GPU-lost"]

@@ -107,7 +107,7 @@ class _Handler(BoundedHandler):
             self.answer(HTTPStatus.BAD_REQUEST, b"malformed path\n")
             return
         if url.path == "/healthz":
-            self.answer(HTTPStatus.OK, b"ok\n")
+            self.health(self.server.agent.trouble)
         elif url.path == _PATH:
             self._answer(lambda: self.server.agent.look(asked_of(url.query), self._is_gone))
         elif url.path == _LISTEN:

@@ -5,7 +5,6 @@ speaks to no server. A GPU that fails takes its own series alone. Whether a proc
 holds a file of its `/dev/shm` is asked once, and again when the process or the file is gone.
 """
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from typing import TypeVar
 
 from msgspec import Struct, structs
 
+from distcheck.agent.loop import Loop
 from distcheck.agent.probes import podlogs
 from distcheck.agent.probes.nvml import Nvml
 from distcheck.agent.probes.podlogs import PodFolder
@@ -69,7 +69,8 @@ class GpuWatch:
         self._settings, self._nvml, self._proc = settings, nvml, proc
         self._known = known
         self._probing = Probing(settings.timeout)
-        self._over = threading.Event()
+        every = settings.look_every
+        self.loop = Loop("watch", lambda: self.look(time.time()), self._rest, every)
         self.shm = ShmLook(settings.host_proc, settings.host_sys, ShmLevels(), space)
         self.rdma = RdmaSysfs(settings.host_sys)
         self._pod = PodWatch(settings, proc, known.told)
@@ -80,7 +81,7 @@ class GpuWatch:
     @property
     def outcomes(self) -> dict[str, Outcome]:
         """How its probes went last."""
-        return dict(self._probing.outcomes)
+        return {**self.loop.outcomes, **self._probing.outcomes}
 
     def shown(self, now: float) -> Watched | None:
         """What was seen last, unless it is too old to be shown."""
@@ -93,13 +94,11 @@ class GpuWatch:
     def start(self) -> Callable[[], None]:
         """Begin; the function returned ends it."""
         if self._settings.look_every > 0:
-            threading.Thread(target=self._run, daemon=True, name="watch").start()
-        return self._over.set
+            self.loop.start()
+        return self.loop.over.set
 
-    def _run(self) -> None:
-        while not self._over.is_set():
-            self.look(time.time())
-            self._over.wait(self._settings.look_every)
+    def _rest(self) -> None:
+        self.loop.over.wait(self._settings.look_every)
 
     def look(self, now: float) -> None:
         """Look once; what is gone since the last time is not shown any more."""
@@ -110,6 +109,7 @@ class GpuWatch:
         rdma = links()
         ports = () if isinstance(rdma, Missing) else rdma.ports
         self.last = Watched(now, gpus, pods, ports)
+        self._probing.forget_others()
 
     def _pods(self, gpus: Gpus, now: float) -> tuple[WatchedPod, ...]:
         """The pods on a GPU: their processes and mounts are looked at side by side."""

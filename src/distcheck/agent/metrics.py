@@ -30,6 +30,11 @@ class AgentFamilies:
         yield from _answered(self._agent, now)
         yield from _xids(self._agent.xids.seen())
 
+    @property
+    def trouble(self) -> str:
+        """Which loop of the agent does not go on; empty where all do."""
+        return self._agent.trouble
+
     def _probes(self) -> Iterator[Metric]:
         went = sorted(self._agent.outcomes.items())
         yield f.PROBE_SUCCESS.of(((name,), outcome.success) for name, outcome in went)
@@ -37,13 +42,17 @@ class AgentFamilies:
 
 
 class _Handler(BoundedHandler):
-    """`/metrics`, and the same at `/`."""
+    """`/metrics`, the same at `/`, and `/healthz` for the kubelet."""
 
     server: "_Metrics"
 
     def get(self) -> None:
         """Answer by the path."""
-        if self.path.partition("?")[0] not in ("/metrics", "/"):
+        path = self.path.partition("?")[0].rstrip("/")
+        if path == "/healthz":
+            self.health(self.server.families.trouble)
+            return
+        if path not in ("/metrics", ""):
             self.answer(HTTPStatus.NOT_FOUND, b"no such page\n")
             return
         accept, encoding = (self.headers.get(h, "") for h in ("Accept", "Accept-Encoding"))

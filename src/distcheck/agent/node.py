@@ -10,7 +10,7 @@ from msgspec import Struct, structs
 
 from distcheck import __version__
 from distcheck.agent import clock, netlink
-from distcheck.agent.answers import Answers
+from distcheck.agent.answers import FRESH, Answers
 from distcheck.agent.earlier import Before
 from distcheck.agent.gcs_guard import why_no_gcs_at
 from distcheck.agent.gpu_watch import GpuWatch, Known
@@ -110,8 +110,14 @@ class NodeAgent:
 
     @property
     def outcomes(self) -> dict[str, Outcome]:
-        """How each probe's last look went."""
-        return {**self.tail.outcomes, **self.watch.outcomes, **self.probing.outcomes}
+        """How each probe's last look went; of a question's, while its answer is shown."""
+        asked = self.probing.within(FRESH)
+        return {**self.tail.outcomes, **self.watch.outcomes, **asked}
+
+    @property
+    def trouble(self) -> str:
+        """Which of its own loops does not go on; empty where all do, or are not begun."""
+        return "; ".join(t for loop in (self.tail.loop, self.watch.loop) if (t := loop.trouble))
 
     def look(self, asked: Asked, is_gone: Gone = lambda: False) -> NodeLook:
         """What is to be seen of these pods now. Never writes; one look at a time.

@@ -36,6 +36,11 @@ class XidEvents:
         if not self._gpus:
             raise ProbeError(f"NVML tells no Xid events: {why}")
 
+    @property
+    def there(self) -> frozenset[str]:
+        """The UUIDs of all GPUs that answer, deaf or not."""
+        return frozenset((*(uuid for uuid, _ in self._gpus.values()), *self.deaf))
+
     def wait(self, seconds: float) -> XidEvent | None:
         """The next event; None where none came within `seconds`.
 

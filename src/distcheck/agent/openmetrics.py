@@ -1,7 +1,7 @@
 """The one door to prometheus_client: families, and pages of them. A scrape never starts a look."""
 
 import gzip
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Literal, Protocol
 
 from msgspec import Struct
@@ -105,10 +105,18 @@ def build() -> Metric:
 
 def page(families: Families, accept: str, accept_encoding: str) -> Page:
     """The text that the caller's `Accept` asks for: OpenMetrics or Prometheus's own."""
-    render, content_type = choose_encoder(accept)
+    render, content_type = _encoder(accept)
     body: bytes = render(_registry(families))
     zipped = _takes_gzip(accept_encoding)
     return Page(gzip.compress(body, 1) if zipped else body, content_type, zipped)
+
+
+def _encoder(accept: str) -> tuple[Callable[[CollectorRegistry], bytes], str]:
+    """That of `accept`, else the plain one: a version that is no number ends choose_encoder."""
+    try:
+        return choose_encoder(accept)
+    except (TypeError, ValueError):
+        return choose_encoder("")
 
 
 def _takes_gzip(accept_encoding: str) -> bool:

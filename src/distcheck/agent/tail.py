@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from msgspec import Struct
 
 from distcheck.agent.logs.distil import Distilled
+from distcheck.agent.loop import Loop
 from distcheck.agent.probes.podlogs import PodFolder
 from distcheck.agent.probes.probe import Outcome, ProbeError, Probing
 from distcheck.agent.probes.proc import Proc, Task
@@ -58,8 +59,8 @@ class Tailer:
         self._state = StateFolder(settings.state)
         self._probing = Probing(_HANGS_AFTER)
         self._lock = threading.Condition()
-        self._over, self._wake = threading.Event(), threading.Event()
-        self._thread: threading.Thread | None = None
+        self._wake = threading.Event()
+        self.loop = Loop("tail-loop", self._turn_now, self._rest, PERIOD)
         self._pods: dict[str, TailedPod] = {}
         self._on_gpu: frozenset[int] = frozenset()
         self._next_scan = self._next_save = 0.0
@@ -68,26 +69,25 @@ class Tailer:
     def outcomes(self) -> dict[str, Outcome]:
         """How the looks at the node's pods and at their logs went last, and keeping them."""
         kept = {"state": Outcome(self._state.trouble is None, 0.0)} if self._state.on else {}
-        return {**self._probing.outcomes, **kept}
+        return {**self._probing.outcomes, **self.loop.outcomes, **kept}
 
     def start(self) -> None:
         """Begin to follow."""
-        self._thread = threading.Thread(target=self._run, daemon=True, name="tail")
-        self._thread.start()
+        self.loop.start(self.save)
 
     def stop(self, limit: float) -> None:
         """End, and keep what was read; after `limit` seconds in any case."""
-        self._over.set()
+        self.loop.over.set()
         self._wake.set()
-        if self._thread is not None:
-            self._thread.join(limit)
-            if self._thread.is_alive():
+        if self.loop.thread is not None:
+            self.loop.thread.join(limit)
+            if self.loop.runs:
                 self.save()
 
     @property
     def runs(self) -> bool:
         """Whether logs are followed now."""
-        return self._thread is not None and self._thread.is_alive()
+        return self.loop.runs
 
     def look(self, live: Live, limit: float) -> Distilled | None:
         """What the pod's logs show, up to now where `limit` seconds are enough for that.
@@ -128,12 +128,12 @@ class Tailer:
             except ProbeError:
                 return pod.tasks, None
 
-    def _run(self) -> None:
-        while not self._over.is_set():
-            self._wake.clear()
-            self.tick(time.monotonic())
-            self._wake.wait(PERIOD)
-        self.save()
+    def _turn_now(self) -> None:
+        self._wake.clear()
+        self.tick(time.monotonic())
+
+    def _rest(self) -> None:
+        self._wake.wait(PERIOD)
 
     def tick(self, now: float) -> None:
         """One round: see which pods there are, read what was written, keep it from time to time."""
@@ -147,6 +147,7 @@ class Tailer:
 
     def _scan(self, now: float) -> None:
         """Which pods are there. A look that takes long is taken less often."""
+        self._probing.forget_others()
         self._probing.begin()
         seen = self._probing.start("tail-pods", self._node.pods, times=2)()
         spent = self._probing.outcomes["tail-pods"].seconds
@@ -188,7 +189,7 @@ class Tailer:
         """
         left, until = TICK_BYTES, time.monotonic() + PERIOD
         turn = list(self._pods.values())
-        while turn and not self._over.is_set():
+        while turn and not self.loop.over.is_set():
             left -= self._turn(turn, now)
             hurried = time.monotonic() < until
             turn = [p for p in turn if p.more and (left > 0 or (hurried and p.asked > p.served))]

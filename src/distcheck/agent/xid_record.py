@@ -1,7 +1,8 @@
 """What Xid events came: bounded, and read by others while it is written."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
 
 from msgspec import structs
 
@@ -33,6 +34,19 @@ class XidRecord:
                 rows[event.number] = Xid(event.uuid, event.index, event.number, 1, at, at)
             else:
                 self._dropped += 1
+
+    def forget_gone(self, there: Collection[str]) -> None:
+        """Forget GPUs that are not `there` (UUIDs) a day after their last event.
+
+        Not at once: an Xid may be why a GPU fell off the bus.
+        """
+        day_ago = f"{datetime.fromisoformat(self._now()) - timedelta(days=1):%Y-%m-%dT%H:%M:%SZ}"
+        with self._lock:
+            self._gpus = {
+                uuid: rows
+                for uuid, rows in self._gpus.items()
+                if uuid in there or max(x.last_at for x in rows.values()) > day_ago
+            }
 
     def rows(self) -> tuple[tuple[Xid, ...], int]:
         """All of it, and how many were dropped."""

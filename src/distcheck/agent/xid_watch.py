@@ -79,6 +79,7 @@ class XidWatch:
         self._deaf, self._last = tuple(events.deaf), time.monotonic()
         self._since = self._until = clock.now()
         self._why = ""
+        self._record.forget_gone(events.there)
 
     def _listen(self, events: XidEvents) -> int | None:
         """Until the agent ends (None), or a GPU is to be reset (its index)."""

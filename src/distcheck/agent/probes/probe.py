@@ -32,7 +32,10 @@ class Pending(Generic[T]):
         self._seconds = 0.0
         self._start = time.monotonic()
         self.thread = threading.Thread(target=self._run, daemon=True, name=f"probe {name}")
-        self.thread.start()
+        try:
+            self.thread.start()
+        except (RuntimeError, MemoryError) as error:  # the limit of pids, or of memory
+            self._seen.append(Missing(f"{name}: {error or type(error).__name__}"))
 
     def _run(self) -> None:
         seen = _total(self._name, self._look)
@@ -41,7 +44,8 @@ class Pending(Generic[T]):
 
     def wait(self, limit: float) -> tuple[T | Missing, float]:
         """What was seen within `limit` seconds of the start, and how long it took."""
-        self.thread.join(max(0.0, self._start + limit - time.monotonic()))
+        if not self._seen:
+            self.thread.join(max(0.0, self._start + limit - time.monotonic()))
         if self._seen:
             return self._seen[0], self._seconds
         return Missing(f"{self._name}: timed out after {limit:g} s"), limit
@@ -55,11 +59,22 @@ class Probing:
         self._running: dict[tuple[str, str], threading.Thread] = {}
         self._this_round: set[str] = set()
         self.outcomes: dict[str, Outcome] = {}
+        self._at: dict[str, float] = {}
 
     def begin(self) -> None:
         """A new round: outcomes of the last one stay until their probe has run again."""
         self._this_round.clear()
         self._running = {key: t for key, t in self._running.items() if t.is_alive()}
+
+    def forget_others(self) -> None:
+        """A probe that had nothing to look at in this round tells of it no more."""
+        went = self.outcomes
+        self.outcomes = {name: went[name] for name in sorted(self._this_round)}
+
+    def within(self, seconds: float) -> dict[str, Outcome]:
+        """How those went that looked in the last `seconds`."""
+        since = time.monotonic() - seconds
+        return {name: one for name, one in self.outcomes.copy().items() if self._at[name] >= since}
 
     def start(
         self, name: str, look: Callable[[], T], *, of: str = "", times: float = 1
@@ -93,6 +108,7 @@ class Probing:
             before = self.outcomes[name]
             success, seconds = success and before.success, max(seconds, before.seconds)
         self._this_round.add(name)
+        self._at[name] = time.monotonic()
         self.outcomes[name] = Outcome(success, seconds)
 
 
