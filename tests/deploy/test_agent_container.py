@@ -71,7 +71,8 @@ def test_it_starts_answers_the_kubelet_and_ends_in_the_time_it_has(tmp_path: Pat
     with running(tmp_path) as (process, door, metrics):
         for probe in ("livenessProbe", "readinessProbe"):
             path = container(made)[probe]["httpGet"]["path"]
-            assert b"distcheck_" in answer(process, f"http://127.0.0.1:{metrics}{path}")
+            told = {"/healthz": b"ok", "/metrics": b"distcheck_"}[path]
+            assert told in answer(process, f"http://127.0.0.1:{metrics}{path}")
         seen = answer(process, f"http://127.0.0.1:{door}/v1/evidence?pod=llm/nobody-0")
         assert b'"node":"gpu-a"' in seen
         process.terminate()

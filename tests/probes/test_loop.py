@@ -13,6 +13,8 @@ from distcheck.agent.loop import Loop
 from distcheck.agent.probes.probe import Probing
 from distcheck.checks.evidence import Missing
 
+_LIMIT = RuntimeError("can't start new thread")
+
 
 def _until(true: Callable[[], object]) -> None:
     end = time.monotonic() + 5
@@ -27,7 +29,7 @@ def _no_thread(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 
     def refuse(self: threading.Thread, *args: Any) -> None:
         if self.name.startswith(name):
-            raise RuntimeError("can't start new thread")
+            raise _LIMIT
         start(self, *args)
 
     monkeypatch.setattr(threading.Thread, "start", refuse)
@@ -36,7 +38,7 @@ def _no_thread(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_look_whose_thread_cannot_be_started_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     probing = Probing(5)
     _no_thread("probe", monkeypatch)
-    assert probing.run("shm", lambda: 1) == Missing("shm: can't start new thread")
+    assert probing.run("shm", lambda: 1) == Missing(f"shm: {_LIMIT!r}")
     assert not probing.outcomes["shm"].success
     monkeypatch.undo()
     assert probing.run("shm", lambda: 1) == 1
@@ -100,11 +102,13 @@ def test_the_agents_own_look_outlives_a_node_without_threads(
     assert 'distcheck_probe_success{probe="watch-nvml"} 1.0' in scrape(agent)
 
 
-def test_a_probe_of_pods_is_told_no_more_when_the_last_pod_is_gone(tmp_path: Path) -> None:
+def test_a_probe_of_pods_is_told_no_more_when_the_last_pod_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     agent = agent_of("socket-fallback", tmp_path)
     agent.watch.look(time.time())
     assert 'probe="watch-shm"' in str(series(scrape(agent), "distcheck_probe_success"))
-    agent.watch._pods = lambda _gpus, _now: ()  # type: ignore[method-assign]
+    monkeypatch.setattr(agent.watch, "_pods", lambda _gpus, _now: ())
     agent.watch.look(time.time())
     assert 'probe="watch-shm"' not in str(series(scrape(agent), "distcheck_probe_success"))
 

@@ -35,7 +35,7 @@ class Pending(Generic[T]):
         try:
             self.thread.start()
         except (RuntimeError, MemoryError) as error:  # the limit of pids, or of memory
-            self._seen.append(Missing(f"{name}: {error or type(error).__name__}"))
+            self._seen.append(Missing(f"{name}: {error!r}"))
 
     def _run(self) -> None:
         seen = _total(self._name, self._look)
