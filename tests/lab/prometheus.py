@@ -1,9 +1,13 @@
-"""One real Prometheus for all labs of a test process: each lab takes a place among its targets."""
+"""One real Prometheus for all labs of a test process: each lab takes a place among its targets.
+
+A lab takes it while it runs, or leaves its pages there, which are judged beside other tests.
+"""
 
 import json
 import os
 import select
 import shutil
+import signal
 import socket
 import subprocess
 import threading
@@ -11,6 +15,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, contextmanager, suppress
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -19,16 +24,24 @@ from urllib.request import urlopen
 
 import pytest
 import yaml  # type: ignore[import-untyped]
+from tests.lab.kept_pages import KeptPages, Pages
 
 from distcheck.lab.machine import end, free_port
 
 RULES = Path(__file__).parents[2] / "deploy" / "prometheus" / "rules.yaml"
-_EVERY = "500ms"
+Scrapes = dict[str, list[float]]
+"""When each target of a place was scraped last, in Unix seconds, by the place's number."""
+
+_EVERY, _JUDGED_EVERY = "500ms", "1s"
 _START_SECONDS, _PATIENCE_SECONDS = 20.0, 40.0
-_STOCK = 4
-"""Places made ahead: Prometheus hears of new targets after up to five seconds."""
+_LAG_SECONDS, _SURE_SECONDS = 2.0, 8.0
+"""How much later than what it judges a judging can begin, and when a wrong one is surely wrong."""
+_STOCK = {("gpu-a", "gpu-b"): 3, ("gpu-a",): 1}
+"""Places made ahead, by nodes: Prometheus hears of new targets after up to five seconds."""
+_REST_SECONDS = 10.0
+"""After the last lab, after which it rests: judging nothing takes time from other tests too."""
 _CONFIG = """
-global: {{scrape_interval: {every}, scrape_timeout: {every}, evaluation_interval: {every}}}
+global: {{scrape_interval: {every}, scrape_timeout: {every}, evaluation_interval: {judged}}}
 rule_files: [rules.yaml]
 scrape_configs:
   - job_name: distcheck-agent
@@ -54,17 +67,16 @@ scrape_configs:
 
 
 class Place:
-    """Addresses of a lab's agents and its serve, held before they are there."""
+    """Where a lab's agents and its serve are scraped: port and further labels of each, by name."""
 
-    def __init__(self, number: int, nodes: tuple[str, ...]) -> None:
-        self.number = number
-        self._doors = {name: _door() for name in (*nodes, "serve")}
+    def __init__(self, number: int, scraped: Mapping[str, tuple[int, Mapping[str, str]]]) -> None:
+        self.number, self._scraped = number, dict(scraped)
 
     def targets(self, *, serve: bool) -> list[dict[str, Any]]:
         """For a file of targets: the agents, or the serve."""
         return [
-            {"targets": [f"127.0.0.1:{door.getsockname()[1]}"], "labels": self._labels(name)}
-            for name, door in self._doors.items()
+            {"targets": [f"127.0.0.1:{port}"], "labels": {**self._labels(name), **more}}
+            for name, (port, more) in self._scraped.items()
             if (name == "serve") == serve
         ]
 
@@ -72,11 +84,24 @@ class Place:
         node = {} if name == "serve" else {"node": f"{name}-{self.number}"}
         return {"place": str(self.number), **node}
 
+    def whole(self, scrapes: Scrapes, since: float) -> float | None:
+        """When the last of its targets was scraped, all of them after `since`."""
+        mine = scrapes.get(str(self.number), [])
+        return max(mine) if len(mine) == len(self._scraped) and min(mine) > since else None
+
     def owns(self, alert: Mapping[str, Any]) -> bool:
         """Whether the alert is of this lab, or of no lab alone."""
         labels = alert["labels"]
         marks = [labels.get(k, "") for k in ("place", "workload_namespace", "node")]
         return all(m.rpartition("-")[2] == str(self.number) for m in marks if m)
+
+
+class LivePlace(Place):
+    """Addresses that are held before the lab is there."""
+
+    def __init__(self, number: int, nodes: tuple[str, ...]) -> None:
+        self._doors = {name: _door() for name in (*nodes, "serve")}
+        super().__init__(number, {n: (d.getsockname()[1], {}) for n, d in self._doors.items()})
 
     def open(self, real: Mapping[str, str]) -> None:
         """Pass on to the real addresses, from the network of the calling thread."""
@@ -118,6 +143,44 @@ def _carry(caller: socket.socket, real: tuple[str, int]) -> None:
                 ends[one].sendall(data)
 
 
+@dataclass
+class Kept:
+    """A lab that is over, which Prometheus has not judged yet."""
+
+    name: str
+    place: Place
+    expected: set[str]
+    scraped: float | None = None
+
+
+class Rest:
+    """Stops a process from `_REST_SECONDS` after it was last needed until it is needed again."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process, self._rests, self.woken = process, False, 0.0
+        self._timer = threading.Timer(0, lambda: None)
+
+    def put_off(self) -> None:
+        """It is needed now; `woken` is when it last went on, in Unix seconds."""
+        self._timer.cancel()
+        if self._rests:
+            self._rests, self.woken = False, time.time()
+            self._process.send_signal(signal.SIGCONT)
+        self._timer = threading.Timer(_REST_SECONDS, self._begin)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _begin(self) -> None:
+        self._rests = True
+        self._process.send_signal(signal.SIGSTOP)
+
+    def end(self) -> None:
+        """End the process."""
+        self._timer.cancel()
+        self._process.send_signal(signal.SIGCONT)
+        end(self._process)
+
+
 class Prometheus:
     """A running Prometheus; rules fire at once, and are as shipped else."""
 
@@ -126,8 +189,11 @@ class Prometheus:
         self._port = free_port()
         self._home = ThreadPoolExecutor(1)
         self._numbers = 0
-        self._stock: dict[tuple[str, ...], list[Place]] = {}
-        self._taken: list[Place] = []
+        self._stock: dict[tuple[str, ...], list[LivePlace]] = {}
+        self._taken: list[LivePlace] = []
+        self._pages = KeptPages()
+        self._kept: list[Kept] = []
+        self._wrong: list[str] = []
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -136,9 +202,11 @@ class Prometheus:
         for rule in (r for g in rules["groups"] for r in g["rules"] if "for" in r):
             rule["for"] = "0s"
         (self._folder / "rules.yaml").write_text(yaml.safe_dump(rules))
-        (self._folder / "prometheus.yml").write_text(_CONFIG.format(every=_EVERY))
-        for nodes in (("gpu-a", "gpu-b"), ("gpu-a",), ()):
-            self._stock[nodes] = [self._place(nodes) for _ in range(_STOCK if nodes else 2)]
+        (self._folder / "prometheus.yml").write_text(
+            _CONFIG.format(every=_EVERY, judged=_JUDGED_EVERY)
+        )
+        for nodes, count in _STOCK.items():
+            self._stock[nodes] = [self._place(nodes) for _ in range(count)]
         self._write()
         command = [
             "prometheus",
@@ -148,9 +216,16 @@ class Prometheus:
             "--log.level=error",
         ]
         with (self._folder / "log").open("wb") as log, ExitStack() as stack:
-            stack.callback(end, subprocess.Popen(command, stdout=log, stderr=log))
+            # Its heap is small: collecting garbage less often saves a good part of its work.
+            env = {**os.environ, "GOGC": "400"}
+            self._rest = Rest(subprocess.Popen(command, stdout=log, stderr=log, env=env))
+            stack.callback(self._rest.end)
+            stack.enter_context(self._pages.served())
+            stack.callback(self._close)
             self._wait()
             yield
+
+    def _close(self) -> None:
         for place in (*self._taken, *(p for places in self._stock.values() for p in places)):
             place.close()
         self._home.shutdown()
@@ -166,20 +241,22 @@ class Prometheus:
             else:
                 return
 
-    def _place(self, nodes: tuple[str, ...]) -> Place:
+    def _place(self, nodes: tuple[str, ...]) -> LivePlace:
         self._numbers += 1
-        return Place(self._numbers, nodes)
+        return LivePlace(self._numbers, nodes)
 
     def _write(self) -> None:
-        places = [*self._taken, *(p for places in self._stock.values() for p in places)]
+        stock = (p for places in self._stock.values() for p in places)
+        places = [*self._taken, *(k.place for k in self._kept), *stock]
         for serve, name in ((False, "agents.json"), (True, "serves.json")):
             part = self._folder / f"{name}.part"
             part.write_text(json.dumps([t for p in places for t in p.targets(serve=serve)]))
             part.rename(self._folder / name)
 
     @contextmanager
-    def place(self, nodes: tuple[str, ...]) -> Iterator[Place]:
+    def place(self, nodes: tuple[str, ...]) -> Iterator[LivePlace]:
         """The next place for a lab whose agents are on these nodes."""
+        self._home.submit(self._rest.put_off).result()
         stock = self._stock.setdefault(nodes, [])
         stock.append(self._place(nodes))
         place = stock.pop(0)
@@ -198,7 +275,7 @@ class Prometheus:
         now, deadline = time.time(), time.monotonic() + _PATIENCE_SECONDS
         scraped = None
         while time.monotonic() < deadline:
-            scraped = scraped or self._scraped(place, now)
+            scraped = scraped or place.whole(self._scrapes(), now)
             if scraped and self._judged(scraped):
                 break
             time.sleep(0.1)
@@ -208,14 +285,50 @@ class Prometheus:
                 return found
             time.sleep(0.1)
 
-    def _scraped(self, place: Place, moment: float) -> float | None:
-        """When the last of the place's targets was scraped, all of them after the moment."""
-        mine = f'up{{place="{place.number}"}}'
-        times = f"timestamp({mine}) and {mine} == 1"
-        seen = self._ask(f"/api/v1/query?query={quote(times)}")["data"]["result"]
-        wanted = len(place.targets(serve=True)) + len(place.targets(serve=False))
-        scraped = [float(one["value"][1]) for one in seen]
-        return max(scraped) if len(scraped) == wanted and min(scraped) > moment else None
+    def keep(self, name: str, pages: Pages, expected: set[str]) -> None:
+        """Let the pages of a lab, by node and `serve`, be judged later, beside other tests."""
+        self._numbers += 1
+        place = Place(self._numbers, self._pages.add(self._numbers, pages))
+        self._kept.append(Kept(name, place, expected))
+        self._judge_kept()
+        self._write()
+
+    def differences(self) -> list[str]:
+        """Of all kept labs, once each is judged: a line where alerts are not as expected."""
+        deadline = time.monotonic() + _PATIENCE_SECONDS
+        while self._kept and time.monotonic() < deadline:
+            self._judge_kept()
+            time.sleep(0.1)
+        return [*self._wrong, *(f"{k.name}: was not scraped and judged" for k in self._kept)]
+
+    def _judge_kept(self) -> None:
+        """Those that are scraped and judged by now make room for others; nothing is waited for."""
+        scrapes, woken = self._scrapes(), self._rest.woken
+        for one in self._kept:
+            if one.scraped is None or one.scraped < woken:
+                one.scraped = one.place.whole(scrapes, woken)
+        for one in [k for k in self._kept if k.scraped and self._judged(k.scraped + _LAG_SECONDS)]:
+            wrong = self._wrong_of(one)
+            # A scrape that failed on a busy machine is repeated before it counts.
+            if not wrong or self._judged((one.scraped or 0) + _SURE_SECONDS):
+                self._wrong += wrong
+                self._kept.remove(one)
+
+    def _wrong_of(self, one: Kept) -> list[str]:
+        try:
+            found = self._alerts(one.place)
+        except AssertionError as error:
+            return [f"{one.name}: {error}"]
+        raised, expected = sorted(found), sorted(one.expected)
+        return [f"{one.name}: raises {raised}, expected {expected}"] if raised != expected else []
+
+    def _scrapes(self) -> Scrapes:
+        """When targets were scraped last, of those that answered."""
+        times = 'timestamp(up{place!=""}) and up == 1'
+        found: Scrapes = {}
+        for one in self._ask(f"/api/v1/query?query={quote(times)}")["data"]["result"]:
+            found.setdefault(one["metric"]["place"], []).append(float(one["value"][1]))
+        return found
 
     def _judged(self, moment: float) -> bool:
         """Whether every rule was judged after the moment."""
@@ -235,6 +348,7 @@ class Prometheus:
         return self._home.submit(self._fetch, path).result()
 
     def _fetch(self, path: str) -> Any:
+        self._rest.put_off()
         with urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
             body = answer.read()
         return json.loads(body) if path.startswith("/api") else body
