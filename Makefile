@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 SCENARIO ?= replicated
 
-.PHONY: demo test check format lint types contracts docs docs-shown docs-check pictures bench lock dist sbom clean ray-old tools
+.PHONY: demo test check format lint types contracts docs docs-shown docs-check pictures bench lock dist sbom clean ray-old tools thorough
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(SCENARIO)
@@ -42,6 +42,10 @@ docs-shown: $(VENV)/.dev
 
 docs-check: $(VENV)/.dev
 	$(BIN)/python tools/docs.py --check
+
+# Every case of the large tables, and a thousand examples a property: before a release.
+thorough: $(VENV)/.dev tools
+	DISTCHECK_TESTS=thorough $(BIN)/pytest -n auto --dist loadgroup tests
 
 bench: $(VENV)/.dev
 	$(BIN)/pytest -q -s -m bench -n 0 tests/bench

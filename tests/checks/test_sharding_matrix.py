@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from tests.checks import sharding_circumstances as beside
 from tests.checks.sharding_groups import Running, Truth, config, evidence_of, ranks_of, weigh
+from tests.thoroughness import some
 
 from distcheck.checks.evidence import Evidence
 from distcheck.checks.facts import sharding_layouts, sharding_sizes
@@ -187,7 +188,7 @@ def judged(evidence: Evidence) -> dict[str, Verdict]:
 @pytest.mark.usefixtures("once")
 def test_no_wrong_group_passes_and_no_right_one_fails_or_is_unknown_without_a_reason() -> None:
     seen: Counter[tuple[str, str]] = Counter()
-    for fault, truth, hidden in cases():
+    for fault, truth, hidden in some(cases(), 2):
         told = judged(evidence_of(truth, hidden))
         verdict = worst([told["SHARD001"].outcome, told["SHARD002"].outcome])
         where = f"{truth.model} {truth.asked} {fault} without {hidden}: {told}"
@@ -202,7 +203,7 @@ def test_no_wrong_group_passes_and_no_right_one_fails_or_is_unknown_without_a_re
             assert verdict != "pass", where
             assert told["SHARD001"].outcome != "pass" or fault == "swapped", where
         seen[fault, verdict] += 1
-    assert sum(seen.values()) > 3000, seen
+    assert sum(seen.values()) > 1500, seen
     assert seen["copies", "fail"] > seen["copies", "unknown"], seen
 
 
@@ -258,7 +259,7 @@ def beside_cases() -> Iterator[tuple[str, str, Truth, tuple[str, ...]]]:
 @pytest.mark.usefixtures("once")
 def test_nothing_that_is_beside_the_ranks_makes_a_wrong_group_pass_or_a_right_one_fail() -> None:
     seen: Counter[tuple[str, str, str]] = Counter()
-    for name, fault, truth, hidden in beside_cases():
+    for name, fault, truth, hidden in some(beside_cases(), 3):
         told = judged(BESIDE[name](truth, hidden))
         verdict = worst([told["SHARD001"].outcome, told["SHARD002"].outcome])
         where = f"{truth.model} {truth.asked} {fault} with {name} without {hidden}: {told}"
@@ -271,6 +272,6 @@ def test_nothing_that_is_beside_the_ranks_makes_a_wrong_group_pass_or_a_right_on
         odd = [text for text in reasons if not any(why in text for why in MORE_WHY)]
         assert not odd, f"{odd} {where}"
         assert told["SHARD004"].outcome != "fail", where
-    assert sum(seen.values()) > 3000, seen
+    assert sum(seen.values()) > 1000, seen
     for name in ("lora", "tenants", "slices", "reordered", "contexts", "offload"):
-        assert seen[name, "none", "pass"] > 20, seen
+        assert seen[name, "none", "pass"] > 6, seen

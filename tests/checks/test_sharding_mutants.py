@@ -15,6 +15,7 @@ from tests.checks.sharding_groups import (
     with_look,
     with_node,
 )
+from tests.thoroughness import THOROUGH
 
 from distcheck.checks.evidence import Evidence, Gpus, Missing, NcclLog, NodeLook, VllmLog
 from distcheck.checks.knowledge.weights import Layout
@@ -141,7 +142,7 @@ def mutant(rng: random.Random, truth: Truth) -> Evidence:
 @pytest.mark.parametrize("seed", range(4))
 def test_no_mutant_of_a_wrong_group_passes_and_none_of_a_right_one_fails(seed: int) -> None:
     rng = random.Random(seed)
-    for truth in (*RIGHT, *WRONG) * 6:
+    for truth in (*RIGHT, *WRONG) * (12 if THOROUGH else 3):
         assert ranks_of(truth)
         evidence = mutant(rng, truth)
         told = [c.judge_evidence(evidence) for c in (share_of_weights, one_world, one_rank_a_gpu)]
