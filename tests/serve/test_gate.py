@@ -1,82 +1,21 @@
 """The gate passes on a fresh verdict of the pods that are there now, and on nothing else."""
 
-import copy
 import json
 import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from msgspec.structs import replace
-from tests.cluster.manifests.build import Object, member, statefulset, two_nodes
-from tests.cluster.manifests.world import cluster
+from tests.cluster.manifests.build import member, statefulset
 from tests.evidence_builder import healthy
+from tests.serve.gate_world import SEEN, Cluster, blind
 
-from distcheck.agent.cluster.finding.group import Group
-from distcheck.agent.serve.gate import Answer, Gate, Terms
-from distcheck.agent.serve.rounds import Duty, Rounds
+from distcheck.agent.serve.gate import Terms
 from distcheck.agent.serve.web import Web
-from distcheck.checks.catalog import catalog
-from distcheck.checks.evidence import Evidence, Missing
-from distcheck.checks.report import Judged, judge
-from distcheck.lab.apiserver import ApiServer, Fault
-
-CHECKS = [c for c in catalog() if c.id in ("GROUP001", "SHM001", "NET001")]
-
-
-class Cluster:
-    """A group whose evidence is `seen`, rounds that are run by hand, a clock, and the gate."""
-
-    def __init__(self, rounds: Rounds, server: ApiServer) -> None:
-        self.rounds, self.server, self.now = rounds, server, 0.0
-        self.gate = Gate(rounds, rounds.api, lambda: self.now)
-
-    def round(self) -> None:
-        self.rounds.once()
-        kept = self.rounds.verdicts.all(0.0).values()
-        self.now = max((k.judged_at for k in kept), default=0.0)
-
-    def ask(self, **terms: Any) -> Answer:
-        self.gate._seen = {}
-        return self.gate.ask("llm", "vllm-head", Terms(**terms))
-
-    def change(self, name: str, /, **meta: Any) -> None:
-        things: list[Object] = copy.deepcopy(list(self.server.objects))
-        one = next(o for o in things if o["metadata"]["name"] == name)
-        status = meta.pop("status", None)
-        one["metadata"] |= meta
-        if status is not None:
-            one["status"] = status
-        self.server.objects = things
-
-
-SEEN = [healthy()]
-
-
-@pytest.fixture
-def here(tmp_path: Path) -> Iterator[Cluster]:
-    def gather(group: Group) -> Evidence:
-        return replace(SEEN[0], rollouts=group.rollouts)
-
-    def judged(evidence: Evidence) -> Judged:
-        return judge(evidence, CHECKS)
-
-    SEEN[0] = healthy()
-    with cluster(tmp_path, two_nodes(), timeout=0.5) as (api, server, _):
-        yield Cluster(Rounds(api, Duty(), gather, judged), server)
-
-
-def blind() -> Evidence:
-    """Nothing was seen of /dev/shm, which is core."""
-    evidence = healthy()
-    nodes = tuple(
-        replace(n, pods=tuple(replace(p, shm=Missing("not looked")) for p in n.pods))
-        for n in evidence.nodes
-    )
-    return replace(evidence, nodes=nodes)
+from distcheck.lab.apiserver import Fault
 
 
 def test_a_fresh_verdict_of_the_pods_that_are_there_passes(here: Cluster) -> None:
@@ -200,7 +139,7 @@ def test_a_workload_of_several_groups_passes_when_all_of_them_do(here: Cluster) 
     assert here.gate.ask("llm", "qwen", Terms()).passed
     assert here.gate.ask("llm", "qwen-1", Terms()).pods == ("qwen-1",)
     here.change("qwen-1", uid="another")
-    here.gate._seen = {}
+    here.gate.running.forget()
     said = here.gate.ask("llm", "qwen", Terms())
     assert (said.passed, said.verdict, said.pods) == (False, "unknown", ("qwen-0", "qwen-1"))
     assert said.says.startswith("1 of 2 groups pass; qwen-1: its pods have been replaced")
@@ -235,7 +174,7 @@ def test_flagger_goes_on_at_200_and_reads_one_line(url: str, here: Cluster) -> N
     assert code == 200
     assert said.startswith("pass: ")
     here.change("vllm-worker-0", uid="another")
-    here.gate._seen.clear()
+    here.gate.running.forget()
     code, said = post(url, hook({"workload": "vllm-head", "strict": "true", "max_age": "5m"}))
     assert (code, said.count("\n")) == (409, 1)
     assert said.startswith("unknown: its pods have been replaced")
@@ -285,6 +224,40 @@ def test_who_reads_json_gets_200_and_the_verdict_that_counts(url: str) -> None:
     assert (code, said["passed"], said["verdict"]) == (200, False, "unknown")
     code, said, _ = get(f"{url}/v1/gate/llm/vllm-head?maxage=5m")
     assert (code, "query: 'maxage' is not one of" in said["error"]) == (400, True)
+
+
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("strict", "write NAME=VALUE"),
+        ("strict=", "'' is not true or false"),
+        ("strict=true&strict=false", "'strict' is given twice"),
+        ("max_age=&strict=true", "'' is not a duration"),
+    ],
+)
+def test_an_option_that_cannot_be_read_is_not_passed_over(url: str, query: str, says: str) -> None:
+    code, said, _ = get(f"{url}/v1/gate/llm/vllm-head?{query}")
+    assert (code, says in said["error"]) == (400, True), said
+
+
+def test_a_webhook_has_no_options_in_its_address(url: str) -> None:
+    code, said = post(url, hook(), "/v1/gate?strict=true")
+    assert (code, "a POST has its options in metadata" in said) == (400, True)
+
+
+def test_the_result_folds_the_terms_of_the_caller_in(url: str, here: Cluster) -> None:
+    head, worker = healthy().pods
+    again = replace(worker, restarts=1, started_at=healthy().observed_at)
+    for seen, query, verdict, result in (
+        (replace(healthy(), pods=(head, again)), "", "warn", "pass"),
+        (replace(healthy(), pods=(head, again)), "?strict=true", "warn", "fail"),
+        (blind(), "", "unknown", "unknown"),
+        (blind(), "?inconclusive=pass", "unknown", "pass"),
+    ):
+        SEEN[0] = seen
+        here.round()
+        _, said, _ = get(f"{url}/v1/gate/llm/vllm-head{query}")
+        assert (said["verdict"], said["result"]) == (verdict, result)
 
 
 def test_a_report_tells_its_age(url: str) -> None:

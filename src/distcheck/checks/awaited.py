@@ -63,8 +63,13 @@ def _reasons(report: Report) -> Iterator[str]:
     yield from (r.says for r in report.rollouts)
     if report.verdict in ("fail", "unknown"):
         yield f"{report.verdict}: {report.summary}"
+    yield starting(report)
+
+
+def starting(report: Report) -> str:
+    """What says that the group's start is not over; empty where nothing does."""
     late = (f for f in report.checks if f.outcome in ("warn", "unknown") and f.cause in _STARTING)
-    yield from (f"{f.id}: {f.says}" for f in late)
+    return next((f"{f.id}: {f.says}" for f in late), "")
 
 
 def _stays(finding: Finding, seconds: float) -> bool:

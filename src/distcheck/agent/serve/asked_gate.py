@@ -1,7 +1,9 @@
 """What a caller of the gate asks: Flagger's webhook, or a path with a query."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import Any, Literal, cast
+from urllib.parse import parse_qsl
 
 import msgspec
 from msgspec import Struct, structs
@@ -30,14 +32,17 @@ class _Webhook(Struct, frozen=True):
     metadata: dict[str, str] = {}
 
 
-def webhook(body: bytes) -> Question:
+def webhook(body: bytes, query: str = "") -> Question:
     """From `{"name", "namespace", "metadata"}`; other fields of Flagger's are passed over.
 
     `metadata` may name the `workload` and its `namespace` where they are not the canary's.
 
     Raises:
-        BadQuestion: no JSON, of another shape, or with an option that is not known.
+        BadQuestion: no JSON, of another shape, with an option that is not known, or a `query`,
+            which is where nobody reads options of a webhook.
     """
+    if query:
+        raise BadQuestion(f"query: {query[:64]!r}: a POST has its options in metadata")
     try:
         asked = msgspec.json.decode(body, type=_Webhook)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
@@ -48,6 +53,22 @@ def webhook(body: bytes) -> Question:
     if not namespace or not workload:
         raise BadQuestion("metadata: workload and namespace must not be empty")
     return Question(namespace, workload, terms_of(options, "metadata"))
+
+
+def asked_in(query: str) -> dict[str, str]:
+    """The options of an address.
+
+    Raises:
+        BadQuestion: an option without a value, or one that is given twice.
+    """
+    try:
+        pairs = parse_qsl(query, keep_blank_values=True, strict_parsing=True) if query else []
+    except ValueError as error:
+        raise BadQuestion(f"query: {query[:64]!r}: write NAME=VALUE, joined by &") from error
+    twice = [name for name, many in Counter(name for name, _ in pairs).items() if many > 1]
+    if twice:
+        raise BadQuestion(f"query: {twice[0][:64]!r} is given twice")
+    return dict(pairs)
 
 
 def terms_of(options: Mapping[str, str], where: str) -> Terms:

@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from time import monotonic
 from typing import Any
 
-from msgspec import Struct, field, structs
+from msgspec import Struct, structs
 
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError
@@ -19,6 +20,7 @@ from distcheck.agent.serve.names import set_of, workload_of
 
 Object = dict[str, Any]
 
+_NO_ENGINE = "no engine is named by its command line or environment"
 _GROUP_S = 30.0
 """How long the search for one group may take."""
 Key = tuple[str, str]
@@ -36,11 +38,28 @@ class Serving(Struct, frozen=True):
     owner: str = ""
 
 
+class LeftOut(Struct, frozen=True):
+    """A pod with GPUs that is in no group, and why; `unread` where its group was not found out.
+
+    `workloads` are the names that mean it: its own, and those of what has made it.
+    """
+
+    key: Key
+    why: str
+    workloads: frozenset[str]
+    unread: bool = False
+
+
 class Discovery(Struct, frozen=True):
-    """All groups, and the pods with GPUs that are in none, each with the reason."""
+    """All groups, and the pods with GPUs that are in none."""
 
     groups: tuple[Serving, ...] = ()
-    left_out: dict[str, str] = field(default_factory=dict)
+    apart: tuple[LeftOut, ...] = ()
+
+    @property
+    def left_out(self) -> dict[str, str]:
+        """The reason for each NAMESPACE/POD that is in no group."""
+        return {"/".join(one.key): one.why for one in self.apart}
 
 
 def discover(api: Api, namespaces: Sequence[str] = ()) -> Discovery:
@@ -55,21 +74,33 @@ def discover(api: Api, namespaces: Sequence[str] = ()) -> Discovery:
     pods = {_key(p): p for p in _with_gpus(api, namespaces)}
     taken: set[Key] = set()
     found: list[Serving] = []
-    left_out: dict[str, str] = {}
-    for key in pods:
+    apart: list[LeftOut] = []
+    for key, pod in pods.items():
         if key in taken:
             continue
         try:
             one = _serving(api.until(monotonic() + _GROUP_S), key, pods)
         except Exception as error:  # noqa: BLE001 - one odd pod must not hide all others
-            left_out["/".join(key)] = _why(error)
+            apart.append(LeftOut(key, _why(error), _names(pod), unread=True))
             continue
-        taken |= {(p.namespace, p.name) for p in one.group.pods} | {key}
+        taken |= (members := _members(one) | {key})
         if one.group.intent.engine == "unknown":
-            left_out["/".join(key)] = "no engine is named by its command line or environment"
+            apart += (LeftOut(k, _NO_ENGINE, _names(pods[k])) for k in pods if k in members)
         else:
             found.append(one)
-    return Discovery(tuple(_apart(found)), left_out)
+    serving = {key for one in found for key in _members(one)}
+    return Discovery(tuple(_apart(found)), tuple(a for a in apart if a.key not in serving))
+
+
+def _members(one: Serving) -> set[Key]:
+    return {(p.namespace, p.name) for p in one.group.pods}
+
+
+def _names(pod: Object) -> frozenset[str]:
+    names = {str(pod["metadata"]["name"])}
+    with suppress(AttributeError, KeyError, TypeError):
+        names |= {set_of(pod), workload_of(pod, whole=False)}
+    return frozenset(names)
 
 
 def _with_gpus(api: Api, namespaces: Sequence[str]) -> list[Object]:

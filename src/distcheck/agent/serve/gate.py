@@ -4,25 +4,25 @@ What `serve` keeps may be of pods that a rollout has replaced since. So each que
 API server whether the pods are still those, and no change is on its way.
 """
 
-import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Literal
 
 from msgspec import Struct, structs
 
 from distcheck.agent.cluster.api import Api
-from distcheck.agent.cluster.errors import ClusterError, NotFound
-from distcheck.agent.cluster.finding.group import find_group
-from distcheck.agent.cluster.finding.target import TargetError
 from distcheck.agent.serve.discover import Key
 from distcheck.agent.serve.rounds import Rounds
-from distcheck.agent.serve.verdicts import STALE_ROUNDS, Kept, lives_of
+from distcheck.agent.serve.running import Running
+from distcheck.agent.serve.verdicts import STALE_ROUNDS, Kept
+from distcheck.checks.awaited import starting
 from distcheck.checks.verdict import Outcome
 
-_ASK_S, _REMEMBERED_S = 5.0, 2.0
-"""How long the API server is asked, and how long its answer serves other callers."""
 _KNOWN = 8
+_CRASHED = "a check of distcheck itself crashed on this group; the log of serve has the traceback"
+
+
+Result = Literal["pass", "fail", "unknown"]
 
 
 class Terms(Struct, frozen=True):
@@ -40,13 +40,15 @@ class Terms(Struct, frozen=True):
 class Answer(Struct, frozen=True):
     """`passed` is the answer; `verdict` is unknown where the one that is kept does not count.
 
-    `known` is whether there is such a group. `age_seconds` and `observed_at` are of the verdict
-    that is kept; None where there is none.
+    `result` folds the caller's terms in: a warning fails where they are strict. `known` is
+    whether there is such a group. `age_seconds` and `observed_at` are of the verdict that is
+    kept; None where there is none.
     """
 
     passed: bool
     verdict: Outcome
     says: str
+    result: Result = "unknown"
     known: bool = True
     observed_at: str | None = None
     age_seconds: float | None = None
@@ -56,21 +58,21 @@ class Answer(Struct, frozen=True):
 class Gate:
     """Answers for every group that the rounds verify. Safe to use from several threads."""
 
-    def __init__(self, rounds: Rounds, api: Api, clock: Callable[[], float] = time.time) -> None:
-        self._rounds, self._api, self._clock = rounds, api, clock
-        self._lock = threading.Lock()
-        self._seen: dict[Key, tuple[float, Kept, str]] = {}
+    def __init__(
+        self, rounds: Rounds, api: Api, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._rounds, self._clock = rounds, clock
+        self.running = Running(api)
 
     def ask(self, namespace: str, workload: str, terms: Terms) -> Answer:
         """Whether the group of `workload` passes now, or all groups that it has made.
 
         Where what is kept does not count, the next round begins early.
         """
-        found = self._rounds.verdicts.every(namespace, workload)
-        if not found:
+        each = self._each(namespace, workload, terms)
+        if not each:
             self._rounds.soon()
             return Answer(False, "unknown", self._unknown_group(namespace, workload), known=False)
-        each = {key: self._of_group(key, kept, terms) for key, kept in found.items()}
         worst = min(each, key=lambda key: _rank(each[key]))
         if len(each) == 1:
             return each[worst]
@@ -79,15 +81,30 @@ class Gate:
         pods = tuple(pod for one in each.values() for pod in one.pods)
         return structs.replace(each[worst], says=says, pods=pods)
 
-    def _of_group(self, key: Key, kept: Kept, terms: Terms) -> Answer:
-        age = max(0.0, self._clock() - kept.judged_at)
-        doubt = self._too_old(age, terms) or self._changed(key, kept) or kept.awaits
-        if doubt:
+    def _each(self, namespace: str, workload: str, terms: Terms) -> Mapping[Key, Answer]:
+        """The answer for each group of `workload`, and for each replica that is in none."""
+        verdicts = self._rounds.verdicts
+        found = verdicts.every(namespace, workload)
+        now = self._clock()
+        old = {key: self._too_old(now - kept.judged_at, terms) for key, kept in found.items()}
+        young = {key: kept for key, kept in found.items() if not old[key]}
+        changed = self.running.changes(namespace, young) if young else {}
+        each = {k: self._of_group(v, terms, old[k] or changed[k]) for k, v in found.items()}
+        unseen = verdicts.unseen(namespace, workload)
+        if unseen:
             self._rounds.soon()
-        unknown = kept.report.verdict == "unknown" and not kept.report.rollouts
-        if doubt and not (doubt == kept.awaits and unknown and terms.inconclusive == "pass"):
-            return _answer(kept, age, "unknown", doubt, passed=False)
-        return _answer(kept, age, kept.report.verdict, kept.report.summary, _passes(kept, terms))
+        return each | {k: Answer(False, "unknown", w) for k, w in unseen.items()}
+
+    def _of_group(self, kept: Kept, terms: Terms, doubt: str) -> Answer:
+        age, verdict = max(0.0, self._clock() - kept.judged_at), kept.report.verdict
+        doubt = doubt or (_CRASHED if kept.crashed and verdict != "fail" else "")
+        awaits = "" if _excused(kept, terms) else kept.awaits
+        if doubt or kept.awaits:
+            self._rounds.soon()
+        if doubt or awaits:
+            return _answer(kept, age, "unknown", doubt or awaits)
+        result = _result(verdict, terms)
+        return _answer(kept, age, verdict, kept.report.summary, result)
 
     def _unknown_group(self, namespace: str, workload: str) -> str:
         verdicts = self._rounds.verdicts
@@ -104,44 +121,27 @@ class Gate:
         most = terms.max_age or STALE_ROUNDS * self._rounds.interval
         return "" if age <= most else f"last verified {age:.0f} s ago, more than {most:.0f} s"
 
-    def _changed(self, key: Key, kept: Kept) -> str:
-        """Why the verdict is not of what runs now; one question to the cluster at a time."""
-        with self._lock:
-            at, of, says = self._seen.get(key, (0.0, None, ""))
-            if of is not kept or not 0 <= time.monotonic() - at < _REMEMBERED_S:
-                says = self._difference(key, kept)
-                self._seen = {**self._alive(), key: (time.monotonic(), kept, says)}
-            return says
-
-    def _alive(self) -> dict[Key, tuple[float, Kept, str]]:
-        groups = {g.key for g in self._rounds.verdicts.discovery.groups}
-        return {k: v for k, v in self._seen.items() if k in groups}
-
-    def _difference(self, key: Key, kept: Kept) -> str:
-        api = self._api.until(time.monotonic() + _ASK_S)
-        try:
-            now = find_group(api, key[0], f"pod/{kept.members[0]}")
-        except (NotFound, IndexError):
-            return "its pods have been replaced since it was verified"
-        except (ClusterError, TargetError) as error:
-            return f"whether its pods are still those that were verified is not known: {error}"
-        if lives_of(now.pods) != kept.lives:
-            return "its pods have been replaced or started again since it was verified"
-        return next((r.says for r in now.rollouts), "")
-
 
 def _rank(one: Answer) -> tuple[bool, bool]:
     """What fails comes first, then what is not decided."""
-    return one.passed, one.verdict != "fail"
+    return one.passed, one.result != "fail"
 
 
-def _passes(kept: Kept, terms: Terms) -> bool:
-    verdict = kept.report.verdict
-    if verdict == "unknown":
-        return terms.inconclusive == "pass"
-    return verdict == "pass" or (verdict == "warn" and not terms.strict)
+def _excused(kept: Kept, terms: Terms) -> bool:
+    """Whether an unknown counts as a pass: of a group that was looked at and is at rest."""
+    report = kept.report
+    at_rest = not report.rollouts and not starting(report)
+    return terms.inconclusive == "pass" and report.verdict == "unknown" and kept.seen and at_rest
 
 
-def _answer(kept: Kept, age: float, verdict: Outcome, says: str, passed: bool) -> Answer:
-    at = kept.report.observed_at
-    return Answer(passed, verdict, says, True, at, round(age, 1), kept.members)
+def _result(verdict: Outcome, terms: Terms) -> Result:
+    """Of a verdict that counts; an unknown that comes so far is excused."""
+    failed = verdict == "fail" or (verdict == "warn" and terms.strict)
+    return "fail" if failed else "pass"
+
+
+def _answer(
+    kept: Kept, age: float, verdict: Outcome, says: str, result: Result = "unknown"
+) -> Answer:
+    at, passed = kept.report.observed_at, result == "pass"
+    return Answer(passed, verdict, says, result, True, at, round(age, 1), kept.members)

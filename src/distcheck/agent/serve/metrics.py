@@ -24,7 +24,7 @@ class ServeFamilies:
         """All families."""
         yield build()
         yield from self._rounds()
-        kept = self._verdicts.all(time.time())
+        kept = self._verdicts.all(time.monotonic())
         yield from _verdicts(kept)
         yield from group.families({key: one.report for key, one in kept.items()})
 

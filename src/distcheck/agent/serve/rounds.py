@@ -93,7 +93,8 @@ class Rounds:
         with ThreadPoolExecutor(self._duty.at_once) as pool:
             list(pool.map(self._verify, groups))
         if not self.over.is_set():
-            verdicts.forget_others(g.key for g in groups)
+            unread = (a.key for a in verdicts.discovery.apart if a.unread)
+            verdicts.forget_others((g.key for g in groups), unread)
             verdicts.trouble = ""
             verdicts.rounds += 1
 
@@ -102,12 +103,14 @@ class Rounds:
             return
         start, before = time.monotonic(), self.verdicts.last_success(serving.key)
         judged, seen = self._judged(serving.group)
-        now = time.time()
+        now = time.monotonic()
         kept = Kept(
             judged.report,
             judged_at=now,
-            succeeded_at=now if seen else before,
-            seconds=time.monotonic() - start,
+            succeeded_at=time.time() if seen else before,
+            seconds=now - start,
+            seen=seen,
+            crashed=bool(judged.bugs),
             members=tuple(p.name for p in serving.group.pods),
             lives=lives_of(serving.group.pods),
             owner=serving.owner,
@@ -118,15 +121,15 @@ class Rounds:
     def _judged(self, group: Group) -> tuple[Judged, bool]:
         """The verdict, and whether evidence could be gathered for it."""
         try:
-            judged = self._judge(self._gather(group))
+            judged, seen = self._judge(self._gather(group)), True
         except ClusterError as error:
-            return self._judge(_unseen(group, str(error))), False
+            judged, seen = self._judge(_unseen(group, str(error))), False
         except Exception:  # noqa: BLE001 - one group must not end the verification of the others
             why = _bug(f"internal error while {group.target.name} was verified")
-            return self._judge(_unseen(group, why)), False
+            judged, seen = self._judge(_unseen(group, why)), False
         for bug in judged.bugs:
             sys.stderr.write(bug)
-        return judged, True
+        return judged, seen
 
 
 def _unseen(group: Group, why: str) -> Evidence:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 from msgspec import Struct, field, structs
 
-from distcheck.agent.serve.discover import Discovery, Key
+from distcheck.agent.serve.discover import Discovery, Key, LeftOut
 from distcheck.checks.awaited import Held, awaited
 from distcheck.checks.evidence import Pod
 from distcheck.checks.report import Report
@@ -26,8 +26,10 @@ def lives_of(pods: Iterable[Pod]) -> Lives:
 class Kept(Struct, frozen=True):
     """What is known of one group.
 
-    `judged_at` and `succeeded_at` are Unix seconds; `seconds` is how long the last
-    verification took; `degraded` are GPU seconds under each check that failed. `lives` are the
+    `judged_at` is in seconds of the monotonic clock, which nobody sets, and `succeeded_at` in
+    Unix seconds; `seconds` is how long the last verification took. `seen` is whether evidence
+    was gathered, `crashed` whether a check of ours failed on it. `degraded` are GPU seconds
+    under each check that failed. `lives` are the
     pods that it rests on, `owner` the workload that may have made several groups. `awaits` is
     what time may still change, and `held` since when checks have failed for the same cause.
     """
@@ -42,6 +44,8 @@ class Kept(Struct, frozen=True):
     owner: str = ""
     awaits: str = ""
     held: Held = field(default_factory=dict)
+    seen: bool = True
+    crashed: bool = False
 
 
 class Verdicts:
@@ -70,14 +74,18 @@ class Verdicts:
         with self._lock:
             return self._kept[key].succeeded_at if key in self._kept else None
 
-    def forget_others(self, keys: Iterable[Key]) -> None:
-        """Groups that are gone are told of no more."""
+    def forget_others(self, keys: Iterable[Key], unread: Iterable[Key] = ()) -> None:
+        """Groups that are gone are told of no more; one with an `unread` pod is not gone."""
         with self._lock:
-            alive = set(keys)
-            self._kept = {k: v for k, v in self._kept.items() if k in alive}
+            alive, pods = set(keys), set(unread)
+            self._kept = {
+                k: v
+                for k, v in self._kept.items()
+                if k in alive or pods.intersection((k[0], name) for name in v.members)
+            }
 
     def all(self, now: float) -> dict[Key, Kept]:
-        """Every group's last verdict as it counts at `now`, in Unix seconds."""
+        """Every group's last verdict as it counts at `now`, of the monotonic clock."""
         with self._lock:
             return {k: self._aged(v, now) for k, v in sorted(self._kept.items())}
 
@@ -98,6 +106,17 @@ class Verdicts:
         of_pod = {k: v for k, v in mine.items() if name in v.members}
         return of_pod or {k: v for k, v in mine.items() if v.owner == name}
 
+    def unseen(self, namespace: str, name: str) -> dict[Key, str]:
+        """Replicas of the workload `name` that no verdict is kept of, each with the reason."""
+        found = self.discovery
+        mine = self.every(namespace, name).values()
+        judged = {member for kept in mine for member in kept.members}
+        leaders = ((g, g.group.pods[0].name) for g in found.groups if name in (g.owner, g.key[1]))
+        why = {(g.key[0], leader): "it was found, and not verified yet" for g, leader in leaders}
+        apart = [a for a in found.apart if name in a.workloads]
+        why |= {a.key: _unread(a) for a in apart if a.unread or mine or why}
+        return {k: says for k, says in why.items() if k[0] == namespace and k[1] not in judged}
+
     def _of_pod(self, namespace: str, name: str) -> Iterator[Kept]:
         mine = (v for (ns, _), v in self._kept.items() if ns == namespace)
         return (v for v in mine if name in v.members)
@@ -108,6 +127,10 @@ class Verdicts:
             return kept
         says = f"last verified {age:.0f} s ago; it was {kept.report.verdict} then"
         return structs.replace(kept, report=_unknown(kept.report, says))
+
+
+def _unread(one: LeftOut) -> str:
+    return f"it could not be looked at: {one.why}" if one.unread else one.why
 
 
 def _unknown(report: Report, says: str) -> Report:

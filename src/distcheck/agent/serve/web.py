@@ -3,14 +3,14 @@
 import time
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import parse_qsl, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 import msgspec
 
 from distcheck.agent.bounded_server import BoundedHandler, BoundedServer
 from distcheck.agent.cluster.troubles.reasons import short
 from distcheck.agent.openmetrics import page
-from distcheck.agent.serve.asked_gate import BadQuestion, terms_of, webhook
+from distcheck.agent.serve.asked_gate import BadQuestion, asked_in, terms_of, webhook
 from distcheck.agent.serve.gate import Answer, Gate
 from distcheck.agent.serve.metrics import ServeFamilies
 from distcheck.agent.serve.rounds import Rounds
@@ -57,7 +57,7 @@ class _Handler(BoundedHandler):
 
     def _webhook(self, body: bytes) -> None:
         try:
-            question = webhook(body)
+            question = webhook(body, urlsplit(self.path).query)
         except BadQuestion as error:
             self.answer(HTTPStatus.BAD_REQUEST, _line(str(error)), _TEXT)
             return
@@ -67,7 +67,7 @@ class _Handler(BoundedHandler):
     def _gate(self, namespace: str, workload: str) -> None:
         """The same for who reads JSON and not the status, as Argo's web metric does: 200."""
         try:
-            terms = terms_of(dict(parse_qsl(urlsplit(self.path).query)), "query")
+            terms = terms_of(asked_in(urlsplit(self.path).query), "query")
         except BadQuestion as error:
             body = msgspec.json.encode({"error": str(error)})
             self.answer(HTTPStatus.BAD_REQUEST, body, _JSON)
@@ -92,18 +92,18 @@ class _Handler(BoundedHandler):
         self.answer(HTTPStatus.OK, one.body, one.content_type, **packed)
 
     def _verdict(self, namespace: str, workload: str) -> None:
-        kept = self.server.verdicts.of(namespace, workload, time.time())
+        kept = self.server.verdicts.of(namespace, workload, time.monotonic())
         if kept is None:
-            known = [f"{ns}/{name}" for ns, name in self.server.verdicts.all(time.time())]
+            known = [f"{ns}/{name}" for ns, name in self.server.verdicts.all(time.monotonic())]
             says = {"error": f"no serving group {namespace}/{workload}", "known": known}
             self.answer(HTTPStatus.NOT_FOUND, msgspec.json.encode(says), _JSON)
             return
-        age = str(max(0, int(time.time() - kept.judged_at)))
+        age = str(max(0, int(time.monotonic() - kept.judged_at)))
         self.answer(HTTPStatus.OK, msgspec.json.encode(kept.report), _JSON, Age=age)
 
     def _all(self) -> dict[str, Any]:
         verdicts = self.server.verdicts
-        kept = verdicts.all(time.time())
+        kept = verdicts.all(time.monotonic())
         groups = [_short(namespace, name, one) for (namespace, name), one in kept.items()]
         left_out = dict(verdicts.discovery.left_out)
         return {"groups": groups, "left_out": left_out, "trouble": verdicts.trouble}
@@ -118,8 +118,8 @@ def _status(said: Answer) -> HTTPStatus:
         return HTTPStatus.OK
     if not said.known:
         return HTTPStatus.NOT_FOUND
-    decided = said.verdict in ("fail", "warn")
-    return HTTPStatus.PRECONDITION_FAILED if decided else HTTPStatus.CONFLICT
+    failed = said.result == "fail"
+    return HTTPStatus.PRECONDITION_FAILED if failed else HTTPStatus.CONFLICT
 
 
 def _line(says: str) -> bytes:

@@ -69,15 +69,13 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
     reasons = Troubles(look, Warnings(look), previous or previous_log(api, namespace))
     troubles = (*reasons.of(roster), *restarted_behind(roster))
     troubles = (*troubles, *restarted_lately(roster, troubles))
-    leader = roster.leader
-    pods = tuple(as_pod(p, "leader" if p is leader else "worker") for p in roster.ordered)
     beside = read_beside(api, namespace, roster.ordered, look.known())
     intent = declared_intent(roster.ordered, beside, [a.gpus for a in roster.absent])
     seen = tuple(policy_pod(p) for p in roster.ordered)
     wanted = names_wanted([*roster.ordered, *_lost(look, roster, intent)], beside.maps)
     return Group(
         _said(found, roster),
-        pods,
+        _pods(roster),
         intent,
         tuple(look.notes),
         troubles,
@@ -86,6 +84,25 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
         wanted,
         turning,
     )
+
+
+class Standing(Struct, frozen=True):
+    """The pods of a group as they are now, and its rollouts: what a verdict on it rests on."""
+
+    pods: tuple[Pod, ...]
+    rollouts: tuple[Rollout, ...]
+
+
+def standing(look: Namespace, target: str) -> Standing:
+    """As `find_group`, which see, without reading any log, event or map."""
+    found = resolve(look, target)
+    roster, _ = _roster(look, found)
+    return Standing(_pods(roster), rollouts_of(look, roster))
+
+
+def _pods(roster: Roster) -> tuple[Pod, ...]:
+    leader = roster.leader
+    return tuple(as_pod(p, "leader" if p is leader else "worker") for p in roster.ordered)
 
 
 def _lost(look: Namespace, roster: Roster, intent: Intent) -> list[Object]:

@@ -15,6 +15,8 @@ _LONGEST_NOTE = 600
 class Namespace:
     """The objects of one namespace; `notes` says what the caller may not see of them.
 
+    `lacking` are those of the notes that tell of workloads which could not be read.
+
     Methods raise `Refused` and `Unreachable` as the API server answered; those that say
     so note it instead and go on.
     """
@@ -22,6 +24,7 @@ class Namespace:
     def __init__(self, api: Api, name: str) -> None:
         self.api, self.name = api, name
         self.notes: dict[str, None] = {}
+        self.lacking: list[str] = []
         self._one: dict[str, Object | None] = {}
         self._many: dict[tuple[str, str, str], list[Object]] = {}
         self._absent: set[str] = set()
@@ -52,7 +55,7 @@ class Namespace:
             return self.get(kind, name)
         except (Refused, Unreachable) as error:
             self._unseen.add(path)
-            self.note(f"{kind.short}/{name} {_could_not(error)} be read: {error}")
+            self._lacks(f"{kind.short}/{name} {_could_not(error)} be read: {error}")
             return None
 
     def asked(self, kind: Kind) -> set[str]:
@@ -82,7 +85,7 @@ class Namespace:
         try:
             return self._list(kind)
         except (NotFound, Refused, Unreachable) as error:
-            self.note(f"{kind.plural} {_could_not(error)} be listed: {error}")
+            self._lacks(f"{kind.plural} {_could_not(error)} be listed: {error}")
             return self._many.setdefault((kind.plural, "", ""), [])
 
     def warnings(self) -> list[Object]:
@@ -104,6 +107,10 @@ class Namespace:
     def note(self, says: str) -> None:
         """Keep a sentence for the reader, once, without what looks like a secret."""
         self.notes[short(says, _LONGEST_NOTE)] = None
+
+    def _lacks(self, says: str) -> None:
+        self.lacking.append(short(says, _LONGEST_NOTE))
+        self.note(says)
 
     def _list(self, kind: Kind, *, selector: str = "", fields: str = "") -> list[Object]:
         key = (kind.plural, selector, fields)
