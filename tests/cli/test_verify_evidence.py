@@ -173,3 +173,31 @@ def test_a_model_from_the_command_line_fills_in_where_the_pod_has_none(
     path.write_bytes(encode_evidence(structs.replace(healthy(), nodes=())))
     done = distcheck("verify", "--evidence", str(path), "--model", str(folder))
     assert (done.returncode, done.stderr) == (3, b"")
+
+
+def test_a_result_in_a_file_alone_is_told_in_words_too(
+    distcheck: Run, evidence: Path, tmp_path: Path
+) -> None:
+    page = tmp_path / "report.html"
+    command = ("verify", "--evidence", str(evidence), "-o", f"html={page}")
+    done = distcheck(*command)
+    verdict, wrote = done.stderr.decode().splitlines()
+    assert done.stdout == b""
+    assert verdict.startswith("distcheck: llm/vllm-head: PASS: ")
+    assert wrote == f"distcheck: wrote {page}"
+    assert distcheck(*command, "--quiet").stderr == b""
+    assert distcheck(*command, "-o", "text").stderr == b""
+
+
+def test_what_skip_leaves_out_is_told(distcheck: Run, evidence: Path) -> None:
+    command = ("verify", "--evidence", str(evidence), "--skip", "SHARD001,NCCL002")
+    told = report_of(distcheck(*command, "-o", "json"))
+    assert told["left_out"] == ["NCCL002", "SHARD001"]
+    assert told["summary"].endswith("2 left out")
+    text = distcheck(*command).stdout.decode()
+    assert "  left out    NCCL002, SHARD001 (by --skip or --only)" in text
+
+
+def test_what_only_does_not_name_is_left_out(distcheck: Run, evidence: Path) -> None:
+    done = distcheck("verify", "--evidence", str(evidence), "--only", "SHARD001", "-o", "json")
+    assert sorted(report_of(done)["left_out"]) == sorted(set(IDS) - {"SHARD001"})

@@ -258,3 +258,27 @@ def test_no_text_of_others_drives_a_terminal_or_breaks_a_line_format(name: str, 
 def test_every_format_renders_a_real_report(name: str) -> None:
     """Of a healthy group, and of one that was half seen."""
     assert shown(name, HEALTHY, HALF).endswith("\n")
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"nagios", "prometheus", "github"}))
+def test_checks_that_were_left_out_are_named(name: str) -> None:
+    told = judge(healthy(), catalog()[1:], (), (catalog()[0].id,)).report
+    assert catalog()[0].id in shown(name, told)
+    assert told.summary.endswith(", 1 left out")
+
+
+@pytest.mark.parametrize("name", ["nagios", "github"])
+def test_a_line_says_how_many_checks_were_left_out(name: str) -> None:
+    told = judge(healthy(), catalog()[1:], (), (catalog()[0].id,)).report
+    assert "1 left out" in shown(name, told)
+
+
+def test_a_verdict_that_is_no_pass_says_how_many_checks_were_left_out() -> None:
+    told = judge(without_look(healthy(), "vllm-worker-0"), catalog()[1:], (), ("X",)).report
+    assert told.verdict == "unknown"
+    assert told.summary.endswith("; 1 check left out")
+
+
+def test_a_passing_summary_counts_every_check_once() -> None:
+    counted = [int(word) for word in HEALTHY.summary.split() if word.isdigit()]
+    assert sum(counted) == len(HEALTHY.checks)

@@ -1,6 +1,7 @@
 """Facts to verdicts to one report: the only place where outcomes are combined."""
 
 import traceback
+from collections import Counter
 from collections.abc import Collection, Iterable
 
 from msgspec import Struct, field, structs
@@ -10,6 +11,7 @@ from distcheck.checks.evidence import Cite, Conflict, Evidence, Intent, Missing,
 from distcheck.checks.evidence.group import Role
 from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.group_map import GroupMap
+from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.engine_remedies import MAY_FOLLOW
 from distcheck.checks.verdict import Outcome, Verdict, unknown, worst
 
@@ -79,7 +81,10 @@ class Finding(Struct, frozen=True):
 
 
 class Report(Struct, frozen=True):
-    """Everything that was decided about one group (`distcheck.report/v1`)."""
+    """Everything that was decided about one group (`distcheck.report/v1`).
+
+    `left_out` has the ids of the checks that were asked not to judge: nothing is known of them.
+    """
 
     distcheck_version: str
     observed_at: str
@@ -92,6 +97,7 @@ class Report(Struct, frozen=True):
     notes: tuple[str, ...] = ()
     map: GroupMap | None = None
     rollouts: tuple[Rollout, ...] = ()
+    left_out: tuple[str, ...] = ()
 
 
 class Judged(Struct, frozen=True):
@@ -101,8 +107,13 @@ class Judged(Struct, frozen=True):
     bugs: tuple[str, ...] = ()
 
 
-def judge(evidence: Evidence, checks: Iterable[Check], require: Collection[str] = ()) -> Judged:
-    """Judge `evidence` with `checks`; ids in `require` count as core.
+def judge(
+    evidence: Evidence,
+    checks: Iterable[Check],
+    require: Collection[str] = (),
+    left_out: tuple[str, ...] = (),
+) -> Judged:
+    """Judge `evidence` with `checks`; ids in `require` count as core, those in `left_out` are told.
 
     Raises:
         ValueError: no check was given: an empty selection decides nothing.
@@ -115,7 +126,7 @@ def judge(evidence: Evidence, checks: Iterable[Check], require: Collection[str] 
     folded = {fact: _fold_one(fact, evidence, bugs) for fact in facts}
     group = _fold_one(GroupMap, evidence, bugs)
     findings = tuple(_finding(c, _judge_one(c, folded, bugs), require) for c in chosen)
-    report = _report(evidence, _first_things_first(findings))
+    report = _report(evidence, _first_things_first(findings), left_out)
     shown = structs.replace(report, map=group if isinstance(group, GroupMap) else None)
     return Judged(shown, tuple(bugs))
 
@@ -208,7 +219,7 @@ def _depth(finding: Finding) -> tuple[int, bool]:
     return next(known, len(_CAUSE_ORDER)), name != finding.id
 
 
-def _report(evidence: Evidence, findings: tuple[Finding, ...]) -> Report:
+def _report(evidence: Evidence, findings: tuple[Finding, ...], left_out: tuple[str, ...]) -> Report:
     verdict = group_verdict(findings)
     return Report(
         distcheck_version=evidence.distcheck_version,
@@ -218,20 +229,36 @@ def _report(evidence: Evidence, findings: tuple[Finding, ...]) -> Report:
         verdict=verdict,
         summary=evidence.notes[0]
         if not evidence.pods and evidence.notes
-        else _summary(verdict, findings),
+        else _summary(verdict, findings, len(left_out)),
         checks=findings,
         notes=evidence.notes,
         rollouts=evidence.rollouts,
+        left_out=left_out,
     )
 
 
-def _summary(verdict: Outcome, findings: tuple[Finding, ...]) -> str:
-    tally = {o: sum(f.outcome == o for f in findings) for o in ("pass", "warn", "fail", "unknown")}
+def _summary(verdict: Outcome, findings: tuple[Finding, ...], left_out: int) -> str:
     first = next((f for f in by_cause(findings) if f.outcome == verdict and _counts(f)), None)
     if verdict == "pass" or first is None:
-        return f"{tally['pass']} of {len(findings)} checks passed, none failed"
-    others = f"{tally['unknown']} of {len(findings)} checks are undecided. "
-    return f"{others if verdict == 'unknown' else ''}{first.id}: {first.says}"
+        return _tally(findings, left_out)
+    open_ = sum(f.outcome == "unknown" for f in findings)
+    others = f"{open_} of {len(findings)} checks are undecided. "
+    aside = f"; {counted(left_out, 'check')} left out" if left_out else ""
+    return f"{others if verdict == 'unknown' else ''}{first.id}: {first.says}{aside}"
+
+
+def _tally(findings: tuple[Finding, ...], left_out: int) -> str:
+    """Every check is counted once, so that none seems to be missing."""
+    of = Counter(f.outcome for f in findings)
+    rest = (
+        (of["warn"], "with a warning"),
+        (of["fail"], "failed"),
+        (of["unknown"], "not decided"),
+        (of["skipped"], "does not apply" if of["skipped"] == 1 else "do not apply"),
+        (left_out, "left out"),
+    )
+    told = (f"{n} {word}" for n, word in rest if n)
+    return ", ".join((f"{counted(of['pass'], 'check')} passed", *told))
 
 
 def _target(evidence: Evidence) -> ReportTarget:

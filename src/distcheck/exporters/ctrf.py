@@ -18,7 +18,7 @@ def render(reports: Sequence[Report], page: Page) -> str:
     tests = [_test(report, finding, page) for report in reports for finding in report.checks]
     tally = Counter(test["status"] for test in tests)
     moments = [_milliseconds(r.observed_at) for r in reports]
-    results = {
+    results: dict[str, Any] = {
         "tool": {"name": "distcheck", "version": reports[0].distcheck_version if reports else ""},
         "summary": {
             "tests": len(tests),
@@ -28,6 +28,8 @@ def render(reports: Sequence[Report], page: Page) -> str:
         },
         "tests": tests,
     }
+    if others := {r.target.full_name: r.left_out for r in reports if r.left_out}:
+        results["extra"] = {"left_out": others}
     whole = {"reportFormat": "CTRF", "specVersion": "0.0.0", "results": results}
     return json.dumps(whole, indent=2) + "\n"
 

@@ -8,6 +8,7 @@ from distcheck.checks.report import Report
 from distcheck.exporters.formats import Page
 from distcheck.exporters.html_findings import loud, quiet
 from distcheck.exporters.html_map import group_map, is_long
+from distcheck.exporters.outcome import left_out
 from distcheck.exporters.typography import visible
 
 _WORDS = {"pass": "Pass", "warn": "Pass, with warnings", "fail": "Fail", "unknown": "Unknown"}
@@ -54,6 +55,7 @@ def _rows(report: Report) -> Iterator[str]:
     rows = [("Group", _group(report)), ("Asked for", _intent(report))]
     rows += [("Chosen", report.target.chosen)] if report.target.chosen else []
     rows += [("Note", note) for note in report.notes]
+    rows += [("Left out", left_out(report))] if report.left_out else []
     for name, text in rows:
         yield f"<dt>{name}</dt><dd>{safe(text)}</dd>"
 

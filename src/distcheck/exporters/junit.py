@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 
 from distcheck.checks.report import Finding, Report
 from distcheck.exporters.formats import Page
-from distcheck.exporters.outcome import counts, told, why_skipped
+from distcheck.exporters.outcome import counts, left_out, told, why_skipped
 from distcheck.exporters.typography import visible
 
 
@@ -48,6 +48,8 @@ def _suite(report: Report, page: Page) -> ET.Element:
     about = ET.SubElement(suite, "properties")
     for name in ("verdict", "summary"):
         ET.SubElement(about, "property", name=name, value=visible(getattr(report, name)))
+    if report.left_out:
+        ET.SubElement(about, "property", name="left_out", value=left_out(report))
     for finding in report.checks:
         suite.append(_case(finding, group, page))
     return suite

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from distcheck.checks.report import Finding, Report, by_cause
 from distcheck.exporters.formats import Page
+from distcheck.exporters.outcome import left_out
 from distcheck.exporters.typography import visible
 
 _SIGNS = {"pass": "✅", "warn": "⚠️", "fail": "❌", "unknown": "❔", "skipped": "➖"}  # noqa: RUF001
@@ -60,6 +61,8 @@ def _section(report: Report, parts: Sequence[Part]) -> str:
 
 def _notes(report: Report) -> Iterator[str]:
     yield from (f"- {plain(note)}" for note in report.notes)
+    if report.left_out:
+        yield f"- Left out: {plain(left_out(report))}"
 
 
 def _footer(report: Report) -> str:

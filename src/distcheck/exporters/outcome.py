@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-from distcheck.checks.report import Finding
+from distcheck.checks.report import Finding, Report
 from distcheck.exporters.formats import Page
 
 Counts = Literal["passed", "failed", "skipped"]
@@ -22,6 +22,11 @@ def why_skipped(finding: Finding) -> str:
     if finding.outcome == "skipped":
         return f"does not apply: {finding.says}"
     return f"{'unknown' if finding.core else 'not decided'}: {finding.says}"
+
+
+def left_out(report: Report) -> str:
+    """The checks that did not judge, and why; empty where all did."""
+    return f"{', '.join(report.left_out)} (by --skip or --only)" if report.left_out else ""
 
 
 def told(finding: Finding) -> str:

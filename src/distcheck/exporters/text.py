@@ -7,6 +7,7 @@ from msgspec import Struct
 from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.report import Finding, Report, by_cause
 from distcheck.exporters.formats import Page
+from distcheck.exporters.outcome import left_out
 from distcheck.exporters.text_finding import Sheet, brief, detail, reasons
 from distcheck.exporters.typography import Ink, listed, wrap
 
@@ -66,6 +67,8 @@ def _about(report: Report, sheet: Sheet) -> list[str]:
     if report.target.chosen:
         rows.append(("chosen", report.target.chosen))
     rows += [("note", note) for note in report.notes]
+    if report.left_out:
+        rows.append(("left out", left_out(report)))
     return [line for label, text in rows for line in sheet.row(label, text, indent=2)]
 
 

@@ -26,4 +26,5 @@ class Judging:
         evidence = with_expected(evidence, self._expected)
         if self._model is not None:
             evidence = with_model(evidence, self._model)
-        return judge(evidence, self._selection.checks, self._selection.require)
+        chosen = self._selection
+        return judge(evidence, chosen.checks, chosen.require, chosen.left_out)

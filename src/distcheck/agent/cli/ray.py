@@ -42,7 +42,7 @@ def ray(
     quiet: opt.Quiet = False,
 ) -> int:
     """Ray membership on its own: nodes, GPUs, placement groups. Ray need not be installed."""
-    telling = Telling(output, strict=strict, inconclusive=inconclusive)
+    telling = Telling(output, strict=strict, inconclusive=inconclusive, quiet=quiet)
     seconds = opt.duration("--timeout", timeout)
     token = Path(token_file) if token_file is not None else None
     with Progress(quiet=quiet) as progress:

@@ -9,10 +9,11 @@ from distcheck.checks.check import Check
 
 
 class Selection(Struct, frozen=True):
-    """The checks to judge, and the ids that count as core beside those that are."""
+    """The checks to judge, the ids that count as core beside those that are, and the others."""
 
     checks: tuple[Check, ...]
     require: frozenset[str] = frozenset()
+    left_out: tuple[str, ...] = ()
 
 
 def select(only: list[str] | None, skip: list[str] | None, require: list[str] | None) -> Selection:
@@ -32,7 +33,8 @@ def select(only: list[str] | None, skip: list[str] | None, require: list[str] | 
     checks = tuple(c for c in catalog() if c.id in wanted - left_out)
     if not checks:
         raise usage("no check selected: --skip leaves none; `distcheck list` names them all")
-    return Selection(checks, frozenset(needed))
+    others = tuple(c.id for c in catalog() if c not in checks)
+    return Selection(checks, frozenset(needed), others)
 
 
 def check_named(name: str, word: str) -> Check:

@@ -7,16 +7,24 @@ from distcheck.agent.cli import options as opt
 from distcheck.agent.cli.app import REPORT_BUGS
 from distcheck.agent.cli.github_files import tell_github
 from distcheck.agent.cli.kubelet import tell_kubelet
-from distcheck.agent.cli.output import outputs, write
+from distcheck.agent.cli.output import Output, outputs, write
 from distcheck.agent.cli.verdict_exit import exit_code, worst_code
 from distcheck.checks.report import Judged, Report
 from distcheck.exporters.formats import Page
+from distcheck.exporters.typography import visible
 
 
 class Telling:
     """How this run tells; built before any work, so that a bad option costs nothing."""
 
-    def __init__(self, output: list[str] | None, *, strict: bool, inconclusive: str | None) -> None:
+    def __init__(
+        self,
+        output: list[str] | None,
+        *,
+        strict: bool,
+        inconclusive: str | None,
+        quiet: bool = False,
+    ) -> None:
         """Read the options, and see that the outputs can be written.
 
         Raises:
@@ -24,6 +32,7 @@ class Telling:
         """
         self._outputs = outputs(output)
         self._strict = strict
+        self._quiet = quiet
         self._unknown = opt.one_of("--inconclusive", inconclusive, ("fail", "pass"))
 
     def tell(self, judged: Sequence[Judged], ended: str = "") -> int:
@@ -52,11 +61,23 @@ class Telling:
         write(reports, shown, page)
         if any(o.format == "github" for o in shown):
             tell_github(reports, page)
+        if not self._quiet and all(o.path for o in self._outputs):
+            sys.stderr.write(_into_files(reports, self._outputs))
 
 
 def _reason(report: Report) -> str:
     """The verdict in one line, as a pod's termination message has it."""
     return f"{report.verdict}: {report.summary}"
+
+
+def _into_files(reports: Sequence[Report], wanted: Sequence[Output]) -> str:
+    """What nobody would see where every result goes to a file: each verdict, and the files."""
+    lines = [
+        f"distcheck: {visible(r.target.full_name)}: {r.verdict.upper()}: {visible(r.summary)}"
+        for r in reports
+    ]
+    files = ", ".join(str(o.path) for o in wanted)
+    return "\n".join((*lines, f"distcheck: wrote {files}\n"))
 
 
 def _is_unreached(judged: Judged) -> bool:

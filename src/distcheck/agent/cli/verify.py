@@ -61,7 +61,7 @@ def verify(
     Finds the group of TARGET, gathers evidence from its nodes' agents, judges it, and tells.
     """
     judging = Judging(select(only, skip, require), expect, model)
-    telling = Telling(output, strict=strict, inconclusive=inconclusive)
+    telling = Telling(output, strict=strict, inconclusive=inconclusive, quiet=quiet)
     if evidence is not None:
         _refuse_beside(
             ("TARGET", target),
