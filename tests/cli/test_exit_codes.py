@@ -6,12 +6,13 @@ import pytest
 from msgspec import structs
 from tests.evidence_builder import healthy
 
-from distcheck.agent.cli import app
+from distcheck.agent.cli import app, kubelet
 from distcheck.agent.cli.kubelet import tell_kubelet
 from distcheck.agent.cli.verdict_exit import exit_code, worst_code
 from distcheck.checks.catalog import catalog
 from distcheck.checks.report import Judged, Report, judge
-from distcheck.checks.verdict import Outcome
+from distcheck.checks.verdict import Outcome, verdict_line
+from distcheck.exporters.formats import FORMATS
 
 
 @pytest.fixture
@@ -35,6 +36,43 @@ def test_our_own_bug_never_looks_like_a_pass(report: Report) -> None:
     for verdict, code in (("pass", 70), ("unknown", 70), ("fail", 1)):
         judged = Judged(structs.replace(report, verdict=verdict), ("Traceback...",))
         assert exit_code(judged, inconclusive="pass") == code
+
+
+def test_inconclusive_is_no_pass_for_a_group_that_was_not_reached(report: Report) -> None:
+    unknown = structs.replace(report, verdict="unknown")
+    unreached = structs.replace(unknown, target=structs.replace(report.target, pods=()))
+    for one, code in ((unknown, 0), (unreached, 3)):
+        assert exit_code(Judged(one), inconclusive="pass") == code
+        assert exit_code(Judged(one), inconclusive="fail") == 1
+
+
+def test_a_file_that_cannot_be_written_costs_only_itself(
+    tmp_path: Path,
+    evidence: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    log, after = tmp_path / "termination-log", tmp_path / "report.json"
+    log.touch()
+    monkeypatch.setattr(kubelet, "TERMINATION_LOG", log)
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    words = ("-o", "junit=/dev/full", "-o", "text", "-o", f"json={after}")
+    assert app.main(["verify", "--evidence", str(evidence), *words]) == 2
+    out, err = capsys.readouterr()
+    assert "/dev/full cannot be written: No space left on device" in err
+    assert (out != "", after.stat().st_size > 0) == (True, True)
+    assert log.read_text().startswith("pass: ")
+
+
+def test_the_help_of_outputs_names_every_format(capsys: pytest.CaptureFixture[str]) -> None:
+    app.main(["verify", "--help"])
+    said = capsys.readouterr().out
+    assert [name for name in FORMATS if name not in said] == []
+
+
+def test_a_verdict_is_not_said_twice() -> None:
+    assert verdict_line("unknown", "unknown: no API server") == "unknown: no API server"
+    assert verdict_line("fail", "no API server") == "fail: no API server"
 
 
 def test_a_proven_failure_is_worse_than_an_unknown_and_nothing_is_no_pass() -> None:

@@ -73,6 +73,11 @@ def skipped(says: str, cites: Iterable[Cite]) -> Verdict:
     return Verdict("skipped", says, tuple(cites))
 
 
+def verdict_line(verdict: str, says: str) -> str:
+    """`fail: ...`: the verdict before what is said of it, unless that begins with it."""
+    return says if says.startswith(f"{verdict}: ") else f"{verdict}: {says}"
+
+
 _ORDER: tuple[Outcome, ...] = ("fail", "unknown", "warn", "pass")
 
 

@@ -23,6 +23,16 @@ Output = Annotated[
         metavar="FORMAT[=FILE]",
     ),
 ]
+Reports = Annotated[
+    list[str] | None,
+    option(
+        "-o",
+        "--output",
+        says="text (default), json, html, junit, markdown, github, nagios, ctrf or prometheus; "
+        "to standard output or a file. Repeatable.",
+        metavar="FORMAT[=FILE]",
+    ),
+]
 Only = Annotated[list[str] | None, option("--only", says="Judge these checks only.", metavar="IDS")]
 Skip = Annotated[list[str] | None, option("--skip", says="Leave these checks out.", metavar="IDS")]
 Require = Annotated[
@@ -58,7 +68,11 @@ Model = Annotated[
 ]
 Inconclusive = Annotated[
     str | None,
-    option("--inconclusive", says="Exit code of unknown: as fail or as pass.", metavar="fail|pass"),
+    option(
+        "--inconclusive",
+        says="Exit code of unknown: as fail or as pass; a group that was not reached is no pass.",
+        metavar="fail|pass",
+    ),
 ]
 Strict = Annotated[bool, option("--strict", says="A warning fails.")]
 NoAgents = Annotated[

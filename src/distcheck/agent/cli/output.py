@@ -45,7 +45,7 @@ def write(reports: Sequence[Report], wanted: Iterable[Output], page: Page = _PAP
     """Render every report to every output; `page` says what warnings and unknown count for.
 
     Raises:
-        Stop: a file that cannot be written (exit code 2).
+        Stop: a file that cannot be written (exit code 2); the others are written.
     """
 
     def show(name: str, paper: Page) -> str:
@@ -60,11 +60,14 @@ def show_on(wanted: Iterable[Output], show: Callable[[str, Page], str], unsized:
 
     `unsized` is the width of a page that is no terminal, where COLUMNS says none.
     """
+    failed: list[str] = []
     for output in wanted:
         if output.path is None:
             say(show(output.format, stdout_page(unsized)))
         else:
-            _save(output.path, show(output.format, Page(unsized)))
+            failed += _saved(output.path, show(output.format, Page(unsized)))
+    if failed:
+        raise usage("; ".join(failed))
 
 
 def say(text: str) -> None:
@@ -123,8 +126,10 @@ def check_writable(path: Path) -> None:
         raise usage(f"{path} cannot be written: permission denied")
 
 
-def _save(path: Path, text: str) -> None:
+def _saved(path: Path, text: str) -> list[str]:
+    """Why the file could not be written; nothing where it was."""
     try:
         path.write_text(text, encoding="utf-8", errors="backslashreplace")
     except OSError as error:
-        raise usage(f"{path} cannot be written: {error.strerror}") from error
+        return [f"{path} cannot be written: {error.strerror}"]
+    return []

@@ -36,7 +36,7 @@ def ray(
     expect: Expect = None,
     token_file: TokenFile = None,
     timeout: Timeout = "5s",
-    output: opt.Output = None,
+    output: opt.Reports = None,
     inconclusive: opt.Inconclusive = None,
     strict: opt.Strict = False,
     quiet: opt.Quiet = False,

@@ -5,11 +5,13 @@ from collections.abc import Sequence
 
 from distcheck.agent.cli import options as opt
 from distcheck.agent.cli.app import REPORT_BUGS
+from distcheck.agent.cli.exit import Stop
 from distcheck.agent.cli.github_files import tell_github
 from distcheck.agent.cli.kubelet import tell_kubelet
 from distcheck.agent.cli.output import Output, outputs, write
 from distcheck.agent.cli.verdict_exit import exit_code, worst_code
 from distcheck.checks.report import Judged, Report
+from distcheck.checks.verdict import verdict_line
 from distcheck.exporters.formats import Page
 from distcheck.exporters.typography import visible
 
@@ -39,15 +41,23 @@ class Telling:
         """Write every report to every output; the worst exit code.
 
         `ended` says why a wait ended without a verdict that stays.
+
+        Raises:
+            Stop: a file could not be written (exit code 2), after all that could be told.
         """
-        if judged:
-            self._write(judged, ended)
-        if ended:
-            sys.stderr.write(f"distcheck: {ended}\n")
-        if judged or ended:
-            tell_kubelet(ended or _reason(judged[-1].report))
-        for one in judged:
-            _own_bugs(one.bugs)
+        reason = ended or (_reason(judged[-1].report) if judged else "")
+        if reason:
+            tell_kubelet(reason)
+        try:
+            if judged:
+                self._write(judged, ended)
+        except Stop as stop:
+            raise Stop(stop.code, f"{reason}; {stop.says}") from stop
+        finally:
+            if ended:
+                sys.stderr.write(f"distcheck: {ended}\n")
+            for one in judged:
+                _own_bugs(one.bugs)
         codes = (exit_code(j, strict=self._strict, inconclusive=self._unknown) for j in judged)
         return worst_code(codes)
 
@@ -58,16 +68,18 @@ class Telling:
         shown = [o for o in self._outputs if not unreached or o.format != "text"]
         page = Page(strict=self._strict, unknown_fails=self._unknown == "fail")
         reports = [j.report for j in judged]
-        write(reports, shown, page)
-        if any(o.format == "github" for o in shown):
-            tell_github(reports, page)
+        try:
+            write(reports, shown, page)
+        finally:
+            if any(o.format == "github" for o in shown):
+                tell_github(reports, page)
         if not self._quiet and all(o.path for o in self._outputs):
             sys.stderr.write(_into_files(reports, self._outputs))
 
 
 def _reason(report: Report) -> str:
     """The verdict in one line, as a pod's termination message has it."""
-    return f"{report.verdict}: {report.summary}"
+    return verdict_line(report.verdict, report.summary)
 
 
 def _into_files(reports: Sequence[Report], wanted: Sequence[Output]) -> str:

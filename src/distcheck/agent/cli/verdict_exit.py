@@ -11,13 +11,18 @@ _WORST_FIRST = (codes.FAIL, codes.BUG, codes.WAITED, codes.UNKNOWN, codes.PASS)
 
 
 def exit_code(judged: Judged, *, strict: bool = False, inconclusive: str | None = None) -> int:
-    """The code of one report: what is proven wrong first, then our own bugs."""
+    """The code of one report: what is proven wrong first, then our own bugs.
+
+    `inconclusive` pass is for groups that were looked at: one of which no pod was seen stays
+    unknown.
+    """
     verdict = judged.report.verdict
     if verdict != "fail" and judged.bugs:
         return codes.BUG
     if verdict == "warn" and strict:
         return codes.FAIL
-    if verdict == "unknown" and inconclusive is not None:
+    looked_at = bool(judged.report.target.pods)
+    if verdict == "unknown" and (inconclusive == "fail" or (inconclusive == "pass" and looked_at)):
         return _INCONCLUSIVE[inconclusive]
     return _CODES[verdict]
 

@@ -41,7 +41,7 @@ def verify(
     namespace: opt.Namespace = None,
     context: opt.Context = None,
     kubeconfig: opt.Kubeconfig = None,
-    output: opt.Output = None,
+    output: opt.Reports = None,
     only: opt.Only = None,
     skip: opt.Skip = None,
     require: opt.Require = None,

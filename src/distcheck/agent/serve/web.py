@@ -15,6 +15,7 @@ from distcheck.agent.serve.gate import Answer, Gate
 from distcheck.agent.serve.metrics import ServeFamilies
 from distcheck.agent.serve.rounds import Rounds
 from distcheck.agent.serve.verdicts import Kept
+from distcheck.checks.verdict import verdict_line
 
 _MAX_BODY, _EVENT = 64 * 1024, 800
 _TOO_LARGE = b"the body may have 65536 bytes\n"
@@ -62,7 +63,7 @@ class _Handler(BoundedHandler):
             self.answer(HTTPStatus.BAD_REQUEST, _line(str(error)), _TEXT)
             return
         said = self.server.gate.ask(question.namespace, question.workload, question.terms)
-        self.answer(_status(said), _line(f"{said.verdict}: {said.says}"), _TEXT)
+        self.answer(_status(said), _line(verdict_line(said.verdict, said.says)), _TEXT)
 
     def _gate(self, namespace: str, workload: str) -> None:
         """The same for who reads JSON and not the status, as Argo's web metric does: 200."""
