@@ -1,5 +1,6 @@
 """The page of `serve` over two groups, as a file has it."""
 
+import pytest
 from msgspec.structs import replace
 from tests.evidence_builder import healthy
 from tests.metrics.golden import compare, promtool
@@ -19,6 +20,7 @@ REPORT = judge(healthy(), SOME).report
 
 def verdicts(**groups: Report) -> Verdicts:
     kept = Verdicts(1e9)
+    kept.listed = True
     for name, report in groups.items():
         for at in (1000.0, 1060.0):
             one = Kept(report, judged_at=at, succeeded_at=at, seconds=1.5)
@@ -57,7 +59,7 @@ def test_a_group_of_which_nothing_was_seen_has_pods_and_no_shares() -> None:
     )
 
 
-def test_a_rank_without_a_line_has_bounds_of_its_share() -> None:
+def test_a_rank_without_a_line_has_the_bounds_of_its_share_that_say_something() -> None:
     evidence = healthy()
     nodes = tuple(
         replace(n, pods=tuple(replace(p, vllm=Missing("no log")) for p in n.pods))
@@ -67,8 +69,37 @@ def test_a_rank_without_a_line_has_bounds_of_its_share() -> None:
     shares = series(scrape, "distcheck_workload_gpu_share")
     lower = [float(s.rpartition(" ")[2]) for s in shares if 'bound="lower"' in s]
     upper = [float(s.rpartition(" ")[2]) for s in shares if 'bound="upper"' in s]
-    assert len(lower) == len(upper) == 16
-    assert all(0 <= low < 1 / 16 < high <= 1 for low, high in zip(lower, upper, strict=True))
+    assert lower == []
+    assert len(upper) == 16
+    assert all(1 / 16 < high < 1 for high in upper)
+
+
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [
+        (None, []),
+        ((0.0, 1.0), []),
+        ((0.25, 1.0), ["lower"]),
+        ((0.0, 0.5), ["upper"]),
+        ((0.1, 0.2), ["lower", "upper"]),
+        ((1.0, 1.0), ["lower", "upper"]),
+        ((0.0, 0.0), ["lower", "upper"]),
+    ],
+)
+def test_a_bound_that_is_always_true_has_no_series(
+    bounds: tuple[float, float] | None, told: list[str]
+) -> None:
+    assert REPORT.map is not None
+    gpu = replace(REPORT.map.gpus[0], share_bounds=bounds)
+    report = replace(REPORT, map=replace(REPORT.map, gpus=(gpu,)))
+    shares = series(text(verdicts(group=report)), "distcheck_workload_gpu_share")
+    assert [word for s in shares for word in ("lower", "upper") if f'"{word}"' in s] == told
+
+
+def test_groups_that_were_not_listed_yet_are_not_none() -> None:
+    scrape = text(Verdicts(60))
+    for name in ("discovery_success", "groups", "pods_left_out"):
+        assert series(scrape, f"distcheck_{name}") == []
 
 
 def test_hostile_names_are_cleaned_and_bounded() -> None:

@@ -50,6 +50,22 @@ def test_a_group_that_cannot_be_seen_is_unknown_and_the_others_are_judged(tmp_pa
     assert kept["llm", "vllm-head"].succeeded_at is not None
 
 
+def test_groups_count_as_listed_while_the_first_round_goes_on(tmp_path: Path) -> None:
+    seen: list[bool | None] = []
+
+    def gathered(_: Group) -> Evidence:
+        seen.append(rounds.verdicts.listed)
+        return healthy()
+
+    with cluster(tmp_path, two_nodes()) as (api, _, _):
+        rounds = Rounds(api, Duty(), gathered, judged)
+        assert rounds.verdicts.listed is None
+        rounds.once()
+    assert seen == [True]
+    rounds.once()
+    assert rounds.verdicts.listed is False
+
+
 def test_our_own_bug_is_unknown_too_and_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

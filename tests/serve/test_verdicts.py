@@ -56,6 +56,16 @@ def test_metrics_of_a_stale_verdict_show_no_check_that_passes() -> None:
     assert all(line.endswith(" 0.0") for line in told)
 
 
+def test_gpu_seconds_begin_at_0_with_the_first_failure() -> None:
+    verdicts = Verdicts(INTERVAL)
+    verdicts.keep(KEY, kept(report(), 1000.0))
+    assert verdicts.all(1000.0)[KEY].degraded == {}
+    verdicts.keep(KEY, kept(failing(), 1060.0))
+    assert verdicts.all(1060.0)[KEY].degraded == {"SHM001": 0.0}
+    verdicts.keep(KEY, kept(failing(), 1120.0))
+    assert verdicts.all(1120.0)[KEY].degraded == {"SHM001": 16 * 60.0}
+
+
 def test_gpu_seconds_count_while_a_check_fails_and_not_after() -> None:
     verdicts = Verdicts(INTERVAL)
     verdicts.keep(KEY, kept(failing(), 1000.0))

@@ -36,7 +36,8 @@ GPU_WEIGHTS = Family(
     "Weights of the model that the GPU holds, at least and at most; both are one where the "
     "engine's log tells them, else they are what NVML and the engine's cache leave room for",
     (*_GPU, *_CONTAINER, "bound"),
-    "NVML does not tell what the pod holds there, or the engine sleeps, or may",
+    "NVML does not tell what the pod holds there, or the engine sleeps, or may; `lower` where "
+    "it may hold none",
 )
 MODEL_WEIGHTS = Family(
     "model_weights_bytes",

@@ -32,6 +32,7 @@ def _memory(pods: _Pods, gpus: Gpus) -> Iterator[Metric]:
         for pod, one in pods
         for uuid, bounds in one.weights.items()
         for name, held in zip(("lower", "upper"), bounds, strict=True)
+        if held > 0 or bounds[0] == bounds[1]
     )
     yield f.MODEL_WEIGHTS.of((pod, one.model_bytes) for pod, one in pods if one.model_bytes)
 

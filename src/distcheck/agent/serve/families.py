@@ -6,11 +6,16 @@ _GROUP = ("workload_namespace", "workload")
 _UNJUDGED = "the group was not verified yet"
 _STALE = "that was not seen, or the verdict is older than three intervals"
 
+_UNLISTED = "the first listing has not ended"
 DISCOVERY_SUCCESS = Family(
-    "discovery_success", "Whether the last round could list the serving groups"
+    "discovery_success",
+    "Whether the last round could list the serving groups",
+    none=_UNLISTED,
 )
-GROUPS = Family("groups", "Serving groups that are verified")
-PODS_LEFT_OUT = Family("pods_left_out", "Pods with GPUs that are in no serving group")
+GROUPS = Family("groups", "Serving groups that are verified", none=_UNLISTED)
+PODS_LEFT_OUT = Family(
+    "pods_left_out", "Pods with GPUs that are in no serving group", none=_UNLISTED
+)
 
 VERDICT = Family("verdict", "1 for the group's verdict", (*_GROUP, "verdict"), _UNJUDGED)
 CHECK_STATUS = Family(
@@ -61,7 +66,7 @@ GPU_SHARE = Family(
     "workload_gpu_share",
     "Part of one copy of the model's weights that the GPU holds, at least and at most (0 to 1)",
     (*_GROUP, "workload_pod", "uuid", "gpu", "bound"),
-    _STALE,
+    f"{_STALE}; or nothing bounds it on that side",
 )
 SHARE_EXPECTED = Family(
     "workload_gpu_share_expected",

@@ -58,8 +58,17 @@ def _pods(reports: _Reports) -> Iterator[_Row]:
 def _shares(maps: Mapping[Key, GroupMap]) -> Iterator[_Row]:
     for key, seen in maps.items():
         for gpu in seen.gpus:
-            for bound, part in zip(("lower", "upper"), gpu.share_bounds or (), strict=False):
+            for bound, part in _told(gpu.share_bounds):
                 yield (*key, gpu.pod, gpu.uuid, gpu.index, bound), part
+
+
+def _told(bounds: tuple[float, float] | None) -> Iterator[tuple[str, float]]:
+    """The bounds that say something: 0 at least, or a whole copy at most, is always true."""
+    low, high = bounds or (0.0, 1.0)
+    if low > 0 or low == high:
+        yield "lower", low
+    if high < 1 or low == high:
+        yield "upper", high
 
 
 def _links(maps: Mapping[Key, GroupMap], reports: _Reports) -> Iterator[_Row]:

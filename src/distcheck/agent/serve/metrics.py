@@ -29,8 +29,10 @@ class ServeFamilies:
         yield from group.families({key: one.report for key, one in kept.items()})
 
     def _rounds(self) -> Iterator[Metric]:
-        found = self._verdicts.discovery
-        yield f.DISCOVERY_SUCCESS.of([((), not self._verdicts.trouble)])
+        found, listed = self._verdicts.discovery, self._verdicts.listed
+        if listed is None:
+            return
+        yield f.DISCOVERY_SUCCESS.of([((), listed)])
         yield f.GROUPS.of([((), len(found.groups))])
         yield f.PODS_LEFT_OUT.of([((), len(found.left_out))])
 

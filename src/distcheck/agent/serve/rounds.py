@@ -83,10 +83,13 @@ class Rounds:
         self._moved = time.monotonic()
         try:
             verdicts.discovery = discover(self.api, self._duty.namespaces)
+            verdicts.listed = True
         except ClusterError as error:
+            verdicts.listed = False
             verdicts.trouble = f"serving groups cannot be listed: {error}"
             return
         except Exception:  # noqa: BLE001 - a cluster must not be able to end the process
+            verdicts.listed = False
             verdicts.trouble = _bug("serving groups cannot be listed")
             return
         groups = verdicts.discovery.groups

@@ -59,12 +59,16 @@ class Verdicts:
         self.trouble = "no round has ended yet"
         """Why the last round did not end well; empty where it did."""
         self.rounds = 0
+        self.listed: bool | None = None
+        """Whether the last listing of groups worked; None before the first."""
 
     def keep(self, key: Key, kept: Kept) -> None:
         """Put a new verdict in the place of the last, and count what failed in between."""
         with self._lock:
             before = self._kept.get(key)
-            degraded = _degraded(before, kept.judged_at, self._stale) if before else {}
+            degraded = dict.fromkeys(_failing(kept), 0.0)
+            if before:
+                degraded |= _degraded(before, kept.judged_at, self._stale)
             held = dict(before.held) if before else Held()
             awaits = awaited(kept.report, held, kept.judged_at)
             self._kept[key] = structs.replace(kept, degraded=degraded, awaits=awaits, held=held)
@@ -145,11 +149,18 @@ def _unknown(report: Report, says: str) -> Report:
     )
 
 
+def _failing(kept: Kept) -> set[str]:
+    return {f.id for f in kept.report.checks if f.outcome == "fail"}
+
+
 def _degraded(before: Kept, now: float, longest: float) -> dict[str, float]:
-    """What had failed goes on failing until it was looked at again, or until it was stale."""
+    """What had failed goes on failing until it was looked at again, or until it was stale.
+
+    What fails for the first time begins at 0: `increase()` counts from the first sample on.
+    """
     passed = min(max(0.0, now - before.judged_at), longest)
     gpus = sum(p.gpus for p in before.report.target.pods)
-    failing = {f.id for f in before.report.checks if f.outcome == "fail"}
+    failing = _failing(before)
     return {
         check: before.degraded.get(check, 0.0) + (passed * gpus if check in failing else 0.0)
         for check in sorted(failing | before.degraded.keys())
