@@ -4,15 +4,15 @@ from collections.abc import Iterator
 
 from grafana_foundation_sdk.builders import common
 
-from .look import GREEN, GREY, ORANGE, OUTCOMES, PURPLE, RED, YELLOW, steps, values
+from .look import BLUE, GREEN, GREY, ORANGE, OUTCOMES, PURPLE, RED, YELLOW, steps, values
 from .panels import Panel, background, check_link, column, columns, grid, now, rows, stats
 from .promql import KEY, degraded_hours, short_model, worst
 
 _VERDICTS = {"pass": GREEN, "warn": YELLOW, "unknown": PURPLE, "fail": RED}
-_SINCE = "(time() - max by (job, instance) (distcheck_last_look_timestamp_seconds))"
+_SINCE = "(time() - max by (instance) (distcheck_last_look_timestamp_seconds))"
 _DOWN = (
-    "(max by (job, instance) (up) == 0 and on (job, instance)"
-    " last_over_time(distcheck_last_look_timestamp_seconds[1h]))"
+    "(max by (instance) (up and on (job, instance)"
+    " last_over_time(distcheck_last_look_timestamp_seconds[1h])) == 0)"
 )
 _GROUP_URL = (
     "/d/distcheck?${datasource:queryparam}&var-namespace=${__data.fields.Namespace}"
@@ -57,10 +57,11 @@ def _marks(*marks: tuple[float, str]) -> dict[str, object]:
 def _failing() -> Panel:
     return stats(
         "Checks that fail",
-        "Failed checks of all groups, from the last judging of each.",
+        "Failed checks of all groups, from the last judging of each. 0 is not green: what did not "
+        "fail may be unknown.",
         "none",
         now(f'sum(max by ({KEY}, check) (distcheck_check_status{{status="fail"}}))'),
-    ).thresholds(steps((0, GREEN), (1, RED)))
+    ).thresholds(steps((0, BLUE), (1, RED)))
 
 
 def _degraded() -> Panel:
@@ -68,28 +69,28 @@ def _degraded() -> Panel:
         stats(
             "GPU hours degraded",
             "GPUs of groups with a failed check, times how long it failed, in the time range "
-            "shown. A group with two failed checks counts once.",
+            "shown. A group with two failed checks counts once. What is unknown does not count.",
             "suffix: GPU h",
             now(f"sum({degraded_hours(KEY)})"),
         )
         .decimals(2)
-        .thresholds(steps((0, GREEN), (0.01, ORANGE)))
+        .thresholds(steps((0, BLUE), (0.01, ORANGE)))
     )
 
 
 def _age() -> Panel:
     newest = f"max by ({KEY}) (distcheck_verify_last_success_timestamp_seconds)"
-    return (
-        stats(
-            "Oldest evidence",
-            "Age of the evidence of the group that was looked at longest ago. serve looks every "
-            "minute unless told otherwise.",
-            "s",
-            now(f"max(time() - {newest})"),
-        )
-        .decimals(0)
-        .thresholds(steps((0, GREEN), (300, ORANGE), (900, RED)))
-    )
+    known = f"max by ({KEY}) (distcheck_verdict)"
+    made = stats(
+        "Oldest evidence",
+        "Age of the evidence of the group that was looked at longest ago, and how many groups were "
+        "never seen. serve looks every minute unless told otherwise.",
+        "s",
+        now(f"max(time() - {newest})", "oldest", "oldest"),
+        now(f"count({known} unless {newest}) or 0 * count({known})", "never seen", "never"),
+    ).decimals(0)
+    made = column(made, "never seen", unit="none", thresholds=_marks((0, BLUE), (1, PURPLE)))
+    return made.thresholds(steps((0, GREEN), (300, ORANGE), (900, RED)))
 
 
 def _agents() -> Panel:

@@ -7,6 +7,7 @@ query folds them with `max`, `min` or `group by`. None puts a number where no se
 KEY = "workload_namespace, workload"
 GROUP = 'workload_namespace="$namespace", workload="$workload"'
 POD_INFO = f"distcheck_workload_pod_info{{{GROUP}}}"
+_POD = "workload_namespace, workload_pod"
 WORDS = {"skipped": 0, "pass": 1, "warn": 2, "unknown": 3, "fail": 4}
 """Outcomes as numbers, the worst highest: Grafana colours numbers."""
 
@@ -30,14 +31,15 @@ def of_pods(name: str, *matchers: str) -> str:
 def of_nodes(name: str) -> str:
     """A family of the agents that has no pod, for the group's nodes; adds the label `node`.
 
-    An agent tells of its node what it tells of the pods on it: that joins them.
+    An agent tells of its node what it tells of the pods on it: that joins them. Where two copies
+    of `serve` name different nodes for a pod, the one that saw its group last is right, and of
+    the nodes that an agent's pods are said to be on the one of most of them.
     """
-    pods = f"group by (workload_namespace, workload_pod, node) ({POD_INFO})"
+    pods = f"topk by ({_POD}) (1, max by ({_POD}, node) ({POD_INFO} * on (job, instance, {KEY}) "
+    pods += f"group_left () distcheck_verify_last_success_timestamp_seconds or {POD_INFO}))"
     here = 'distcheck_shm_size_bytes{workload_namespace="$namespace"}'
-    agents = (
-        f"group by (job, instance, node) ({here}"
-        f" * on (workload_namespace, workload_pod) group_left (node) {pods})"
-    )
+    on_it = f"count by (job, instance, node) ({here} * on ({_POD}) group_left (node) {pods})"
+    agents = f"group by (job, instance, node) (topk by (job, instance) (1, {on_it}))"
     return f"{name} * on (job, instance) group_left (node) {agents}"
 
 

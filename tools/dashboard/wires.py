@@ -104,7 +104,7 @@ def _channels() -> Panel:
         "Channels that the ranks' logs show, as the agents read them. A line that falls while "
         "another rises is a group that came back on another network.",
         "none",
-        over(f"sum by (transport) ({mine})", "{{transport}}"),
+        over(f"sum by (transport) (max by ({_MOUNT}, transport) ({mine}))", "{{transport}}"),
     )
     for kind, color in TRANSPORTS.items():
         made = column(made, kind, color={"mode": "fixed", "fixedColor": color})
@@ -130,14 +130,16 @@ def _ranks() -> Panel:
 
 
 def _gdr() -> Panel:
-    all_of_them = of_pods("distcheck_nccl_channels", 'scope="inter_node"')
+    channels = of_pods("distcheck_nccl_channels", 'scope="inter_node"')
+    all_of_them = f"sum(max by ({_MOUNT}, transport) ({channels}))"
+    gdr = f"sum(max by ({_MOUNT}) ({of_pods('distcheck_nccl_gdr_channels')}))"
     return (
         stats(
             "GPUDirect RDMA",
             "Of the channels between nodes, those on which the HCA reads and writes GPU memory "
             "itself.",
             "percentunit",
-            now(f"sum({of_pods('distcheck_nccl_gdr_channels')}) / sum({all_of_them})"),
+            now(f"{gdr} / {all_of_them}"),
         )
         .decimals(0)
         .thresholds(steps((0, RED), (0.01, ORANGE), (1, GREEN)))
@@ -145,11 +147,12 @@ def _gdr() -> Panel:
 
 
 def _failures() -> Panel:
+    each = f"max by (failure, {_MOUNT}) ({of_pods('distcheck_nccl_failures_total')})"
     made = grid(
         "NCCL failures",
         "Failures in the pods' logs since the agents began to read them. Not seen: no log told of "
         "one, which proves nothing where NCCL's log is off.",
-        rows(f"sum by (failure, workload_pod) ({of_pods('distcheck_nccl_failures_total')}) > 0"),
+        rows(f"sum by (failure, workload_pod) ({each}) > 0"),
     )
     made = columns(made, failure="Failure", workload_pod="Pod", Value="Times")
     return made.thresholds(steps((0, RED)))
