@@ -110,6 +110,10 @@ class TestMarkdown:
         told = structs.replace(finding("fail"), remedy="Run `a --b *c*` and look at *d*.")
         assert "Run `a --b *c*` and look at \\*d\\*." in shown("markdown", report(told))
 
+    def test_a_pipe_of_a_command_stays_a_pipe(self) -> None:
+        told = structs.replace(finding("fail"), remedy="On the node: `dmesg | grep NVRM`.")
+        assert "On the node: `dmesg | grep NVRM`." in shown("markdown", report(told))
+
     def test_names_and_logs_mention_nobody_and_make_no_markup(self) -> None:
         told = structs.replace(finding("fail"), says=HOSTILE)
         text = shown("markdown", report(told))

@@ -13,6 +13,7 @@ from tests.metrics.golden import compare, promtool
 from tests.metrics.lab_node import look, looked, scrape, series
 
 from distcheck.agent.answers import FRESH, Answers
+from distcheck.agent.failure_counts import FailureCounts
 from distcheck.agent.families import FAMILIES
 from distcheck.agent.node import NodeAgent
 from distcheck.agent.openmetrics import BUILD
@@ -139,6 +140,27 @@ def test_series_of_a_pod_vanish_with_it_and_its_failures_with_its_logs(tmp_path:
     agent.tail._next_scan = 0.0
     look(agent)
     assert "vllm-head-0" not in scrape(agent)
+
+
+def test_failures_do_not_go_back_when_the_kubelet_removes_an_old_log(tmp_path: Path) -> None:
+    agent = looked("memory-lock", tmp_path)
+    before = series(scrape(agent), "distcheck_nccl_failures_total")
+    assert before
+    (log,) = (next(tmp_path.iterdir()) / "pod-logs").glob("*/vllm/0.log")
+    (log.parent / "1.log").write_text("2026-07-01T13:00:00.000000000Z stdout F started again\n")
+    log.unlink()
+    look(agent)
+    assert series(scrape(agent), "distcheck_nccl_failures_total") == before
+
+
+def test_a_failure_after_an_old_log_is_gone_counts_once() -> None:
+    counts = FailureCounts()
+    assert counts.of("a", {"timeout": 14}) == {"timeout": 14}
+    assert counts.of("a", {"timeout": 12}) == {"timeout": 14}
+    assert counts.of("a", {"timeout": 13, "abort": 1}) == {"timeout": 15, "abort": 1}
+    assert counts.told("a") == {"timeout": 15, "abort": 1}
+    counts.only([])
+    assert counts.told("a") == {}
 
 
 def test_without_debug_lines_nccl_has_no_series_and_weights_have_bounds(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ NCCL_GDR = Family(
 )
 NCCL_FAILURES = Family(
     "nccl_failures",
-    "Lines in which NCCL, or its caller, says that this failed, since the container's log began",
+    "Lines in which NCCL, or its caller, says that this failed, in all logs of the pod that the "
+    "agent has read",
     (*_CONTAINER, "failure"),
     "no line says so",
     "counter",

@@ -119,7 +119,7 @@ class GpuWatch:
         others = [f for f in self._known.followed() if f.uid not in uids][:MAX_PODS]
         self._were = {f.uid: self._were[f.uid] for f in others if f.uid in self._were}
         self._holders = {uid: self._holders.get(uid, {}) for uid in (*uids, *self._were)}
-        self._pod.only(uids)
+        self._pod.only(uids, [f.uid for f in others])
         later = [
             (
                 folder,

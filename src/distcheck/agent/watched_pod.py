@@ -12,6 +12,7 @@ from msgspec import Struct, structs
 
 from distcheck import __version__
 from distcheck.agent.engine_arguments import evidence as arguments_of
+from distcheck.agent.failure_counts import FailureCounts
 from distcheck.agent.logs.argv import EngineFlags, engine_flags
 from distcheck.agent.logs.distil import Distilled
 from distcheck.agent.node_pods import with_main
@@ -30,6 +31,7 @@ from distcheck.checks.evidence import (
     Intent,
     Missing,
     ModelConfig,
+    NcclLog,
     NodeLook,
     Pod,
     PodLook,
@@ -94,9 +96,11 @@ class PodWatch:
         self._settings, self._proc, self._told = settings, proc, told
         self._kept: dict[str, _Kept] = {}
         self._weights: dict[str, tuple[tuple[object, ...], _Bytes]] = {}
+        self._failures = FailureCounts()
 
-    def only(self, uids: Sequence[str]) -> None:
-        """Forget all other pods."""
+    def only(self, uids: Sequence[str], off: Sequence[str]) -> None:
+        """Forget all other pods, and all but the failures of those that are `off` the GPUs."""
+        self._failures.only({*uids, *off})
         self._kept = {uid: kept for uid, kept in self._kept.items() if uid in uids}
         self._weights = {uid: kept for uid, kept in self._weights.items() if uid in uids}
 
@@ -138,8 +142,14 @@ class PodWatch:
             weights=self._weights_of(one, folder.uid),
             model_bytes=model.checkpoint_bytes if isinstance(model, ModelConfig) else None,
             gpus=_world(one.intent),
-            nccl=pod_nccl(one, one.pods[0]),
+            nccl=self._counted(folder.uid, one),
         )
+
+    def _counted(self, uid: str, one: Evidence) -> PodNccl:
+        now, count = pod_nccl(one, one.pods[0]), self._failures
+        read = isinstance(one.nodes[0].pods[0].nccl, NcclLog)
+        failures = count.of(uid, now.failures) if read else count.told(uid)
+        return structs.replace(now, failures=failures)
 
     def _weights_of(self, evidence: Evidence, uid: str) -> _Bytes:
         """Worked out again only where something else was seen: all layouts are tried for it."""

@@ -158,4 +158,5 @@ def _coded(text: str) -> str:
 
 
 def _code(text: str) -> str:
-    return visible(text).replace("`", "'").replace("|", "/")
+    """For between backticks; no table has code, so a pipe stays one."""
+    return visible(text).replace("`", "'")
