@@ -31,7 +31,34 @@ Rules for Prometheus, tested by `promtool test rules` and against a real Prometh
 ([for the operator](../deploy/prometheus/monitors.yaml), [without
 it](../deploy/prometheus/scrape.yaml)).
 
-    kubectl apply -k deploy/prometheus
+With the Prometheus Operator. It takes up what its Prometheus selects, often by a label that each
+object needs (`kubectl get prometheus -A -o yaml | grep -A3 -i selector` shows which); this
+kustomization adds it:
+
+    # kustomization.yaml
+    resources: [https://github.com/distcheck/distcheck//deploy/prometheus?ref=main]
+    labels:
+      - pairs: {release: kube-prometheus-stack}
+
+    kubectl apply -k .                    # or, where no label is asked for: -k deploy/prometheus
+
+With the Helm chart of distcheck, for the operator too:
+
+    helm upgrade --install distcheck deploy/helm/distcheck -n distcheck --set serve.enabled=true \\
+      --set prometheus.podMonitor.enabled=true --set prometheus.serviceMonitor.enabled=true \\
+      --set prometheus.rules.enabled=true --set prometheus.labels.release=kube-prometheus-stack
+
+With neither, Prometheus reads files. Put [`rules.yaml`](../deploy/prometheus/rules.yaml) where it
+reads rules, for one in the cluster from a ConfigMap that its pod mounts, name it, and add the jobs
+of [`scrape.yaml`](../deploy/prometheus/scrape.yaml) to those that are there:
+
+    kubectl -n monitoring create configmap distcheck-rules --from-file=deploy/prometheus/rules.yaml
+
+    # prometheus.yml
+    rule_files: [/etc/prometheus/distcheck/rules.yaml]
+    scrape_configs: []    # the jobs of scrape.yaml here
+
+`DistcheckNothingScraped` fires where rules are there and nothing is scraped.
 
 Groups are judged by `distcheck serve`; without it, agents' facts raise alerts pod by pod. What was
 not seen raises alerts too: the last seven are about evidence itself. No alert counts a start of up
@@ -47,15 +74,28 @@ An alert on a group has the labels `workload_namespace` and `workload`, one on a
 is not what was asked for, `warning` where it is slow, will fail, or evidence is lacking, and
 `info` where nothing is known.
 
-To see one rise, give a lab with a fault a Prometheus of your own. The lab writes its configuration,
-with these rules, and names it in `DISTCHECK_LAB_PROMETHEUS`; agents, and a `serve` at port 9412,
-are its targets:
+To silence one group's alert for a while, silence it in Alertmanager:
+
+    amtool silence add alertname=DistcheckNcclOnSockets workload=vllm-tp16 -d 2h -c "TCP for now"
+
+Where a check should never judge, run `serve` [without it](faq.md#how-do-i-silence-a-check).
+
+## Try it with the lab
+
+To see one rise, give a lab with a fault a Prometheus of your own: you need `prometheus` on the
+`PATH` ([download](https://prometheus.io/download/)). The lab writes its configuration, with these
+rules, and names it in `DISTCHECK_LAB_PROMETHEUS`; agents, and a `serve` at port 9412, are its
+targets:
 
     distcheck lab run socket-fallback -- bash
     distcheck serve --listen 127.0.0.1:9412 --interval 10s &
     prometheus --config.file="$DISTCHECK_LAB_PROMETHEUS" --storage.tsdb.path="$(mktemp -d)"
 
-http://127.0.0.1:9090/alerts shows it pending at once, and firing after its time.
+http://127.0.0.1:9090/alerts shows `DistcheckNcclOnSockets` pending within a minute, and firing ten
+minutes later. To leave: Ctrl-C ends Prometheus, `kill %1` ends `serve`, and `exit` ends the lab.
+[The dashboard](dashboard.md#look-at-it-with-a-lab) reads the same Prometheus.
+
+## All alerts
 """
 
 
@@ -87,7 +127,7 @@ def alerts_page(made: str) -> str:
     )  # fmt: skip
     sections = [_section(one) for one in alerts]
     kept = f"## Recording rules\n\n| series |\n|---|\n{records}"
-    head = _HEAD.format(made=made.replace("the docstrings", "rules.yaml"))
+    head = _HEAD.replace("{made}", made.replace("the docstrings", "rules.yaml"))
     return "\n".join([head, table, *sections, kept])
 
 

@@ -20,6 +20,14 @@ What each part may do in the cluster, line by line, and why. No part reads Secre
 an object. Tests run the code over every kind of serving group and hold this page to it: every right
 here is used, and every request is granted, but for those named below.
 
+| you want to | it needs |
+|---|---|
+| run the agents | nothing of the API; rights on their node: [the agent's tiers](agent.md#rights-in-three-tiers) |
+| run `verify`, `collect`, `wait` yourself | `deploy/rbac-user.yaml`, unless you are an administrator |
+| run a gate as a Job beside the group | `deploy/rbac-gate.yaml` |
+| run `distcheck serve` | what `deploy/serve.yaml` and the Helm chart bring with them |
+| ask `serve` for a verdict, or scrape | nothing of the API |
+
 ## The agents
 
 No right at all: their ServiceAccount is bound to no role, and no token is mounted, in any tier. What

@@ -102,6 +102,7 @@ WRONG: dict[str, tuple[Object, str]] = {
     ),
     "an interval without a unit": ({"serve": {"interval": "60"}}, "/serve/interval"),
     "a number for a switch": ({"serve": {"enabled": 1}}, "/serve/enabled"),
+    "a check that is none": ({"serve": {"skip": ["sockets"]}}, "/serve/skip/0"),
     "a namespace that is none": ({"serve": {"namespaces": ["LLM"]}}, "/serve/namespaces/0"),
     "nobody who may scrape": (
         {"networkPolicy": {"prometheusNamespaces": []}}, "/networkPolicy/prometheusNamespaces",
@@ -226,3 +227,10 @@ def given(values: Object, front: str = "") -> set[str]:
         whole = not isinstance(one, dict) or name in FREE or not one
         found |= {f"{front}{name}"} if whole else given(one, f"{front}{name}.")
     return found
+
+
+def test_serve_leaves_out_the_checks_that_values_name() -> None:
+    own = {"enabled": True, "skip": ["NCCL005", "NET004"], "require": ["NCCL003"]}
+    serve = next(o for o in rendered({"serve": own}) if o["metadata"]["name"] == "distcheck-serve"
+                 and o["kind"] == "Deployment")  # fmt: skip
+    assert container(serve)["args"][-2:] == ["--skip=NCCL005,NET004", "--require=NCCL003"]
