@@ -142,6 +142,22 @@ def test_series_of_a_pod_vanish_with_it_and_its_failures_with_its_logs(tmp_path:
     assert "vllm-head-0" not in scrape(agent)
 
 
+def test_the_log_of_another_container_does_not_change_the_label(tmp_path: Path) -> None:
+    agent = looked("memory-lock", tmp_path)
+    node = next(tmp_path.iterdir())
+    (log,) = (node / "pod-logs").glob("*/vllm/0.log")
+    failures = series(scrape(agent), "distcheck_nccl_failures_total")
+    assert 'workload_container="vllm"' in failures[0]
+    other = log.parents[1] / "exporter" / "0.log"
+    other.parent.mkdir()
+    other.write_text("2026-07-01T13:00:00.000000000Z stdout F hello\n")
+    look(agent)
+    assert series(scrape(agent), "distcheck_nccl_failures_total") == failures
+    (node / "nvml.json").write_text('{"driver": "570.133.20", "gpus": []}')
+    look(agent)
+    assert series(scrape(agent), "distcheck_nccl_failures_total") == failures
+
+
 def test_failures_do_not_go_back_when_the_kubelet_removes_an_old_log(tmp_path: Path) -> None:
     agent = looked("memory-lock", tmp_path)
     before = series(scrape(agent), "distcheck_nccl_failures_total")

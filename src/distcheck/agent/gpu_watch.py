@@ -75,7 +75,8 @@ class GpuWatch:
         self.rdma = RdmaSysfs(settings.host_sys)
         self._pod = PodWatch(settings, proc, known.told)
         self._holders: dict[str, Holders] = {}
-        self._were: dict[str, str] = {}
+        self._were: frozenset[str] = frozenset()
+        self._names: dict[str, str] = {}
         self.last: Watched | None = None
 
     @property
@@ -117,7 +118,7 @@ class GpuWatch:
         found = () if isinstance(seen, Missing) else seen[:MAX_PODS]
         uids = [folder.uid for folder, _ in found]
         others = [f for f in self._known.followed() if f.uid not in uids][:MAX_PODS]
-        self._were = {f.uid: self._were[f.uid] for f in others if f.uid in self._were}
+        self._were &= {f.uid for f in others}
         self._holders = {uid: self._holders.get(uid, {}) for uid in (*uids, *self._were)}
         self._pod.only(uids, [f.uid for f in others])
         later = [
@@ -132,7 +133,8 @@ class GpuWatch:
         left = [(folder, self._left(folder, now)) for folder in others]
         on = tuple(self._seen(gpus, *one) for one in later)
         off = tuple(self._off_gpus(*one) for one in left)
-        self._were |= {one.folder.uid: one.container for one in on}
+        self._were |= set(uids)
+        self._names = {one.folder.uid: one.container for one in (*on, *off)}
         return (*on, *off)
 
     def _off_gpus(
@@ -141,7 +143,7 @@ class GpuWatch:
         """Of a pod that has left the GPUs: the failures in its log, which may be why it did."""
         one = self._pod.seen(folder, (), Gpus(()), _NOT_ASKED)
         failures = PodNccl(failures=one.nccl.failures)
-        container = self._were.get(folder.uid) or _only_container(folder)
+        container = self._container(folder)
         return WatchedPod(folder, container=container, nccl=failures, shm=_mounted(shm()))
 
     def _left(self, folder: PodFolder, now: float) -> Callable[[], ShmMount | Missing | None]:
@@ -185,10 +187,14 @@ class GpuWatch:
         for process in sorted(gpus.processes, key=lambda p: p.pid):
             uid, container = self._proc.home(process.pid)
             if uid in folders:
-                name = self._proc.container(process.pid) or _only_container(folders[uid])
+                name = self._proc.container(process.pid) or self._container(folders[uid])
                 found.setdefault(uid, []).append(Holder(process, container, name))
         ordered = sorted((folders[uid] for uid in found), key=lambda f: (f.key, f.uid))
         return tuple((folder, tuple(found[folder.uid])) for folder in ordered)
+
+    def _container(self, folder: PodFolder) -> str:
+        """As it was in the look before: another container's log must not change the label."""
+        return self._names.get(folder.uid) or _only_container(folder)
 
     def _mount_of(self, uid: str, holders: Sequence[Holder], now: float) -> Callable[[], ShmMount]:
         pid, known = holders[0].process.pid, self._holders[uid]
