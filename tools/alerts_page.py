@@ -16,7 +16,9 @@ _WORDS = {
     "{{ or $labels.node $labels.instance }}{{ end }}": "a group or a node",
     "{{ or $labels.node $labels.instance }}": "a node",
     "node {{ $labels.node }}": "a node",
+    "{{ or $labels.pod $labels.instance }}": "an agent or serve",
     "{{ $labels.of }}": "serve or the agent",
+    "{{ $value }} series": "The series that are left out",
     "{{ $value | humanizeDuration }}": "too",
     "{{ $value | humanizePercentage }}": "So much",
 }
@@ -60,14 +62,30 @@ of [`scrape.yaml`](../deploy/prometheus/scrape.yaml) to those that are there:
 
 `DistcheckNothingScraped` fires where rules are there and nothing is scraped.
 
-Groups are judged by `distcheck serve`; without it, agents' facts raise alerts pod by pod. What was
-not seen raises alerts too: the last seven are about evidence itself. No alert counts a start of up
-to twenty minutes, a rollout, or five minutes without scrapes.
+Groups are judged by `distcheck serve`. Agents' facts raise DistcheckShmFilling and
+DistcheckShmLeaked pod by pod; in a cluster without `serve`, or six hours after it left, also
+DistcheckPodOnSockets and DistcheckGpuDirectLost. Nothing tells of ports or of Ray there: an agent
+asks them only for `serve` or `verify`. What was not seen raises alerts too: the last nine are about
+evidence itself.
+
+No alert counts a start of up to twenty minutes, a rollout, or five minutes without scrapes. What a
+check found counts for five minutes more, so that an odd round, or a `serve` that restarts, ends no
+alert: one ends five minutes after its trouble.
+
+What a scrape must give:
+
+- Agents a target label `node`, as the two files above do. A job that scrapes all pods with
+  `prometheus.io/scrape` annotations often gives none: then nobody knows which node an agent speaks
+  of, and DistcheckEvidenceMissing, DistcheckNodeUnseen and DistcheckRdmaLinkDown keep still.
+- Any job name does. Where it is not `distcheck-agent` or `distcheck-serve` a target that never
+  answered is not known to be distcheck's, and one that stays away is told of for six hours.
+- A label `cluster` where one ruler (Mimir, Thanos) judges several clusters. Rules keep it, and
+  alerts have it. If yours has another name: `sed 's/(cluster/(yours/' rules.yaml`.
 
 One fault may raise two alerts, the cause and its effect. Let Alertmanager send one message a group:
 
     route:
-      group_by: [workload_namespace, workload]
+      group_by: [cluster, workload_namespace, workload]
 
 An alert on a group has the labels `workload_namespace` and `workload`, one on a pod
 `workload_namespace` and `workload_pod`. `severity` is `critical` where a group does not serve or

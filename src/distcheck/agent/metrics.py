@@ -23,7 +23,7 @@ class AgentFamilies:
 
     def collect(self) -> Iterator[Metric]:
         """All families, from memory."""
-        yield build()
+        yield build("agent")
         yield from self._probes()
         now = time.time()
         yield from _watched(self._agent.watch, now)

@@ -93,13 +93,18 @@ LEFT_OUT = Family(
     "Series that this page leaves out, as it would be too long",
     none="none is left out",
 )
-BUILD = Family("build_info", "The version that runs", ("version",), kind="info")
+BUILD = Family(
+    "build_info",
+    "The version that runs; component is `agent` or `serve`",
+    ("component", "version"),
+    kind="info",
+)
 
 
-def build() -> Metric:
-    """`distcheck_build_info`, with this version."""
+def build(component: str) -> Metric:
+    """`distcheck_build_info` of `agent` or `serve`: rules know the targets of any job by it."""
     info = InfoMetricFamily(f"{_PREFIX}build", BUILD.says)
-    info.add_metric([], {"version": __version__})
+    info.add_metric([], {"component": component, "version": __version__})
     return info
 
 

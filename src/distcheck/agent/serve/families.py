@@ -50,6 +50,12 @@ POD_INFO = Family(
     (*_GROUP, "workload_pod", "node", "role"),
     _UNJUDGED,
 )
+POD_GPUS = Family(
+    "workload_pod_gpus",
+    "GPUs that the pod requests; a pod with 0, such as a Ray head, may be on a node without agent",
+    (*_GROUP, "workload_pod"),
+    "no pod of the group requests GPUs by number, as with DRA",
+)
 PARALLEL_SIZE = Family(
     "workload_parallel_size",
     "Ranks that are asked for in the dimension tp, pp or dp",
@@ -84,6 +90,6 @@ LINK_CHANNELS = Family(
 FAMILIES = (
     *(DISCOVERY_SUCCESS, GROUPS, PODS_LEFT_OUT, LEFT_OUT),
     *(VERDICT, CHECK_STATUS, VERIFY_SECONDS, LAST_SUCCESS, DEGRADED),
-    *(INFO, POD_INFO, PARALLEL_SIZE, GPUS_EXPECTED),
+    *(INFO, POD_INFO, POD_GPUS, PARALLEL_SIZE, GPUS_EXPECTED),
     *(GPU_SHARE, SHARE_EXPECTED, LINK_CHANNELS),
 )

@@ -16,6 +16,7 @@ def families(reports: _Reports) -> Iterator[Metric]:
     """All of them, from the last report of each group."""
     yield from _asked(reports)
     yield f.POD_INFO.of(_pods(reports))
+    yield f.POD_GPUS.of(_pod_gpus(reports))
     maps = {key: one.map for key, one in reports.items() if one.map is not None}
     yield f.GPU_SHARE.of(_shares(maps))
     yield f.LINK_CHANNELS.of(_links(maps, reports))
@@ -53,6 +54,13 @@ def _pods(reports: _Reports) -> Iterator[_Row]:
     for key, one in reports.items():
         for pod in one.target.pods:
             yield (*key, pod.name, pod.node or "", pod.role), 1
+
+
+def _pod_gpus(reports: _Reports) -> Iterator[_Row]:
+    """Where all are 0 they were not requested by number, and nobody has told which pod has some."""
+    for key, one in reports.items():
+        if any(pod.gpus for pod in one.target.pods):
+            yield from (((*key, pod.name), pod.gpus) for pod in one.target.pods)
 
 
 def _shares(maps: Mapping[Key, GroupMap]) -> Iterator[_Row]:

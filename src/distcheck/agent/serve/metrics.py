@@ -22,7 +22,7 @@ class ServeFamilies:
 
     def collect(self) -> Iterator[Metric]:
         """All families."""
-        yield build()
+        yield build("serve")
         yield from self._rounds()
         kept = self._verdicts.all(time.monotonic())
         yield from _verdicts(kept)
