@@ -42,6 +42,7 @@ _STEP = {
     "args": [str],
     "env": [{"name": str, "value": str}],
     "volumeMounts": [{"name": str, "mountPath": str}],
+    "securityContext": CORE,
 }
 _TASK = {
     "description": str,

@@ -109,6 +109,13 @@ WRONG: dict[str, tuple[Object, str]] = {
     ),
     "half a toleration": ({"agent": {"tolerations": [{"operator": "Has"}]}}, "/operator"),
     "memory in words": ({"agent": {"resources": {"limits": {"memory": "lots"}}}}, "memory"),
+    "a tag in the repository": ({"image": {"repository": "foo/bar:latest"}}, "/image/repository"),
+    "the whole node to write to": ({"agent": {"hostPaths": {"state": "/"}}}, "/hostPaths/state"),
+    "a folder of the system's to write to": ({"agent": {"hostPaths": {"state": "/etc"}}}, "state"),
+    "a way out of a folder": ({"agent": {"hostPaths": {"podLogs": "/../etc"}}}, "/podLogs"),
+    "a time in words": ({"agent": {"extraEnv": {"DISTCHECK_TIMEOUT": "banana"}}}, "TIMEOUT"),
+    "nothing where settings are": ({"serve": None}, "'serve'"),
+    "no port of the API server": ({"networkPolicy": {"apiServerPorts": []}}, "apiServerPorts"),
 }  # fmt: skip
 
 
@@ -116,6 +123,40 @@ WRONG: dict[str, tuple[Object, str]] = {
 def test_a_wrong_value_is_refused_and_named(case: str) -> None:
     values, named = WRONG[case]
     assert named in refused(values)
+
+
+def test_what_kubernetes_takes_is_taken() -> None:
+    rendered({
+        "image": {"repository": "registry.local:5000/a/dist_check"},
+        "serve": {"interval": "1h30m", "enabled": True},
+        "agent": {
+            "resources": {"limits": {"cpu": "1e3", "memory": "0.5Gi"}},
+            "tolerations": [{"key": "sla", "operator": "Gt", "value": "9"}],
+            "extraEnv": {"DISTCHECK_TIMEOUT": "2.5"},
+            "hostPaths": {"podLogs": "/mnt/k8s.d/pods", "state": "/mnt/data/.distcheck"},
+        },
+    })  # fmt: skip
+
+
+def test_a_namespace_that_is_a_number_stays_a_name() -> None:
+    for one in rendered(SERVE | POLICIES, "123"):
+        assert one["metadata"].get("namespace") in (None, "123")
+
+
+def test_annotations_of_ones_own_win_over_ours() -> None:
+    off = {"podAnnotations": {"prometheus.io/scrape": "false"}}
+    for one in rendered({"agent": off, "serve": off | {"enabled": True}}):
+        if one["kind"] in ("DaemonSet", "Deployment"):
+            given = one["spec"]["template"]["metadata"]["annotations"]
+            assert given["prometheus.io/scrape"] == "false"
+            assert given["prometheus.io/port"] in ("9410", "9412")
+
+
+def test_other_ports_of_the_api_server_are_let_through() -> None:
+    policies = {"networkPolicy": {"enabled": True, "apiServerPorts": [16443]}}
+    made = next(o for o in rendered(SERVE | policies) if o["kind"] == "NetworkPolicy"
+                and o["metadata"]["name"] == "distcheck-serve")  # fmt: skip
+    assert made["spec"]["egress"][0] == {"ports": [{"port": 16443, "protocol": "TCP"}]}
 
 
 def test_serve_of_some_namespaces_is_refused_where_it_would_not_find_the_agents() -> None:

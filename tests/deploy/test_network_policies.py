@@ -1,8 +1,14 @@
 """The policies let in and out what the code needs, and select the pods that they are for."""
 
+import re
+from pathlib import Path
+
+import yaml  # type: ignore[import-untyped]
+
 from distcheck.agent.cli.serve import LISTEN
 from distcheck.agent.cluster import reach
 from distcheck.agent.settings import Settings, split_address
+from tests.deploy.charts import kustomized
 from tests.deploy.manifests import DEPLOY, Object, daemonset, documents
 
 FOLDER = DEPLOY / "options" / "network-policies"
@@ -40,6 +46,19 @@ def test_an_agent_reaches_ray_in_pods_and_nothing_that_is_no_pod() -> None:
     assert first <= GCS
     assert last == HIGHEST
     assert first > 443
+
+
+def test_the_patch_of_the_documents_lets_another_port_out_and_another_namespace_in(
+    tmp_path: Path,
+) -> None:
+    text = (DEPLOY.parent / "docs" / "deploy.md").read_text()
+    (block,) = re.findall(r"```yaml\n(# kustomization.yaml, more of it\n.*?)```", text, re.DOTALL)
+    made = kustomized(tmp_path, ["serve"], ["options/network-policies"], yaml.safe_load(block))
+    policy = next(o for o in made if (o["kind"], o["metadata"]["name"]) == (
+        "NetworkPolicy", "distcheck-serve"))  # fmt: skip
+    assert (16443, 16443) in ports(policy["spec"]["egress"][:1])
+    (names,) = policy["spec"]["ingress"][0]["from"][1]["namespaceSelector"]["matchExpressions"]
+    assert "istio-system" in names["values"]
 
 
 def test_serve_reaches_the_api_server_and_name_servers_alone() -> None:

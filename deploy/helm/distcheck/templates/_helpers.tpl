@@ -17,14 +17,10 @@ helm.sh/chart: {{ printf "%s-%s" $root.Chart.Name $root.Chart.Version }}
 {{- end -}}
 {{- end -}}
 
-{{/* Annotations of pods that are scraped; the argument is a list: port, more annotations. */}}
+{{/* Annotations of pods that are scraped; the argument is a list: port, annotations that win. */}}
 {{- define "distcheck.scraped" -}}
-prometheus.io/scrape: "true"
-prometheus.io/port: {{ first . | quote }}
-prometheus.io/path: /metrics
-{{- with last . }}
-{{ toYaml . }}
-{{- end }}
+{{- $ours := dict "prometheus.io/scrape" "true" "prometheus.io/port" (first . | toString) "prometheus.io/path" "/metrics" -}}
+{{ toYaml (merge (last . | default dict | deepCopy) $ours) }}
 {{- end -}}
 
 {{/* The agents are sought in all namespaces, and by those who may not list all in `distcheck`. */}}
