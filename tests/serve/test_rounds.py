@@ -66,6 +66,23 @@ def test_groups_count_as_listed_while_the_first_round_goes_on(tmp_path: Path) ->
     assert rounds.verdicts.listed is False
 
 
+def test_a_round_without_threads_is_told_and_the_next_one_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with cluster(tmp_path, two_nodes()) as (api, _, _):
+        rounds = Rounds(api, Duty(), gather, judged)
+        with monkeypatch.context() as none_left:
+            none_left.setattr("distcheck.agent.serve.rounds.ThreadPoolExecutor.submit", refuse)
+            rounds.once()
+        assert "can't start new thread" in rounds.verdicts.trouble
+        assert (rounds.verdicts.listed, rounds.verdicts.rounds) == (True, 0)
+        rounds.once()
+    assert (rounds.verdicts.trouble, rounds.verdicts.rounds) == ("", 1)
+
+
 def test_our_own_bug_is_unknown_too_and_shown(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

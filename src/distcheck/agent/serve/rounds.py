@@ -93,8 +93,12 @@ class Rounds:
             verdicts.trouble = _bug("serving groups cannot be listed")
             return
         groups = verdicts.discovery.groups
-        with ThreadPoolExecutor(self._duty.at_once) as pool:
-            list(pool.map(self._verify, groups))
+        try:
+            with ThreadPoolExecutor(self._duty.at_once) as pool:
+                list(pool.map(self._verify, groups))
+        except Exception:  # noqa: BLE001 - without threads or memory; the next round may have them
+            verdicts.trouble = _bug("not every group could be verified")
+            return
         if not self.over.is_set():
             unread = (a.key for a in verdicts.discovery.apart if a.unread)
             verdicts.forget_others((g.key for g in groups), unread)
