@@ -17,7 +17,10 @@ from distcheck.agent.failure_counts import FailureCounts
 from distcheck.agent.families import FAMILIES
 from distcheck.agent.node import NodeAgent
 from distcheck.agent.openmetrics import BUILD
-from distcheck.checks.evidence import NodeLook, PortProbe, PortProbes
+from distcheck.agent.pod_metrics import pod_families
+from distcheck.agent.probes.podlogs import PodFolder
+from distcheck.agent.watched_pod import WatchedPod
+from distcheck.checks.evidence import Gpus, NodeLook, PortProbe, PortProbes
 
 KEY, UID = "llm/vllm-head-0", "5f0c2f64-6a53-4d0b-9a6e-0c4f3e1d7a10"
 POD = 'workload_container="vllm",workload_namespace="llm",workload_pod="vllm-head-0"'
@@ -188,6 +191,19 @@ def test_without_debug_lines_nccl_has_no_series_and_weights_have_bounds(tmp_path
     )
     assert len(lower) == len(upper) == 8
     assert all(low <= high for low, high in zip(lower, upper, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("bounds", "told"),
+    [((0, 5), ["upper"]), ((2, 5), ["lower", "upper"]), ((0, 0), ["lower", "upper"])],
+)
+def test_weights_of_which_nothing_is_proven_have_no_lower_bound(
+    bounds: tuple[int, int], told: list[str]
+) -> None:
+    folder = PodFolder("llm", "vllm-head-0", UID, Path())
+    pods = [WatchedPod(folder, weights={"GPU-1": bounds})]
+    (family,) = (m for m in pod_families(pods, Gpus(())) if "gpu_weights" in m.name)
+    assert [sample.labels["bound"] for sample in family.samples] == told
 
 
 def test_a_scrape_answers_at_once_while_a_look_hangs(
