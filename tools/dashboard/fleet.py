@@ -22,10 +22,10 @@ _GROUP_URL = (
 
 def fleet() -> Iterator[Panel]:
     """Numbers on top, then the groups and what is wrong with them."""
-    yield _verdicts().span(7)
+    yield _verdicts().span(6)
     yield _failing().span(3)
     yield _degraded().span(4)
-    yield _age().span(3)
+    yield _age().span(4)
     yield _agents().span(4)
     yield _serve().span(3)
     yield _groups().span(15).height(8)
