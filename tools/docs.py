@@ -12,6 +12,7 @@ from alerts_page import alerts_page, prometheus_rule
 from chart_page import chart_page
 from dashboard.board import text as dashboard_text
 from deploy_files import deploy_files
+from lint_page import lint_page
 from metrics_page import metrics_page
 from nccl_page import nccl_page
 from permissions_page import permissions_page
@@ -37,6 +38,7 @@ def documents() -> dict[str, str]:
         "docs/checks.md": checks_page(),
         "docs/cli.md": cli_page(),
         "docs/metrics.md": metrics_page(MADE),
+        "docs/lint.md": lint_page(MADE),
         "docs/nccl-logs.md": nccl_page(MADE),
         "docs/permissions.md": permissions_page(MADE),
         "deploy/helm/distcheck/README.md": chart_page(MADE),

@@ -13,8 +13,8 @@ from distcheck.exporters.outcome import counts
 from distcheck.exporters.typography import visible
 
 _MOST = 10
-_TEXT = (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"))
-_PROPERTY = (*_TEXT, (":", "%3A"), (",", "%2C"))
+TEXT = (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"))
+PROPERTY = (*TEXT, (":", "%3A"), (",", "%2C"))
 
 
 def render(reports: Sequence[Report], page: Page) -> str:
@@ -66,10 +66,11 @@ def _told(finding: Finding) -> str:
 
 
 def _command(level: str, title: str, text: str) -> str:
-    return f"::{level} title={_escaped(visible(title), _PROPERTY)}::{_escaped(text, _TEXT)}"
+    return f"::{level} title={escaped(visible(title), PROPERTY)}::{escaped(text, TEXT)}"
 
 
-def _escaped(text: str, pairs: Sequence[tuple[str, str]]) -> str:
+def escaped(text: str, pairs: Sequence[tuple[str, str]]) -> str:
+    """`text` with what the runner would take for its own written as codes."""
     for char, code in pairs:
         text = text.replace(char, code)
     return text

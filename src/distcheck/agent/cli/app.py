@@ -18,6 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "logs": (f"{_HERE}.logs", "what NCCL and engine logs prove, on their own"),
     "ray": (f"{_HERE}.ray", "Ray membership on its own: nodes, GPUs, placement groups"),
     "plan": (f"{_HERE}.plan", "weights per rank, layouts that fit, /dev/shm need, before a deploy"),
+    "lint": (f"{_HERE}.lint", "judge manifests before they are applied"),
     "wait": (f"{_HERE}.wait", "until Ray and the pods have N GPUs; for start-up scripts"),
     "list": (f"{_HERE}.list", "the checks"),
     "explain": (

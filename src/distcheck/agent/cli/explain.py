@@ -10,6 +10,7 @@ from distcheck.checks.catalog import catalog
 from distcheck.checks.check import Check
 from distcheck.exporters.explain_terms import Term, render_term, terms
 from distcheck.exporters.explain_text import render_page
+from distcheck.exporters.formats import Page
 
 Id = Annotated[
     str,
@@ -25,11 +26,26 @@ def explain(check_id: Id) -> int:
         chosen = tuple(checks.values())
     elif check_id.upper() in checks:
         chosen = (checks[check_id.upper()],)
+    elif check_id.upper().startswith("CONF"):
+        say(_rule(check_id.upper(), page))
+        return 0
     else:
         say(render_term(_meanings(check_id, checks), page.width, ink(page)))
         return 0
     say("\n\n".join(render_page(c, page.width, ink(page)) for c in chosen))
     return 0
+
+
+def _rule(rule_id: str, page: Page) -> str:
+    """The page of a rule of `lint`; raises `Stop` for an id that there is not."""
+    from distcheck.checks.manifest.rules import rules  # noqa: PLC0415 - only rules pay for it
+    from distcheck.exporters.rule_text import render_rule  # noqa: PLC0415
+
+    known = {r.id: r for r in rules()}
+    if rule_id in known:
+        return render_rule(known[rule_id], page.width, ink(page))
+    hint = did_you_mean(rule_id, known)
+    raise usage(f"explain: no rule {rule_id!r}{hint}; `distcheck list --rules` names them all")
 
 
 def _meanings(word: str, checks: Mapping[str, Check]) -> tuple[Term, ...]:

@@ -59,7 +59,7 @@ def argv_of(container: Object) -> tuple[str, ...]:
     """
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
     values = environment(container)
-    return tuple(_expand(str(w), values) for w in words)
+    return tuple(expanded(str(w), values) for w in words)
 
 
 def environment(container: Object) -> dict[str, str]:
@@ -67,11 +67,13 @@ def environment(container: Object) -> dict[str, str]:
     values: dict[str, str] = {}
     for one in container.get("env") or ():
         if "valueFrom" not in one:
-            values[one["name"]] = _expand(str(one.get("value") or ""), values)
+            values[one["name"]] = expanded(str(one.get("value") or ""), values)
     return values
 
 
-def _expand(text: str, values: Mapping[str, str]) -> str:
+def expanded(text: str, values: Mapping[str, str]) -> str:
+    """`text` with each `$(VAR)` that is in `values` put in, as the kubelet does it."""
+
     def replacement(m: re.Match[str]) -> str:
         return "$" if m[0] == "$$" else values.get(m[1], m[0])
 

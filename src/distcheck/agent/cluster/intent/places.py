@@ -78,7 +78,7 @@ def _container(pod: Object, container: Object, *, assume: bool) -> Iterator[Aske
     name, image = pod["metadata"]["name"], str(container.get("image", ""))
     argv, values = argv_of(container), variables(pod, container)
     shell = known_to_shell(pod, container)
-    server = server_of(argv, shell, assume=assume) or _bare(container, argv, image)
+    server = server_of(argv, shell, assume=assume) or bare_server(container, argv, image)
     nim, asked = is_nim(image, values), None
     if server is not None:
         asked = of_server(f"args of {name}", server, "nim" if nim else None)
@@ -97,7 +97,7 @@ def _elsewhere(source: str, server: Server) -> dict[str, str]:
     return {"config": f"{source}: --config {shown_name(path)} was not read"} if path else {}
 
 
-def _bare(container: Object, argv: Sequence[str], image: str) -> Server | None:
+def bare_server(container: Object, argv: Sequence[str], image: str) -> Server | None:
     """Arguments alone: the image's own entry point is vLLM's server (vllm/vllm-openai)."""
     if container.get("command") or not argv or "vllm-openai" not in image.rpartition("/")[2]:
         return None

@@ -1,0 +1,121 @@
+"""From documents to what rules judge."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from distcheck.agent.manifests.containers import Maps
+from distcheck.agent.manifests.groups import Pair, groups_of
+from distcheck.agent.manifests.kinds import Unknown, kind_of
+from distcheck.agent.manifests.making import makes
+from distcheck.agent.manifests.shape import shaped
+from distcheck.agent.manifests.source import Document
+from distcheck.agent.manifests.templates import template_of
+from distcheck.checks.evidence import ModelConfig
+from distcheck.checks.knowledge.plan_fabric import Fabric
+from distcheck.checks.manifest.bundle import Bundle, Flaw, Service, Thing
+from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.place import Place, line_spot
+from distcheck.checks.manifest.template import Template
+
+Raw = dict[str, Any]
+
+
+class Known(Struct, frozen=True):
+    """A document whose kind is known, and the object in it."""
+
+    document: Document
+    thing: Thing
+    flaws: tuple[Flaw, ...]
+
+
+def known(documents: Sequence[Document]) -> tuple[list[Known], list[Document]]:
+    """The objects, numbered as the documents are, and the documents that nothing tells about."""
+    found: list[Known] = []
+    strange: list[Document] = []
+    for number, document in enumerate(documents):
+        try:
+            found.append(_thing(number, document))
+        except Unknown:
+            strange.append(document)
+    return found, strange
+
+
+def _thing(number: int, document: Document) -> Known:
+    what, value = kind_of(document.value), document.value
+    if what.bare_spec:
+        value = {"spec": value}
+    form = shaped(number, what.kind, value)
+    place = Place(number, (), form.value)
+    flaws = list(form.flaws)
+    again = document.tree.repeated if not document.root else ()
+    flaws += [_repeated(number, r.key, r.line, r.column) for r in again]
+    meta = place.at("metadata")
+    thing = Thing(place, what.kind, meta.text("name"), meta.text("namespace"), what.fragment)
+    return Known(document, thing, tuple(flaws))
+
+
+def _repeated(number: int, key: str, line: int, column: int) -> Flaw:
+    return Flaw("repeated", line_spot(number, line, column), f"the key {key} stands twice")
+
+
+def bundle_of(
+    held: Sequence[Known], config: ModelConfig | None = None, interconnect: Fabric | None = None
+) -> Bundle:
+    """All that is judged together."""
+    things = tuple(k.thing for k in held)
+    spaces: dict[str, list[Thing]] = defaultdict(list)
+    for thing in things:
+        spaces[thing.namespace].append(thing)
+    templates: list[Template] = []
+    groups: list[Group] = []
+    services: list[Service] = []
+    for name, those in spaces.items():
+        pairs, maps = list(_pairs(those)), _maps(those)
+        templates += [p.template for p in pairs]
+        own = [t for t in those if t.kind == "Service"]
+        services += [_service(t, [p.template for p in pairs]) for t in own]
+        groups += groups_of(name, pairs, [_raw(t) for t in own], maps.data)
+    flaws = tuple(f for k in held for f in k.flaws)
+    return Bundle(
+        things, tuple(templates), tuple(groups), tuple(services), flaws, config, interconnect
+    )
+
+
+def _pairs(things: Sequence[Thing]) -> Iterator[Pair]:
+    maps = _maps(things)
+    for thing in things:
+        for made in makes(thing):
+            yield Pair(made, template_of(made, maps))
+
+
+def _maps(things: Iterable[Thing]) -> Maps:
+    data: dict[str, Mapping[str, str]] = {}
+    places: dict[str, Place] = {}
+    for thing in things:
+        if thing.kind == "ConfigMap" and thing.name:
+            held = thing.place.at("data").value
+            data[thing.name] = {str(k): str(v) for k, v in (held or {}).items() if v is not None}
+            places[thing.name] = thing.place
+    return Maps(data, places)
+
+
+def _raw(thing: Thing) -> Raw:
+    meta = {"name": thing.name, "namespace": thing.namespace}
+    return {"metadata": meta, "spec": thing.place.at("spec").value or {}}
+
+
+def _service(thing: Thing, templates: Sequence[Template]) -> Service:
+    spec = thing.place.at("spec")
+    selector = {str(k): str(v) for k, v in (spec.at("selector").value or {}).items()}
+    chosen = tuple(
+        t for t in templates
+        if selector and all(t.labels.get(k) == v for k, v in selector.items())
+    )  # fmt: skip
+    return Service(
+        thing.name, thing.namespace, thing.place, selector,
+        spec.at("clusterIP").value == "None",
+        spec.at("publishNotReadyAddresses").value is True, chosen,
+    )  # fmt: skip

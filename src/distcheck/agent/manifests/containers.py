@@ -1,0 +1,167 @@
+"""A container as rules see it: what it runs is understood as `verify` understands a live one."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from msgspec import Struct
+
+from distcheck.agent.cluster.intent.environ import filled, known_to_shell, may_have_more
+from distcheck.agent.cluster.intent.nim import is_nim
+from distcheck.agent.cluster.intent.places import bare_server
+from distcheck.agent.cluster.intent.scripts import command_text, started
+from distcheck.agent.cluster.podspec import argv_of, environment, expanded, gpus_of, rdma_of
+from distcheck.agent.cluster.quantity import parse_quantity
+from distcheck.agent.joined import joined, joins
+from distcheck.agent.logs.argv import RayStart, ray_start
+from distcheck.agent.logs.argv_engines import Server, server_of
+from distcheck.agent.logs.shell import Ran, runs
+from distcheck.checks.manifest.container import (
+    Asks,
+    Command,
+    Container,
+    Joining,
+    RayNode,
+    Text,
+    Variable,
+)
+from distcheck.checks.manifest.place import Place, Spot
+
+Raw = dict[str, Any]
+_SOURCES = {
+    "secretKeyRef": "secret", "configMapKeyRef": "configmap", "fieldRef": "field",
+    "resourceFieldRef": "resource",
+}  # fmt: skip
+_FLAGS = (
+    "model", "tp", "pp", "dp", "ep", "dp_local", "nnodes", "node_rank", "master_addr",
+    "master_port", "headless", "executor", "port", "quantization", "gpu_memory_utilization",
+)  # fmt: skip
+_JOIN_FLAGS = {"ray": ("--address",), "dpa": ("-dpa",)}
+
+
+class Maps(Struct, frozen=True):
+    """The ConfigMaps of a namespace: their entries, and where each stands."""
+
+    data: Mapping[str, Mapping[str, str]]
+    places: Mapping[str, Place]
+
+
+def container_of(
+    pod: Raw, raw: Raw, place: Place, maps: Maps, *, init: bool = False, chart: bool = False
+) -> Container:
+    """Container `raw` of the raw `pod`, whose own fields stand at `place`."""
+    full = filled(pod, raw, maps.data)
+    argv, shell = argv_of(full), known_to_shell(pod, full)
+    texts = [*_words(place), *_scripts(pod, full, maps)]
+    ran = list(_all_runs(argv, texts, shell, whole=not may_have_more(full, maps.data)))
+    values = environment(full)
+    limits = place.at("resources", "limits")
+    return Container(
+        name=place.text("name") or str(raw.get("name") or ""),
+        image=str(raw.get("image") or ""),
+        place=place,
+        init=init,
+        gpus=gpus_of(raw),
+        limits=_amounts(limits),
+        requests=_amounts(place.at("resources", "requests")),
+        rdma=rdma_of(raw),
+        env=tuple(_variables(raw, place, values)),
+        may_have_more=may_have_more(full, maps.data),
+        argv=argv,
+        commands=tuple(Command(r.words, r.variables) for r in ran),
+        texts=tuple(texts),
+        asks=_asks(_server(full, argv, texts, shell)),
+        ray=_ray(ran),
+        joins=tuple(_joining(ran, values, texts, place)),
+        nim=is_nim(str(raw.get("image") or ""), values),
+        nim_chart=chart,
+    )
+
+
+def _amounts(place: Place) -> dict[str, int | None]:
+    return {k: parse_quantity(p.value) for k, p in place.fields()}
+
+
+def _words(place: Place) -> Iterator[Text]:
+    for part in ("command", "args"):
+        for one in place.each(part):
+            yield Text(str(one.value), one.spot)
+
+
+def _scripts(pod: Raw, container: Raw, maps: Maps) -> Iterator[Text]:
+    for file in started(pod, container, maps.data, command_text(container)):
+        at = maps.places[file.config_map].at("data", file.key)
+        yield Text(maps.data[file.config_map][file.key], at.spot)
+
+
+def _variables(raw: Raw, place: Place, values: Mapping[str, str]) -> Iterator[Variable]:
+    """`raw` may have a controller's variables before those of the manifest."""
+    every = [e for e in raw.get("env") or () if isinstance(e, dict)]
+    own = len(list(place.each("env")))
+    seen: dict[str, str] = {}
+    for number, one in enumerate(every):
+        at = number - (len(every) - own)
+        name, given = str(one.get("name") or ""), one.get("valueFrom")
+        spot = place.at("env", at) if at >= 0 else place
+        if isinstance(given, dict) and given:
+            source = next((s for k, s in _SOURCES.items() if k in given), "elsewhere")
+            yield Variable(name, values.get(name), spot, source, at < 0)
+            continue
+        seen[name] = expanded(str(one.get("value") or ""), seen)
+        yield Variable(name, seen[name], spot, "", at < 0)
+
+
+def _all_runs(
+    argv: Sequence[str], texts: Sequence[Text], shell: Mapping[str, str | None], *, whole: bool
+) -> Iterator[Ran]:
+    scripts = [t.text for t in texts if t.spot.path[:1] == ("data",)]
+    for words in (argv, *(("sh", "-c", text) for text in scripts)):
+        yield from runs(words, shell, assume=whole)
+
+
+def _server(
+    full: Raw, argv: Sequence[str], texts: Sequence[Text], shell: Mapping[str, str | None]
+) -> Server | None:
+    image = str(full.get("image") or "")
+    found = server_of(argv, shell) or bare_server(full, argv, image)
+    for text in texts if found is None else ():
+        if text.spot.path[:1] == ("data",):
+            found = server_of(("sh", "-c", text.text), shell) or found
+    return found
+
+
+def _asks(server: Server | None) -> Asks | None:
+    if server is None:
+        return None
+    flags = server.flags
+    values = {name: getattr(flags, name) for name in _FLAGS}
+    return Asks(engine=server.engine, ranks=server.ranks, unread=dict(flags.reasons), **values)
+
+
+def _ray(ran: Sequence[Ran]) -> RayNode | None:
+    found: list[RayStart] = [r for one in ran if (r := ray_start(one.words)) is not None]
+    if not found:
+        return None
+    one = next((r for r in found if r.head), found[-1])
+    return RayNode(one.head, one.address, one.port, one.num_gpus, one.block)
+
+
+def _joining(
+    ran: Sequence[Ran], values: Mapping[str, str], texts: Sequence[Text], place: Place
+) -> Iterator[Joining]:
+    told: set[tuple[str, str]] = set()
+    for one in ran:
+        for way, address in joins(one.words, {**values, **one.variables}):
+            found = joined(way, address)
+            if (way, address) in told:
+                continue
+            told.add((way, address))
+            spot = _spot(texts, (address, found.host, *_JOIN_FLAGS.get(way, (f"--{way}",))), place)
+            yield Joining(way, found.host, found.port, found.is_read, spot)
+
+
+def _spot(texts: Sequence[Text], needles: Sequence[str], place: Place) -> Spot:
+    for needle in needles:
+        for text in texts:
+            if needle and needle in text.text:
+                return Spot(text.spot.of, text.spot.path, needle)
+    return place.spot

@@ -1,0 +1,70 @@
+"""All objects that are judged together."""
+
+from collections.abc import Iterator, Mapping
+from typing import Literal
+
+from msgspec import Struct
+
+from distcheck.checks.evidence import ModelConfig
+from distcheck.checks.knowledge.plan_fabric import Fabric
+from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.template import Template
+
+FlawKind = Literal["type", "unknown", "repeated"]
+
+
+class Thing(Struct, frozen=True):
+    """One object. A `fragment` has no apiVersion or no kind: `kind` is what it seems to be."""
+
+    place: Place
+    kind: str
+    name: str
+    namespace: str
+    fragment: bool = False
+
+
+class Flaw(Struct, frozen=True):
+    """What is wrong with an object's form, found while it was read."""
+
+    kind: FlawKind
+    spot: Spot
+    says: str
+    near: str = ""
+
+
+class Service(Struct, frozen=True):
+    """A Service: its selector, and whether its names stand for pods that are not ready yet."""
+
+    name: str
+    namespace: str
+    place: Place
+    selector: Mapping[str, str]
+    headless: bool
+    not_ready_too: bool
+    selects: tuple[Template, ...] = ()
+
+
+class Bundle(Struct, frozen=True):
+    """The objects, and what was understood of them.
+
+    `config` is the model's own configuration (`--model`), `interconnect` what `--interconnect`
+    says of the network between nodes.
+    """
+
+    things: tuple[Thing, ...]
+    templates: tuple[Template, ...] = ()
+    groups: tuple[Group, ...] = ()
+    services: tuple[Service, ...] = ()
+    flaws: tuple[Flaw, ...] = ()
+    config: ModelConfig | None = None
+    interconnect: Fabric | None = None
+
+    def of_kind(self, *kinds: str) -> Iterator[Thing]:
+        """The objects of these kinds."""
+        yield from (t for t in self.things if t.kind in kinds)
+
+    @property
+    def judged(self) -> bool:
+        """Whether there is anything that serves a model."""
+        return any(t.serves for t in self.templates)
