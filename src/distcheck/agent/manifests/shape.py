@@ -105,7 +105,7 @@ class _Shaper:
         if not isinstance(value, list):
             self._wrong(path, "a list", value)
             return None
-        empty: Any = "" if kind in _WORDS else {}
+        empty: Any = "" if kind in _WORDS else {"name": ""} if kind == "EnvVar" else {}
         found = [self.read(kind, one, (*path, n)) for n, one in enumerate(value)]
         return [empty if one is None else one for one in found]
 
@@ -113,7 +113,7 @@ class _Shaper:
         if not isinstance(value, dict):
             self._wrong(path, "a mapping", value)
             return None
-        return {k: self.read(kind, v, (*path, k)) for k, v in value.items()}
+        return {k: self.read(kind, v, (*path, k)) for k, v in value.items() if v is not None}
 
     def _object(self, kind: str, value: Any, path: tuple[str | int, ...]) -> Any:
         if not isinstance(value, dict):
@@ -122,12 +122,15 @@ class _Shaper:
         fields = _fields()[kind]
         found = {}
         for name, held in value.items():
+            if held is None:
+                continue
             if name in fields:
-                found[name] = self.read(fields[name], held, (*path, name))
+                if (made := self.read(fields[name], held, (*path, name))) is not None:
+                    found[name] = made
             else:
                 found[name] = held
                 self._unknown(kind, name, (*path, name))
-        return found
+        return {"name": "", **found} if kind == "EnvVar" else found
 
     def _plain(self, kind: str, value: Any, path: tuple[str | int, ...]) -> Any:
         if isinstance(value, dict | list):

@@ -81,6 +81,33 @@ class Template(Struct, frozen=True):
         """The pod's volumes by name."""
         return {v.text("name"): v for v in self.spec.each("volumes")}
 
+    def may_be_called(self, name: str) -> bool:
+        """Whether one of its pods has this host name; of many only the first are listed."""
+        if name in self.names or self.spec.text("hostname") == name:
+            return True
+        stem, _, number = name.rpartition("-")
+        many = (self.pods or 0) > len(self.names) > 0
+        return many and stem == self.owner and number.isdigit() and int(number) < (self.pods or 0)
+
+    @property
+    def shm_spot(self) -> Spot:
+        """The sizeLimit of the volume that the ranks mount at /dev/shm, or that volume."""
+        engine = self.engine
+        mount = engine.mount_of("/dev/shm") if engine else None
+        volume = self.volumes.get(mount.text("name")) if mount else None
+        if volume is None:
+            return self.spot
+        size = volume.at("emptyDir", "sizeLimit")
+        return size.spot if size else volume.at("name").spot
+
+    @property
+    def ray_params(self) -> Place | None:
+        """`rayStartParams` of the group of a RayCluster that the template stands in."""
+        path = self.place.path
+        if "headGroupSpec" not in path and "workerGroupSpecs" not in path:
+            return None
+        return self.owner_place.at(*path[:-1], "rayStartParams")
+
     @property
     def host_network(self) -> bool:
         """Whether its pods share the node's network."""

@@ -1,0 +1,67 @@
+"""CONF002: `--nnodes` against the pods of the group."""
+
+from collections.abc import Iterator
+
+from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.rule import rule
+
+
+@rule("CONF002", level="error")
+def nnodes_fit_pods(group: Group) -> Iterator[Finding]:
+    """`--nnodes` is the number of pods that hold ranks.
+
+    What:
+        An engine is told another number of nodes than the group has pods with GPUs.
+    Why:
+        Every node waits for all others before it starts: with too many asked for it waits for
+        ever, with too few the last pods are refused.
+    Fix:
+        Make `--nnodes` the number of pods: of a LeaderWorkerSet `$(LWS_GROUP_SIZE)`.
+    Fails:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: sglang}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            workerTemplate:
+              spec:
+                containers:
+                - name: sglang
+                  image: lmsysorg/sglang:v0.5.0
+                  command: [python3, -m, sglang.launch_server, --model-path, /models/m, --tp, "32",
+                    --dist-init-addr, $(LWS_LEADER_ADDRESS):20000, --nnodes, "4",
+                    --node-rank, $(LWS_WORKER_INDEX)]
+                  resources: {limits: {nvidia.com/gpu: 8}}
+    Passes:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: sglang}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            workerTemplate:
+              spec:
+                containers:
+                - name: sglang
+                  image: lmsysorg/sglang:v0.5.0
+                  command: [python3, -m, sglang.launch_server, --model-path, /models/m, --tp, "16",
+                    --dist-init-addr, $(LWS_LEADER_ADDRESS):20000, --nnodes, $(LWS_GROUP_SIZE),
+                    --node-rank, $(LWS_WORKER_INDEX)]
+                  resources: {limits: {nvidia.com/gpu: 8, memory: 400Gi}}
+                  volumeMounts: [{name: dshm, mountPath: /dev/shm}]
+                volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 8Gi}}]
+    Source:
+        vLLM docs/serving/parallelism_scaling.md; SGLang server_args.py; lws docs/examples/sglang.
+    """
+    nodes = group.nodes
+    for _member, engine in group.engines:
+        asks = engine.asks
+        if not nodes or asks is None or asks.nnodes is None or asks.nnodes == nodes:
+            continue
+        if (asks.dp or 1) > 1 or (asks.nnodes < nodes and not group.is_whole):
+            continue
+        has = f"{nodes} pod{'s' * (nodes != 1)} with GPUs"
+        says = f"--nnodes is {asks.nnodes}, and {group.name} has {has}"
+        yield Finding(engine.spot_of("--nnodes", "-n"), says, unseen=group.open)

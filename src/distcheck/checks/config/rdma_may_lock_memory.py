@@ -1,0 +1,51 @@
+"""CONF043: RDMA needs locked memory."""
+
+from collections.abc import Iterator
+
+from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.template import Template
+
+
+@rule("CONF043", level="warning")
+def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
+    """A container with RDMA devices may lock memory.
+
+    What:
+        A container requests an RDMA resource, and neither has the capability IPC_LOCK nor is
+        privileged.
+    Why:
+        Registering memory with the adapter locks it. Where the node's memlock limit is the
+        usual 64 KiB or 8 MiB, `ibv_reg_mr` fails, and NCCL ends with an error.
+    Fix:
+        Add `securityContext: {capabilities: {add: [IPC_LOCK]}}` to the container.
+    Fails:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            resources: {limits: {nvidia.com/gpu: 8, rdma/hca_shared_devices_a: 1}}
+    Passes:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            securityContext: {capabilities: {add: [IPC_LOCK]}}
+            resources: {limits: {nvidia.com/gpu: 8, rdma/hca_shared_devices_a: 1}}
+    Source:
+        k8s-rdma-shared-dev-plugin example/test-hca-pod.yaml; vLLM parallelism_scaling.md. The
+        memlock limit of the runtime is not in the manifest: RDMA001 reads it on the node.
+    """
+    for container in template.containers:
+        devices = [r for r in container.rdma if "efa" not in r]
+        free = container.privileged or {"IPC_LOCK", "ALL"} & set(container.capabilities)
+        if devices and container.gpus and not free:
+            spot = container.place.at("resources", "limits", devices[0]).key
+            says = f"container {container.name} has {devices[0]} and may not lock memory"
+            yield Finding(spot, f"{says} (no IPC_LOCK)")

@@ -1,0 +1,58 @@
+"""CONF073: a variable that stands twice in one container."""
+
+from collections.abc import Iterator
+
+from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.template import Template
+
+
+@rule("CONF073", level="warning")
+def variable_set_once(template: Template) -> Iterator[Finding]:
+    """A container sets each variable once.
+
+    What:
+        Two entries of a container's `env` have one name. With different values it is a warning,
+        with the same value a hint.
+    Why:
+        The last one wins; the other is read by people only. `kubectl apply` merges by name,
+        so a later apply may lose one of the two.
+    Fix:
+        Keep the one that is meant.
+    Fails:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            env:
+            - {name: NCCL_DEBUG, value: WARN}
+            - {name: NCCL_DEBUG, value: INFO}
+    Passes:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            env:
+            - {name: NCCL_DEBUG, value: INFO}
+    Source:
+        Kubernetes API: `env` has the patch merge key `name`; kubelet makeEnvironment.
+    """
+    for container in template.every:
+        seen = {}
+        for variable in (v for v in container.env if not v.given and v.name):
+            before = seen.get(variable.name)
+            seen[variable.name] = variable
+            if before is None:
+                continue
+            same = before.value == variable.value and before.source == variable.source
+            says = f"{variable.name} stands twice in container {container.name}"
+            says += " with the same value" if same else ": the last one counts"
+            level = "hint" if same else None
+            spot = variable.place.at("name").spot
+            yield Finding(spot, says, level=level, also=(before.place.at("name").spot,))
