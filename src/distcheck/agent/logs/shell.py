@@ -6,6 +6,7 @@ script sets, defaults, arithmetic, and tests whose outcome is known. Nothing is 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -14,6 +15,7 @@ from distcheck.agent.logs.shell_tokens import Part, Token, tokens
 from distcheck.agent.logs.shell_variables import Known, Value, Variables, Word
 
 _MOST_DEPTH = 4
+_MOST_REMEMBERED = 8192
 _MOST_WORDS = 4096
 _MOST_COMMANDS = 20_000
 _MOST_BLOCKS = 100
@@ -74,7 +76,29 @@ def runs(
     script, positional = _script(argv)
     if script is None or depth >= _MOST_DEPTH:
         yield Ran(tuple(argv), {})
-        return
+    elif depth == 0 and len(script) <= _MOST_REMEMBERED:
+        held = None if known is None else frozenset(known.items())
+        yield from _remembered(script, positional, held, assume=assume)
+    else:
+        yield from _read(script, positional, known, assume=assume, depth=depth)
+
+
+@lru_cache(maxsize=64)
+def _remembered(
+    script: str,
+    positional: tuple[str, ...],
+    known: frozenset[tuple[str, str | None]] | None,
+    *,
+    assume: bool,
+) -> tuple[Ran, ...]:
+    """The same script is asked for its server, its Ray, and whom it joins."""
+    given = None if known is None else dict(known)
+    return tuple(_read(script, positional, given, assume=assume, depth=0))
+
+
+def _read(
+    script: str, positional: tuple[str, ...], known: Known | None, *, assume: bool, depth: int
+) -> Iterator[Ran]:
     variables = Variables(known, assume=assume, positional=positional)
     for ran in _Script(tokens(script), variables).run():
         hidden = dict.fromkeys(n for n in ran.unexported if n not in (known or {}))

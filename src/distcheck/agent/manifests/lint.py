@@ -27,6 +27,7 @@ from distcheck.checks.manifest.report import (
 )
 from distcheck.checks.manifest.rule import Rule
 
+_MOST_NAMED = 5
 _NAMELESS = "no kind and nothing that tells one: not judged"
 
 
@@ -59,7 +60,7 @@ def lint_texts(
         for one in documents(name, text):
             (told if isinstance(one, Problem) else found).append(one)  # type: ignore[arg-type]
     held, strange = known(found)
-    told += [Problem(d.source.name, 0, 0, _NAMELESS, fatal=False) for d in strange]
+    told += [Problem(d.source.name, 0, 0, _NAMELESS, fatal=False) for d in strange[:_MOST_NAMED]]
     told += [_fragment(k) for k in held if k.thing.fragment]
     findings: list[LintFinding] = []
     groups: list[str] = []

@@ -91,7 +91,8 @@ def read_tree(text: str, first_line: int = 0) -> Tree | None:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line, mark.column) if mark else (0, 0)
-        raise NotYamlError(_words(error), first_line + line, column) from error
+        says = _words(error, _character(text, line, column))
+        raise NotYamlError(says, first_line + line, column) from error
     except yaml.YAMLError as error:
         raise NotYamlError(
             " ".join(str(error).split())[:200], *_spot(text, error, first_line)
@@ -105,12 +106,17 @@ def _spot(text: str, error: Any, first_line: int) -> tuple[int, int]:
     return first_line + before.count("\n"), len(before) - before.rfind("\n") - 1
 
 
-def _words(error: Any) -> str:
-    says = " ".join(f"{error.problem or error}".split())[:200]
-    if "\\t" in says or "'\t'" in (error.problem or ""):
+def _words(error: Any, at: str) -> str:
+    if at == "\t":
         return "a tab where spaces must be: YAML is indented by spaces only"
+    says = " ".join(f"{error.problem or error}".split())[:200]
     context = " ".join((error.context or "").split())[:100]
     return f"{says} ({context})" if context else says
+
+
+def _character(text: str, line: int, column: int) -> str:
+    lines = text.split("\n")
+    return lines[line][column : column + 1] if line < len(lines) else ""
 
 
 class _Open(Struct):

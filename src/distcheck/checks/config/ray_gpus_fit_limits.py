@@ -51,13 +51,16 @@ def ray_gpus_fit_limits(template: Template) -> Iterator[Finding]:
         told = one.ray.num_gpus if one.ray else None
         if told is not None and one.gpus and told != one.gpus:
             says = f"Ray is told of {told} GPUs, and container {one.name} is given {one.gpus}"
-            level = None if told > one.gpus else "warning"
-            yield Finding(one.spot_of("--num-gpus", "num-gpus"), says, level=level)
+            yield Finding(
+                one.spot_of("--num-gpus", "num-gpus"),
+                says,
+                level=None if told > one.gpus else "warning",
+            )
     first = next(iter(template.containers), None)
     params = template.ray_params
-    told_text = str(params.at("num-gpus").value) if params and params.at("num-gpus") else ""
-    if first is None or not told_text.isdigit() or not first.gpus:
+    given = params.at("num-gpus") if params else None
+    if first is None or given is None or not str(given.value).isdigit() or not first.gpus:
         return
-    if int(told_text) > first.gpus:
-        says = f"rayStartParams give Ray {told_text} GPUs, and the container has {first.gpus}"
-        yield Finding(params.at("num-gpus").spot, says)
+    if int(given.value) > first.gpus:
+        says = f"rayStartParams give Ray {given.value} GPUs, and the container has {first.gpus}"
+        yield Finding(given.spot, says)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from distcheck.checks.manifest.container import Variable
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
@@ -44,7 +45,7 @@ def variable_set_once(template: Template) -> Iterator[Finding]:
         Kubernetes API: `env` has the patch merge key `name`; kubelet makeEnvironment.
     """
     for container in template.every:
-        seen = {}
+        seen: dict[str, Variable] = {}
         for variable in (v for v in container.env if not v.given and v.name):
             before = seen.get(variable.name)
             seen[variable.name] = variable
@@ -53,6 +54,7 @@ def variable_set_once(template: Template) -> Iterator[Finding]:
             same = before.value == variable.value and before.source == variable.source
             says = f"{variable.name} stands twice in container {container.name}"
             says += " with the same value" if same else ": the last one counts"
-            level = "hint" if same else None
             spot = variable.place.at("name").spot
-            yield Finding(spot, says, level=level, also=(before.place.at("name").spot,))
+            yield Finding(
+                spot, says, level="hint" if same else None, also=(before.place.at("name").spot,)
+            )
