@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from distcheck.agent.manifests.containers import Maps
 from distcheck.agent.manifests.groups import Pair, groups_of
@@ -49,12 +50,21 @@ def _thing(number: int, document: Document) -> Known:
         value = {"spec": value}
     form = shaped(number, what.kind, value)
     place = Place(number, (), form.value)
-    flaws = list(form.flaws)
+    flaws = list(_of_fragment(form.flaws) if what.fragment else form.flaws)
     again = document.tree.repeated if not document.root else ()
     flaws += [_repeated(number, r.key, r.line, r.column) for r in again]
     meta = place.at("metadata")
     thing = Thing(place, what.kind, meta.text("name"), meta.text("namespace"), what.fragment)
     return Known(document, thing, tuple(flaws))
+
+
+def _of_fragment(flaws: Sequence[Flaw]) -> Iterator[Flaw]:
+    """Whether a field exists depends on what the fragment is a part of."""
+    for one in flaws:
+        if one.kind != "unknown":
+            yield one
+        elif len(one.spot.path) > 1:
+            yield replace(one, unseen="what kind of object this is a part of")
 
 
 def _repeated(number: int, key: str, line: int, column: int) -> Flaw:

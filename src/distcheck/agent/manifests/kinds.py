@@ -16,10 +16,23 @@ _SIGNS: tuple[tuple[str, frozenset[str]], ...] = (
     ("MPIJob", frozenset({"mpiReplicaSpecs"})),
     ("StatefulSet", frozenset({"serviceName", "template"})),
     ("Deployment", frozenset({"selector", "template"})),
+    ("Deployment", frozenset({"replicas", "template"})),
     ("Job", frozenset({"template"})),
     ("Pod", frozenset({"containers"})),
     ("Service", frozenset({"ports", "selector"})),
 )
+
+
+_GROUPS: Mapping[str, frozenset[str]] = {
+    "LeaderWorkerSet": frozenset({"leaderworkerset.x-k8s.io"}),
+    "RayCluster": frozenset({"ray.io"}),
+    "RayService": frozenset({"ray.io"}),
+    "RayJob": frozenset({"ray.io"}),
+    "MPIJob": frozenset({"kubeflow.org"}),
+    "NIMService": frozenset({"apps.nvidia.com"}),
+    "Rollout": frozenset({"argoproj.io"}),
+}
+_OWN = frozenset({"resources", "command", "args", "env", "ports", "volumeMounts"})
 
 
 class Unknown(Exception):  # noqa: N818 - an answer, not an error
@@ -45,20 +58,31 @@ def kind_of(value: Mapping[str, Any]) -> Known:
     """
     named = value.get("kind")
     if isinstance(named, str) and named:
-        return Known(named, "apiVersion" not in value)
+        group = str(value.get("apiVersion") or "").rpartition("/")[0]
+        meant = named if _is_of(named, group) else f"{named}.{group}"
+        return Known(meant, "apiVersion" not in value)
     spec = value.get("spec")
     if isinstance(spec, dict):
         return Known(_seems(spec), fragment=True)
     if _is_nim_values(value):
         return Known(NIM_VALUES)
-    if isinstance(value.get("image"), str) and isinstance(value.get("name"), str):
+    named_image = isinstance(value.get("image"), str) and isinstance(value.get("name"), str)
+    if named_image and _OWN & value.keys():
         return Known(CONTAINER, fragment=True)
     return Known(_seems(value), fragment=True, bare_spec=True)
 
 
+def _is_of(kind: str, group: str) -> bool:
+    """Whether this kind is of this API group: Volcano has a `Job` too, Knative a `Service`."""
+    if kind in _GROUPS:
+        return not group or group in _GROUPS[kind]
+    return "." not in group or group.endswith(".k8s.io")
+
+
 def _seems(spec: Mapping[str, Any]) -> str:
     for kind, signs in _SIGNS:
-        if signs <= spec.keys():
+        pods = spec.get("template")
+        if signs <= spec.keys() and ("template" not in signs or isinstance(pods, dict)):
             return kind
     raise Unknown
 

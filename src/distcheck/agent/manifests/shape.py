@@ -5,6 +5,7 @@ custom resources are known as far as their pod templates and numbers.
 """
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from functools import cache
@@ -59,6 +60,12 @@ _WORDS = {
 }  # fmt: skip
 _FREE = frozenset({"object", "JSONSchemaProps"})
 _MOST_FLAWS = 200
+_STANDS_IN = re.compile(
+    r"\s*(?:\$.*|.*\$\{.*|<.*>|.*\{\{.*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*|[A-Z_]*PLACEHOLDER.*|__.*__|\[.*\])\s*\Z",
+    re.DOTALL,
+)
+_FILLED = "what fills this place before it is applied"
+"""`$` at the front is left for envsubst, sed and the like."""
 
 
 class Shaped(Struct, frozen=True):
@@ -144,10 +151,11 @@ class _Shaper:
     def _wrong(self, path: tuple[str | int, ...], wanted: str, value: Any) -> None:
         if len(self.flaws) < _MOST_FLAWS:
             says = f"{_name(path)} must be {wanted}, and is {_called(value)}"
-            self.flaws.append(Flaw("type", Spot(self._of, path), says))
+            unseen = _FILLED if isinstance(value, str) and _STANDS_IN.match(value) else ""
+            self.flaws.append(Flaw("type", Spot(self._of, path), says, unseen=unseen))
 
     def _unknown(self, kind: str, name: str, path: tuple[str | int, ...]) -> None:
-        if kind in _OPEN or len(self.flaws) >= _MOST_FLAWS:
+        if kind in _OPEN or name.startswith("$") or len(self.flaws) >= _MOST_FLAWS:
             return
         near = next(iter(get_close_matches(name, _fields()[kind], n=1, cutoff=0.75)), "")
         near = near or next(iter(_elsewhere(kind, name)), "")

@@ -11,7 +11,7 @@ from distcheck.agent.manifests.yaml_tree import NotYamlError, Tree, chunks, read
 MOST_BYTES = 16 << 20
 _TEMPLATE = re.compile(
     r"\{\{-?\s*(?:[.$\"(]|/\*|(?:if|range|with|include|define|template|end|toYaml|tpl|else|block"
-    r"|fail|required|default|printf|quote)\b)"
+    r"|fail|required|default|printf|quote)\b|\w{1,60}\s*\}\})"
 )
 
 
@@ -85,7 +85,7 @@ def documents(name: str, text: str) -> Iterator[Document | Problem]:
 
 
 _UNRENDERED = (
-    "a Helm template before it is rendered: not judged; give the output of `helm template`"
+    "a template before it is rendered: not judged; of Helm give the output of `helm template`"
 )
 
 

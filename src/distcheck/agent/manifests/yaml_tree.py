@@ -202,6 +202,9 @@ class _Builder:
                 event.start_mark.column,
             )
         value, size = self._anchors[event.anchor]
+        self._values += size
+        if self._values > MOST_VALUES:
+            raise NotYamlError("its aliases make it too large", self.line, 0)
         self._put(value, event, event.start_mark, "*", size)
 
     def _no_key(self, event: Any) -> None:
@@ -214,9 +217,6 @@ class _Builder:
         self, value: Any, event: Any, at: Any, style: str | None, size: int,
         start: tuple[int, int] | None = None,
     ) -> None:  # fmt: skip
-        self._values += size
-        if self._values > MOST_VALUES:
-            raise NotYamlError("its aliases make it too large", self.line, 0)
         if not self._open:
             self.tree.value, self.begun = value, True
             return

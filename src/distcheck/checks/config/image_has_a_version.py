@@ -1,11 +1,13 @@
 """CONF075: `:latest`, or no tag at all."""
 
+import re
 from collections.abc import Iterator
 
-from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.finding import Finding, Level
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 
+_IN_NAME = re.compile(r"\d+[.-]\d+")
 _MOVING = frozenset({"latest", "nightly", "main", "master", "dev"})
 
 
@@ -49,4 +51,14 @@ def image_has_a_version(template: Template) -> Iterator[Finding]:
             continue
         what = f"the tag {tag}" if tag else "no tag, which means latest"
         says = f"the image of {container.name} has {what}"
-        yield Finding(container.place.at("image").spot, says)
+        unseen = "" if tag else _unseen(container.image)
+        serves = container.asks or container.ray or container.engine_image or container.nim
+        level: Level | None = None if serves else "hint"
+        yield Finding(container.place.at("image").spot, says, level=level, unseen=unseen)
+
+
+def _unseen(image: str) -> str:
+    name = image.rpartition("/")[2]
+    if "<" in image or name.upper() == name:
+        return "the image that is filled in here"
+    return "whether its name is its version" if _IN_NAME.search(name) else ""

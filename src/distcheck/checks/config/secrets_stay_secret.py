@@ -11,6 +11,7 @@ _NAMES = re.compile(r"(?:TOKEN|API_?KEY|SECRET(?:_ACCESS)?(?:_KEY)?|PASSWORD|PAS
 _FORMS = re.compile(
     r"\b(?:hf_[A-Za-z0-9]{30,}|nvapi-[\w-]{30,}|ghp_[A-Za-z0-9]{30,}|AKIA[0-9A-Z]{16})\b"
 )
+_SHORTEST = 16
 _STAND_INS = re.compile(
     r"\A(?:|[<\[{$].*|.*(?:your|change|replace|example|placeholder|dummy|xxx|\*\*\*|todo|insert|here)"
     r".*|none|null|empty|token|secret|password|abc|foo|sk-?x*|/.*|hf_x*)\Z",
@@ -60,7 +61,9 @@ def secrets_stay_secret(template: Template) -> Iterator[Finding]:
             if variable.given or not (named or _FORMS.search(value)):
                 continue
             says = f"{variable.name} has its value in plain text"
-            yield Finding(variable.place.at("value").spot, says, hide=True)
+            short = len(value) < _SHORTEST or value.upper() in (variable.name, value)
+            unseen = "whether the value only stands in for one" if short else ""
+            yield Finding(variable.place.at("value").spot, says, hide=True, unseen=unseen)
         for text in container.texts:
             if found := _FORMS.search(text.text):
                 spot = text.spot.__class__(text.spot.of, text.spot.path, found[0])

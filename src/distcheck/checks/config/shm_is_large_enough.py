@@ -53,7 +53,7 @@ def shm_is_large_enough(group: Group) -> Iterator[Finding]:
     Source:
         NCCL src/proxy.cc and vLLM shm_broadcast.py, as docs/shm.md counts them. SHM001.
     """
-    many = (group.nodes or 1) > 1
+    many = (group.nodes or 1) > 1 and group.is_whole
     for member, engine in group.engines:
         shm = member.template.shm
         if shm is None or shm.elsewhere is not None or shm.medium != "memory" or not engine.gpus:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.finding import Finding, Level
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.rule import rule
 
@@ -52,7 +52,7 @@ def shm_is_mounted(group: Group) -> Iterator[Finding]:
         containerd internal/cri/server/podsandbox (defaultShmSize); NCCL src/proxy.cc and vLLM
         shm_broadcast.py, as docs/shm.md counts them. SHM001 measures it on the live group.
     """
-    many = (group.nodes or 1) > 1
+    many = (group.nodes or 1) > 1 and group.is_whole
     for member, engine in group.engines:
         template = member.template
         host = template.spec.at("hostIPC").value is True
@@ -64,7 +64,8 @@ def shm_is_mounted(group: Group) -> Iterator[Finding]:
         mounts = engine.place.at("volumeMounts")
         spot = mounts.key if mounts else engine.place.at("name").spot
         sure = many and engine.gpus > _FEW
-        yield Finding(spot, f"{says}: it gets 64 MiB", level=None if sure else "warning")
+        level: Level = "error" if sure else "warning" if engine.gpus > 1 else "hint"
+        yield Finding(spot, f"{says}: it gets 64 MiB", level=level)
 
 
 _FEW = 2

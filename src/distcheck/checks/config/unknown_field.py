@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from distcheck.checks.manifest.bundle import Bundle
-from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.finding import Finding, Level
 from distcheck.checks.manifest.rule import rule
 
 
@@ -44,4 +44,5 @@ def unknown_field(bundle: Bundle) -> Iterator[Finding]:
     for flaw in bundle.flaws:
         if flaw.kind == "unknown":
             near = f"; did you mean {flaw.near}?" if flaw.near else ""
-            yield Finding(flaw.spot, f"{flaw.says}{near}", level=None if near else "warning")
+            level: Level | None = None if near else "warning"
+            yield Finding(flaw.spot, f"{flaw.says}{near}", level=level, unseen=flaw.unseen)

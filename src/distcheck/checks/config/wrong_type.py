@@ -44,4 +44,6 @@ def wrong_type(bundle: Bundle) -> Iterator[Finding]:
     Source:
         The OpenAPI types of the Kubernetes API, as its Python client has them.
     """
-    yield from (Finding(f.spot, f.says) for f in bundle.flaws if f.kind == "type")
+    for flaw in bundle.flaws:
+        if flaw.kind == "type":
+            yield Finding(flaw.spot, flaw.says, unseen=flaw.unseen)

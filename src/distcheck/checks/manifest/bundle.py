@@ -25,12 +25,13 @@ class Thing(Struct, frozen=True):
 
 
 class Flaw(Struct, frozen=True):
-    """What is wrong with an object's form, found while it was read."""
+    """What is wrong with an object's form, found while it was read; `unseen` as of a finding."""
 
     kind: FlawKind
     spot: Spot
     says: str
     near: str = ""
+    unseen: str = ""
 
 
 class Service(Struct, frozen=True):

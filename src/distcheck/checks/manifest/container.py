@@ -9,7 +9,7 @@ from distcheck.checks.evidence.group import Engine
 from distcheck.checks.manifest.place import Place, Spot
 
 _ENGINES = re.compile(
-    r"(?:^|/)(?:vllm-openai|vllm|sglang|tritonserver|vllm-tpu|llm-d[\w.-]*|text-generation-inference"
+    r"(?:^|/)(?:vllm-openai|vllm|sglang|tritonserver|vllm-tpu|llm-d(?:-(?:cuda|aws|gb200|rocm|xpu|hpu|cpu|tpu|dev))*|text-generation-inference"
     r"|tensorrt-llm(?:/release)?)(?::|\Z)|/nim/"
 )
 

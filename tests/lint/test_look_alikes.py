@@ -1,0 +1,83 @@
+"""What only looks like something that is judged, and what is filled in later, is no error."""
+
+import pytest
+from tests.lint.judge import found, judged, sure
+
+VOLCANO = """\
+apiVersion: batch.volcano.sh/v1alpha1
+kind: Job
+metadata: {name: train}
+spec:
+  schedulerName: volcano
+  tasks: [{replicas: 2, name: worker}]
+"""
+DEPLOYMENT = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: vllm}
+spec:
+  replicas: %s
+  selector: {matchLabels: {app: vllm}}
+  template:
+    metadata: {labels: {app: vllm}}
+    spec:
+      containers:
+      - name: vllm
+        image: %s
+        args: [--model, /models/m]
+        env: %s
+        resources: {limits: {nvidia.com/gpu: 1}}
+"""
+JOBS = """\
+apiVersion: batch/v1
+kind: Job
+metadata: {name: sweep}
+spec:
+  parallelism: 3
+  completions: 3
+  template:
+    spec:
+      containers:
+      - {name: one, image: "r.io/sleep:1", resources: {limits: {nvidia.com/gpu: 1}}}
+"""
+
+
+def test_a_job_of_another_api_group_is_not_judged_as_kubernetes_job() -> None:
+    assert judged(VOLCANO).findings == ()
+
+
+def test_chart_values_that_name_a_kind_are_no_deployment_with_unknown_fields() -> None:
+    assert sure(judged("kind: Deployment\nreplicaCount: 1\nenv: [{name: A, value: b}]\n")) == []
+
+
+@pytest.mark.parametrize("text", ["packages: {}\ntemplate: matryer\n", "image: a:1\nname: b\n"])
+def test_a_file_of_another_tool_is_not_taken_for_a_fragment(text: str) -> None:
+    assert judged(text).objects == 0
+
+
+@pytest.mark.parametrize("value", ["${REPLICAS:-1}", "$REPLICAS", "<how many>", "REPLICAS"])
+def test_a_place_that_is_filled_in_later_is_a_hint(value: str) -> None:
+    findings = found(DEPLOYMENT % (value, "vllm/vllm-openai:v0.11.0", "[]"), "CONF070")
+    assert [f.level for f in findings] == ["hint"]
+
+
+@pytest.mark.parametrize("image", ["IMAGE_NAME", "<image>", "r.io/tgi-cu124.2-3.py311"])
+def test_an_image_that_may_have_its_version_elsewhere_is_a_hint(image: str) -> None:
+    findings = found(DEPLOYMENT % (1, f'"{image}"', "[]"), "CONF075")
+    assert [f.level for f in findings] == ["hint"]
+
+
+@pytest.mark.parametrize("value", ["nvapi-NVKEY", "HF_TOKEN"])
+def test_a_word_that_stands_in_for_a_token_is_a_hint(value: str) -> None:
+    env = f"[{{name: HF_TOKEN, value: {value}}}]"
+    findings = found(DEPLOYMENT % (1, "vllm/vllm-openai:v0.11.0", env), "CONF076")
+    assert [f.level for f in findings] == ["hint"]
+
+
+def test_jobs_side_by_side_are_no_group_that_needs_shared_memory() -> None:
+    assert found(JOBS, "CONF060") == ()
+
+
+def test_a_large_document_without_aliases_is_read() -> None:
+    deep = "spec: " + "{a: " * 100 + "[" + "1, " * 5_000 + "1]" + "}" * 100
+    assert not [n for n in judged(deep).not_judged if n.unreadable]
