@@ -2,7 +2,7 @@
 
 import traceback
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from msgspec import Struct, field, structs
 
@@ -13,6 +13,7 @@ from distcheck.checks.facts.fact import Fact, folded
 from distcheck.checks.group_map import GroupMap
 from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.engine_remedies import MAY_FOLLOW
+from distcheck.checks.on_paper import OnPaper, on_paper
 from distcheck.checks.verdict import Outcome, Verdict, unknown, worst
 
 REPORT_SCHEMA = "distcheck.report/v1"
@@ -112,23 +113,41 @@ def judge(
     checks: Iterable[Check],
     require: Collection[str] = (),
     left_out: tuple[str, ...] = (),
+    rules: OnPaper = OnPaper(),  # noqa: B008 - frozen
 ) -> Judged:
-    """Judge `evidence` with `checks`; ids in `require` count as core, those in `left_out` are told.
+    """Judge `evidence` with `checks`, and tell what `rules` found in the group's manifests.
+
+    Ids in `require` count as core; those in `left_out` are told.
 
     Raises:
-        ValueError: no check was given: an empty selection decides nothing.
+        ValueError: no check and no rule was given: an empty selection decides nothing.
     """
     chosen = tuple(checks)
-    if not chosen:
+    if not chosen and not rules.named:
         raise ValueError("no check selected")
     facts = {n.fact: n.fact for c in chosen for n in c.needs}
     bugs: list[str] = []
     folded = {fact: _fold_one(fact, evidence, bugs) for fact in facts}
     group = _fold_one(GroupMap, evidence, bugs)
     findings = tuple(_finding(c, _judge_one(c, folded, bugs), require) for c in chosen)
+    findings = (*findings, *_on_paper(evidence, findings, rules, require))
     report = _report(evidence, _first_things_first(findings), left_out)
     shown = structs.replace(report, map=group if isinstance(group, GroupMap) else None)
     return Judged(shown, tuple(bugs))
+
+
+def _on_paper(
+    evidence: Evidence, findings: tuple[Finding, ...], rules: OnPaper, require: Collection[str]
+) -> Iterator[Finding]:
+    """Rules' findings. A group that is proven right is not wrong because its manifest looks so."""
+    proven = bool(findings) and group_verdict(findings) == "pass"
+    passing = {f.id for f in findings if f.outcome == "pass"}
+    for told in on_paper(evidence.manifests, rules, passing, proven=proven):
+        one, core = told.verdict, told.id in require or (not findings and told.id in rules.named)
+        yield Finding(
+            told.id, told.title, one.outcome, core, one.says, one.cause, one.subjects, one.cites,
+            one.remedy or "",
+        )  # fmt: skip
 
 
 _STARTS = ("GROUP001", "GROUP003", "RAY", "NET00", "SHM", "NCCL001", "NCCL004", "NCCL006")
@@ -174,7 +193,13 @@ def _finding(one: Check, verdict: Verdict, require: Collection[str]) -> Finding:
     )
 
 
+PAPER = "CONF"
+"""How the ids of rules for manifests begin: their warnings are advice, and decide nothing."""
+
+
 def _counts(finding: Finding) -> bool:
+    if finding.id.startswith(PAPER):
+        return finding.core or finding.outcome == "fail"
     return finding.core or finding.outcome in ("fail", "warn")
 
 

@@ -42,9 +42,18 @@ def _container(layout: Layout, member: Member) -> Object:
         "ports": [{"containerPort": layout.gcs_port, "name": "gcs", "protocol": "TCP"}]
         if layout.world.ray
         else [],
+        **_security(layout),
         "volumeMounts": ([] if layout.world.shm.beside else _shm_mounts(layout))
         + [{"name": "models", "mountPath": "/models", "readOnly": True}],
     }
+
+
+def _security(layout: Layout) -> Object:
+    """IPC_LOCK where pods have RDMA, but for those that may not lock memory."""
+    world = layout.world
+    if not world.has_devices or world.mig or world.rdma.memlock != "unlimited":
+        return {}
+    return {"securityContext": {"capabilities": {"add": ["IPC_LOCK"]}}}
 
 
 def _env(layout: Layout) -> list[Object]:

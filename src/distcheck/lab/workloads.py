@@ -73,9 +73,22 @@ def leader_worker_set(layout: Layout) -> Object:
         "apiVersion": "leaderworkerset.x-k8s.io/v1",
         "kind": "LeaderWorkerSet",
         "metadata": meta(layout, name, NAMESPACE, uid=f"lws-{name}"),
-        "spec": {"replicas": 1, "leaderWorkerTemplate": {"size": size}},
+        "spec": {"replicas": 1, "leaderWorkerTemplate": {"size": size, **_templates(layout)}},
         "status": {"replicas": 1, "readyReplicas": 1},
     }
+
+
+def _templates(layout: Layout) -> Object:
+    """Without what lws puts into the pods: their names, their node, the leader's address."""
+    found = {}
+    for part, member in (("leaderTemplate", layout.head), ("workerTemplate", layout.members[-1])):
+        spec = pod_spec(layout, member)
+        for name in ("nodeName", "hostname", "subdomain"):
+            del spec[name]
+        for one in spec["containers"]:
+            one["env"] = [e for e in one.get("env", ()) if e["name"] != "LWS_LEADER_ADDRESS"]
+        found[part] = {"spec": spec}
+    return found
 
 
 def owner_of(member: Member) -> Object:

@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
 
+from msgspec import structs
+
 from distcheck.agent.cli import exit as codes
 from distcheck.agent.cli.asked import Asked
 from distcheck.agent.cli.progress import Progress
@@ -13,6 +15,7 @@ from distcheck.agent.cluster.access import LACKING
 from distcheck.agent.cluster.api import connect
 from distcheck.agent.cluster.finding.group import find_group
 from distcheck.agent.cluster.gather import Ways, gather
+from distcheck.agent.manifests.live import judged_live
 from distcheck.checks.evidence import Evidence
 
 _NOT_OURS_TO_MEND = (errors.Unreachable, errors.Refused)
@@ -39,6 +42,7 @@ def gathering(asked: Asked, progress: Progress) -> Callable[[], Evidence]:
             ways = Ways(agents=asked.agents, exec=asked.exec, ray_token=asked.ray_token)
             left = end - monotonic()
             evidence = gather(api, group, timeout=left, progress=progress, ways=ways)
+            evidence = structs.replace(evidence, manifests=judged_live(group.objects))
             _warn(evidence, told, quiet=asked.quiet)
             return evidence
 

@@ -27,4 +27,4 @@ class Judging:
         if self._model is not None:
             evidence = with_model(evidence, self._model)
         chosen = self._selection
-        return judge(evidence, chosen.checks, chosen.require, chosen.left_out)
+        return judge(evidence, chosen.checks, chosen.require, chosen.left_out, chosen.rules)

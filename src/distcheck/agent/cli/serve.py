@@ -4,7 +4,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Annotated
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from distcheck.agent.cli import options as opt
 from distcheck.agent.cli.command import Program, option
@@ -86,6 +86,7 @@ def rounds_of(cluster: Cluster, duty: tuple[tuple[str, ...], float], judging: Ju
     from distcheck.agent.cluster.errors import ClusterError  # noqa: PLC0415
     from distcheck.agent.cluster.finding.group import Group  # noqa: PLC0415
     from distcheck.agent.cluster.gather import Ways, gather  # noqa: PLC0415
+    from distcheck.agent.manifests.live import judged_live  # noqa: PLC0415
     from distcheck.agent.serve.rounds import Duty, Rounds  # noqa: PLC0415
 
     try:
@@ -95,7 +96,8 @@ def rounds_of(cluster: Cluster, duty: tuple[tuple[str, ...], float], judging: Ju
 
     def look(group: Group) -> Evidence:
         ways = Ways(agents=cluster.agents, exec=False, no_exec="serve runs nothing in pods")
-        return gather(api, group, timeout=cluster.timeout, ways=ways)
+        evidence = gather(api, group, timeout=cluster.timeout, ways=ways)
+        return structs.replace(evidence, manifests=judged_live(group.objects))
 
     return Rounds(api, Duty(*duty), look, judging.judge)
 

@@ -45,17 +45,24 @@ def known(documents: Sequence[Document]) -> tuple[list[Known], list[Document]]:
 
 
 def _thing(number: int, document: Document) -> Known:
-    what, value = kind_of(document.value), document.value
-    if what.bare_spec:
-        value = {"spec": value}
-    form = shaped(number, what.kind, value)
-    place = Place(number, (), form.value)
-    flaws = list(_of_fragment(form.flaws) if what.fragment else form.flaws)
+    thing, flaws = read_thing(number, document.value)
     again = document.tree.repeated if not document.root else ()
-    flaws += [_repeated(number, r.key, r.line, r.column) for r in again]
+    more = [_repeated(number, r.key, r.line, r.column) for r in again]
+    return Known(document, thing, (*flaws, *more))
+
+
+def read_thing(number: int, value: Raw) -> tuple[Thing, tuple[Flaw, ...]]:
+    """Object `number` without what its kind cannot have, and what that was.
+
+    Raises:
+        Unknown: nothing tells what it is.
+    """
+    what = kind_of(value)
+    form = shaped(number, what.kind, {"spec": value} if what.bare_spec else value)
+    place = Place(number, (), form.value)
     meta = place.at("metadata")
     thing = Thing(place, what.kind, meta.text("name"), meta.text("namespace"), what.fragment)
-    return Known(document, thing, tuple(flaws))
+    return thing, tuple(_of_fragment(form.flaws) if what.fragment else form.flaws)
 
 
 def _of_fragment(flaws: Sequence[Flaw]) -> Iterator[Flaw]:
@@ -72,10 +79,12 @@ def _repeated(number: int, key: str, line: int, column: int) -> Flaw:
 
 
 def bundle_of(
-    held: Sequence[Known], config: ModelConfig | None = None, interconnect: Fabric | None = None
+    things: Sequence[Thing],
+    flaws: Iterable[Flaw] = (),
+    config: ModelConfig | None = None,
+    interconnect: Fabric | None = None,
 ) -> Bundle:
     """All that is judged together."""
-    things = tuple(k.thing for k in held)
     spaces: dict[str, list[Thing]] = defaultdict(list)
     for thing in things:
         spaces[thing.namespace].append(thing)
@@ -88,10 +97,10 @@ def bundle_of(
         own = [t for t in those if t.kind == "Service"]
         services += [_service(t, [p.template for p in pairs]) for t in own]
         groups += groups_of(name, pairs, [_raw(t) for t in own], maps.data)
-    flaws = tuple(f for k in held for f in k.flaws)
     return Bundle(
-        things, tuple(templates), tuple(groups), tuple(services), flaws, config, interconnect
-    )
+        tuple(things), tuple(templates), tuple(groups), tuple(services), tuple(flaws), config,
+        interconnect,
+    )  # fmt: skip
 
 
 def _pairs(things: Sequence[Thing]) -> Iterator[Pair]:

@@ -66,7 +66,8 @@ def lint_texts(
     groups: list[str] = []
     judged = 0
     for scope in scopes(held):
-        bundle = bundle_of(scope, asked.config, asked.interconnect)
+        flaws = [f for k in scope for f in k.flaws]
+        bundle = bundle_of([k.thing for k in scope], flaws, asked.config, asked.interconnect)
         by_number = {k.thing.place.of: k for k in scope}
         findings += _findings(bundle, by_number, asked)
         groups += [_group_words(g) for g in bundle.groups]

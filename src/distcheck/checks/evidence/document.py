@@ -7,6 +7,7 @@ import msgspec
 from msgspec import Struct, field
 
 from distcheck.checks.evidence.group import Intent, Pod, Rollout, Target, Trouble
+from distcheck.checks.evidence.manifests import Manifests
 from distcheck.checks.evidence.node import NodeLook, PodLook
 from distcheck.checks.evidence.policy import NetworkPolicies, Services
 from distcheck.checks.evidence.seen import Missing
@@ -33,6 +34,7 @@ class Evidence(Struct, frozen=True, dict=True):
     policies: NetworkPolicies | Missing = Missing("NetworkPolicies were not listed")
     services: Services | Missing = Missing("Services were not listed")
     rollouts: tuple[Rollout, ...] = field(default=())
+    manifests: Manifests | Missing = Missing("the workloads' objects were not judged")
 
     def look(self, pod: Pod) -> PodLook:
         """What was seen of `pod`; a look full of `Missing` where nothing was."""

@@ -14,6 +14,7 @@ from distcheck.agent.cluster.finding.podless import podless_group
 from distcheck.agent.cluster.finding.roster import Roster, choices, owner_of
 from distcheck.agent.cluster.finding.target import Resolved, resolve
 from distcheck.agent.cluster.finding.turning import rollouts_of
+from distcheck.agent.cluster.finding.written import Written, written
 from distcheck.agent.cluster.intent.beside import read_beside
 from distcheck.agent.cluster.intent.declared import declared_intent
 from distcheck.agent.cluster.kinds import POD
@@ -38,6 +39,7 @@ class Group(Struct, frozen=True):
     that the pods share; empty where none ties them. `seen` are the pods as policies see them.
     `wanted` are the names that specs join by, also of pods that such a name kept out of a group
     which lacks GPUs. `rollouts` are changes of its workloads that its pods do not show yet.
+    `objects` are what somebody wrote for it, not what was made of that.
     """
 
     target: Target
@@ -49,6 +51,7 @@ class Group(Struct, frozen=True):
     seen: tuple[PolicyPod, ...] = ()
     wanted: tuple[NameWanted, ...] = ()
     rollouts: tuple[Rollout, ...] = ()
+    objects: Written = Written()
 
 
 def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | None = None) -> Group:
@@ -72,7 +75,8 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
     beside = read_beside(api, namespace, roster.ordered, look.known())
     intent = declared_intent(roster.ordered, beside, [a.gpus for a in roster.absent])
     seen = tuple(policy_pod(p) for p in roster.ordered)
-    wanted = names_wanted([*roster.ordered, *_lost(look, roster, intent)], beside.maps)
+    lost = _lost(look, roster, intent)
+    wanted = names_wanted([*roster.ordered, *lost], beside.maps)
     return Group(
         _said(found, roster),
         _pods(roster),
@@ -83,6 +87,7 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
         seen,
         wanted,
         turning,
+        written(look, roster, beside, lost),
     )
 
 
