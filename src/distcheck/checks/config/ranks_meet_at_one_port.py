@@ -1,0 +1,90 @@
+"""CONF026: the port at which ranks meet differs between the pods of a group."""
+
+from collections.abc import Iterator
+
+from distcheck.checks.manifest.container import Asks
+from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.rule import rule
+
+_FLAGS = ("--dist-init-addr", "--nccl-init-addr", "--master-port", "--master_port")
+_USUAL = {"vllm": 29501}
+
+
+@rule("CONF026", level="error")
+def ranks_meet_at_one_port(group: Group) -> Iterator[Finding]:
+    """All pods of a group meet at the same port.
+
+    What:
+        `--dist-init-addr` of SGLang, or `--master-port` of vLLM, has another port in the leader
+        than in the workers.
+
+    Why:
+        The leader listens on its own; the workers wait for the other until they give up.
+
+    Fix:
+        Use one port in all pods.
+
+    Fails:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: sglang}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            leaderTemplate:
+              spec:
+                containers:
+                - name: sglang
+                  image: lmsysorg/sglang:v0.5.0
+                  command: [python3, -m, sglang.launch_server, --model-path, /m, --tp, "16",
+                    --dist-init-addr, $(LWS_LEADER_ADDRESS):20000, --nnodes, "2", --node-rank, "0"]
+                  resources: {limits: {nvidia.com/gpu: 8}}
+            workerTemplate:
+              spec:
+                containers:
+                - name: sglang
+                  image: lmsysorg/sglang:v0.5.0
+                  command: [python3, -m, sglang.launch_server, --model-path, /m, --tp, "16",
+                    --dist-init-addr, $(LWS_LEADER_ADDRESS):5000, --nnodes, "2", --node-rank, "1"]
+                  resources: {limits: {nvidia.com/gpu: 8}}
+
+    Passes:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: sglang}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            workerTemplate:
+              spec:
+                containers:
+                - name: sglang
+                  image: lmsysorg/sglang:v0.5.0
+                  command: [python3, -m, sglang.launch_server, --model-path, /m, --tp, "16",
+                    --dist-init-addr, $(LWS_LEADER_ADDRESS):20000, --nnodes, "2",
+                    --node-rank, $(LWS_WORKER_INDEX)]
+                  resources: {limits: {nvidia.com/gpu: 8, memory: 900Gi}}
+                  volumeMounts: [{name: dshm, mountPath: /dev/shm}]
+                volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 32Gi}}]
+
+    Source:
+        SGLang server_args.py; vLLM docs/serving/parallelism_scaling.md (29501 by default).
+    """
+    held = [(m, c, c.asks) for m, c in group.engines if c.asks and (c.asks.nnodes or 1) > 1]
+    ports = [(m, c, port) for m, c, asks in held if (port := _port(asks)) is not None]
+    if not ports:
+        return
+    lead, first, own = ports[0]
+    for member, container, port in ports[1:]:
+        if port != own:
+            says = f"{member.template.what} meets at port {port}, and {lead.template.what} at {own}"
+            yield Finding(container.spot_of(*_FLAGS), says, also=(first.spot_of(*_FLAGS),))
+
+
+def _port(asks: Asks) -> int | None:
+    """The port, where it can be read; SGLang has none by default that others could know."""
+    if asks.unread:
+        return None
+    port = (asks.master_addr or "").rpartition(":")[2]
+    return int(port) if port.isdigit() else asks.master_port or _USUAL.get(asks.engine)

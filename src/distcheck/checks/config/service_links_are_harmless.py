@@ -1,0 +1,70 @@
+"""CONF030: a Service called `vllm` beside vLLM."""
+
+from collections.abc import Iterator
+
+from distcheck.checks.manifest.bundle import Bundle
+from distcheck.checks.manifest.container import Container
+from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.rule import rule
+
+
+@rule("CONF030", level="warning")
+def service_links_are_harmless(bundle: Bundle) -> Iterator[Finding]:
+    """No Service that stands beside vLLM is called `vllm`.
+
+    What:
+        A Service with an address of its own is called `vllm`, in the namespace of pods that run
+        vLLM, and their `enableServiceLinks` is not off.
+
+    Why:
+        Kubernetes puts VLLM_PORT=tcp://ADDRESS:PORT into each container that starts later, and
+        vLLM reads VLLM_PORT as a number: "VLLM_PORT appears to be a URI".
+
+    Fix:
+        Call the Service something else, or set `enableServiceLinks: false` in the pods.
+
+    Fails:
+        apiVersion: v1
+        kind: Service
+        metadata: {name: vllm}
+        spec: {selector: {app: vllm}, ports: [{port: 8000}]}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm, labels: {app: vllm}}
+        spec:
+          containers:
+          - {name: vllm, image: "vllm/vllm-openai:v0.11.0", args: [--model, /m]}
+
+    Passes:
+        apiVersion: v1
+        kind: Service
+        metadata: {name: vllm}
+        spec: {selector: {app: vllm}, ports: [{port: 8000}]}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm, labels: {app: vllm}}
+        spec:
+          enableServiceLinks: false
+          containers:
+          - {name: vllm, image: "vllm/vllm-openai:v0.11.0", args: [--model, /m]}
+
+    Source:
+        vLLM docs, environment variables ("do not name the service as vllm"); vllm/envs.py.
+    """
+    for service in bundle.services:
+        if service.name != "vllm" or service.headless or not service.place.at("spec", "ports"):
+            continue
+        for template in bundle.templates:
+            links = template.spec.at("enableServiceLinks").value is not False
+            engine = next((c for c in template.containers if _is_vllm(c)), None)
+            if links and engine and template.namespace == service.namespace:
+                says = f"Service vllm gives {template.what} a VLLM_PORT that is an address"
+                yield Finding(service.place.at("metadata", "name").spot, says)
+                break
+
+
+def _is_vllm(container: Container) -> bool:
+    vllm = container.asks is not None and container.asks.engine == "vllm"
+    return vllm and container.variable("VLLM_PORT") is None
