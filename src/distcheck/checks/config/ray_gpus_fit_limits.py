@@ -24,7 +24,9 @@ def ray_gpus_fit_limits(template: Template) -> Iterator[Finding]:
         metadata: {name: vllm-worker}
         spec:
           serviceName: vllm-worker
+          selector: {matchLabels: {app: w}}
           template:
+            metadata: {labels: {app: w}}
             spec:
               containers:
               - name: worker
@@ -37,7 +39,9 @@ def ray_gpus_fit_limits(template: Template) -> Iterator[Finding]:
         metadata: {name: vllm-worker}
         spec:
           serviceName: vllm-worker
+          selector: {matchLabels: {app: w}}
           template:
+            metadata: {labels: {app: w}}
             spec:
               containers:
               - name: worker

@@ -1,0 +1,88 @@
+"""CONF112: vLLM started on a Ray head without GPUs."""
+
+from collections.abc import Iterator
+
+from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.rule import rule
+
+
+@rule("CONF112", level="error")
+def ray_driver_has_gpus(group: Group) -> Iterator[Finding]:
+    """The pod in which vLLM is started has GPUs.
+
+    What:
+        `vllm serve` runs in the pod of Ray's head, which has no GPU, and the workers have them.
+
+    Why:
+        vLLM places its first rank beside itself, and ends with "Current node has no GPU
+        available", or waits for a placement that cannot be.
+
+    Fix:
+        Give the head as many GPUs as a worker, or start vLLM in a pod that has them.
+
+    Fails:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: vllm}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            leaderTemplate:
+              spec:
+                containers:
+                - name: vllm
+                  image: vllm/vllm-openai:v0.11.0
+                  command: [sh, -c, "ray start --head; vllm serve /m -tp 8
+                    --distributed-executor-backend ray"]
+            workerTemplate:
+              spec:
+                containers:
+                - name: vllm
+                  image: vllm/vllm-openai:v0.11.0
+                  command: [sh, -c, "ray start --address=$(LWS_LEADER_ADDRESS):6379 --block"]
+                  resources: {limits: {nvidia.com/gpu: 8}}
+
+    Passes:
+        apiVersion: ray.io/v1
+        kind: RayService
+        metadata: {name: llm}
+        spec:
+          rayClusterConfig:
+            headGroupSpec:
+              rayStartParams: {num-gpus: "0"}
+              template:
+                spec: {containers: [{name: ray, image: "rayproject/ray:2.46.0"}]}
+            workerGroupSpecs:
+            - groupName: gpu
+              replicas: 1
+              template:
+                spec:
+                  containers:
+                  - name: ray
+                    image: rayproject/ray:2.46.0
+                    resources: {limits: {nvidia.com/gpu: 8, memory: 400Gi}}
+
+    Source:
+        vLLM executor/ray_utils.py (initialize_ray_cluster, _verify_bundles).
+    """
+    if not group.gpus:
+        return
+    for member in group.members:
+        if member.template.gpus or any(
+            c.limits for c in member.template.containers if _other(c.limits)
+        ):
+            continue
+        for container in member.template.containers:
+            asks = container.asks
+            ray = container.ray is not None and container.ray.head
+            if asks is None or asks.engine != "vllm" or not (ray or asks.executor == "ray"):
+                continue
+            says = f"vLLM starts in {member.template.what}, which has no GPU"
+            yield Finding(container.spot_of("vllm serve", "api_server", "vllm"), says)
+
+
+def _other(limits: object) -> bool:
+    """Accelerators of others, which are counted elsewhere (google.com/tpu, amd.com/gpu)."""
+    names = limits if isinstance(limits, dict) else {}
+    return any("/" in str(n) for n in names)
