@@ -144,3 +144,16 @@ def test_a_full_disk_is_no_bug_of_ours() -> None:
 def test_a_kubeconfig_that_is_not_there_is_a_configuration_error(distcheck: Run) -> None:
     done = distcheck("verify", "vllm-head-0", "--kubeconfig", "/no/such/kubeconfig")
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+def test_lint_of_plain_words_imports_only_what_it_needs() -> None:
+    """Typer alone would double the time of a pre-commit hook."""
+    code = (
+        "import sys, json\nfrom distcheck.agent.cli.app import main\n"
+        "main(['lint', 'tests/lint/manifests/healthy'])\n"
+        "print(json.dumps(sorted(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True)
+    modules = set(json.loads(done.stderr.splitlines()[-1]))
+    unwanted = {"typer", "pydantic", "kubernetes", "distcheck.checks.report", "tempfile"}
+    assert not modules & (unwanted | {"distcheck.agent.cluster.api", "importlib.metadata"})

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 
 PROGRAMS = (
     "vllm",
@@ -68,11 +69,11 @@ _SAYS_NOTHING = (
 """Words that tell of a secret without being one: `HF_TOKEN is not set` stays as it is."""
 
 
-def _pattern(text: str, instead: str, *, case: bool = False) -> tuple[re.Pattern[str], str]:
-    return re.compile(text, 0 if case else re.IGNORECASE), instead
+def _pattern(text: str, instead: str, *, case: bool = False) -> tuple[str, str, int]:
+    return text, instead, 0 if case else re.IGNORECASE
 
 
-_SECRETS: tuple[tuple[re.Pattern[str], str], ...] = (
+_SECRETS: tuple[tuple[str, str, int], ...] = (
     _pattern(
         r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z ]{0,40}-----|\Z)", HIDDEN
     ),
@@ -148,9 +149,15 @@ def is_wanted(argv: Sequence[str]) -> bool:
     return any(n in PROGRAMS for n in names) or any(w.startswith(MODULES) for w in argv[:4])
 
 
+@cache
+def _secrets() -> tuple[tuple[re.Pattern[str], str], ...]:
+    """Compiled where first used: a command that reads no log does not pay for them."""
+    return tuple((re.compile(text, flags), instead) for text, instead, flags in _SECRETS)
+
+
 def scrubbed(text: str) -> str:
     """`text` of a log or a message, with what looks like a secret replaced."""
-    for pattern, instead in _SECRETS:
+    for pattern, instead in _secrets():
         text = pattern.sub(instead, text)
     return text
 

@@ -2,11 +2,12 @@
 
 import importlib
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from distcheck.checks.report import Report
-from distcheck.exporters.gpu_names import with_gpu_names
+if TYPE_CHECKING:
+    from distcheck.checks.report import Report
 
 
 class Page(Struct, frozen=True):
@@ -23,7 +24,7 @@ class Page(Struct, frozen=True):
     unknown_fails: bool = False
 
 
-Renderer = Callable[[Sequence[Report], Page], str]
+Renderer = Callable[["Sequence[Report]", Page], str]
 
 FORMATS: dict[str, str] = {
     "text": "distcheck.exporters.text",
@@ -41,12 +42,14 @@ FORMATS: dict[str, str] = {
 _FOR_PEOPLE = ("text", "html", "markdown")
 
 
-def render(name: str, reports: Sequence[Report], page: Page) -> str:
+def render(name: str, reports: "Sequence[Report]", page: Page) -> str:
     """`reports`, in order, in the format `name`, which must be one of `FORMATS`.
 
     People read a GPU's number and node, machines its UUID.
     """
     if name in _FOR_PEOPLE:
+        from distcheck.exporters.gpu_names import with_gpu_names  # noqa: PLC0415 - see above
+
         reports = [with_gpu_names(report) for report in reports]
     renderer: Renderer = importlib.import_module(FORMATS[name]).render
     return renderer(reports, page)

@@ -1,30 +1,33 @@
-"""The one door to typer: declares a command's options, reads its arguments, then runs it."""
+"""The one door to typer: declares a command's options, reads its arguments, then runs it.
+
+Typer takes a quarter of a second to import: it reads only words that are not plain.
+"""
 
 import functools
+import inspect
 from collections.abc import Callable
-
-import typer
+from typing import TYPE_CHECKING, Annotated, Any
 
 from distcheck.agent.cli.exit import usage
+from distcheck.agent.cli.words import Argument, Option, bound
+
+if TYPE_CHECKING:
+    import typer
 
 Body = Callable[..., int]
 
 _SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 _GREEDY = {"ignore_unknown_options": True, "allow_interspersed_args": False}
-_REFUSED: type[Exception] = next(
-    c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException"
-)
-"""Every error of words that do not fit; typer exports only this subclass of it."""
 
 
 def option(*names: str, says: str, metavar: str | None = None) -> object:
     """One option, for `Annotated`; values stay text until `options` reads them."""
-    return typer.Option(*names, help=says, metavar=metavar, show_default=False)
+    return Option(names, says, metavar)
 
 
 def argument(says: str, metavar: str) -> object:
     """One positional argument, for `Annotated`."""
-    return typer.Argument(help=says, metavar=metavar, show_default=False)
+    return Argument(says, metavar)
 
 
 class Program:
@@ -32,18 +35,24 @@ class Program:
 
     def __init__(self, *bodies: Body, says: str = "", greedy: str = "") -> None:
         """A group where several bodies are given; the one named `greedy` keeps all words."""
+        self._bodies, self._says, self._greedy = bodies, says, greedy
         self._names = [body.__name__.strip("_") for body in bodies]
-        self._app = typer.Typer(
+
+    def _command(self) -> Any:
+        import typer  # noqa: PLC0415 - see above
+
+        app = typer.Typer(
             add_completion=False,
             rich_markup_mode=None,
             pretty_exceptions_enable=False,
             no_args_is_help=False,
             context_settings=_SETTINGS,
-            help=says,
+            help=self._says,
         )
-        for name, body in zip(self._names, bodies, strict=True):
-            settings = _SETTINGS | (_GREEDY if name == greedy else {})
-            self._app.command(name, context_settings=settings)(_later(body))
+        for name, body in zip(self._names, self._bodies, strict=True):
+            settings = _SETTINGS | (_GREEDY if name == self._greedy else {})
+            app.command(name, context_settings=settings)(_later(body))
+        return typer.main.get_command(app)
 
     def paths(self) -> list[list[str]]:
         """The words before the options: none for a single command, else each of the group."""
@@ -51,7 +60,7 @@ class Program:
 
     def options(self, words: list[str]) -> dict[str, str]:
         """What each long option says, of the command that `words` name within a group."""
-        found = typer.main.get_command(self._app)
+        found = self._command()
         for word in words:
             found = getattr(found, "commands", {}).get(word, found)
         return {
@@ -67,10 +76,13 @@ class Program:
         Raises:
             Stop: the words do not fit the command (code 2).
         """
-        command = typer.main.get_command(self._app)
+        given = bound(self._bodies[0], argv) if len(self._bodies) == 1 else None
+        if given is not None:
+            return functools.partial(self._bodies[0], **given)
+        command = self._command()
         try:
             job = command.main(args=argv, prog_name=name, standalone_mode=False)
-        except _REFUSED as error:
+        except _refused() as error:
             raise usage(f"{name.rpartition('distcheck ')[2]}: {_one_line(error)}") from error
         return job if callable(job) else lambda: int(job or 0)
 
@@ -90,7 +102,33 @@ def _later(body: Body) -> Callable[..., Callable[[], int]]:
     def bind(**given: object) -> Callable[[], int]:
         return functools.partial(body, **given)
 
+    whole = inspect.signature(body)
+    told = [p.replace(annotation=_told(p.annotation)) for p in whole.parameters.values()]
+    bind.__signature__ = whole.replace(parameters=told)  # type: ignore[attr-defined]
+    bind.__annotations__ = {p.name: p.annotation for p in told}
     return bind
+
+
+def _told(hint: Any) -> Any:
+    """An annotation in typer's own words."""
+    (ours,) = hint.__metadata__
+    return Annotated[hint.__origin__, _typers(ours)]
+
+
+def _typers(ours: Option | Argument) -> "typer.models.ParameterInfo":
+    import typer  # noqa: PLC0415 - see above
+
+    settings = {"help": ours.says, "metavar": ours.metavar, "show_default": False}
+    if isinstance(ours, Option):
+        return typer.Option(*ours.names, **settings)  # type: ignore[arg-type, no-any-return]
+    return typer.Argument(**settings)  # type: ignore[arg-type, no-any-return]
+
+
+def _refused() -> type[Exception]:
+    """Every error of words that do not fit; typer exports only a subclass of it."""
+    import typer  # noqa: PLC0415 - see above
+
+    return next(c for c in typer.BadParameter.__mro__ if c.__name__ == "ClickException")
 
 
 def _one_line(error: BaseException) -> str:

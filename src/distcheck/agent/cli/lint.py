@@ -1,6 +1,6 @@
 """`distcheck lint`: manifests judged before they are applied."""
 
-from typing import Annotated, cast
+from typing import TYPE_CHECKING, Annotated, cast
 
 import msgspec
 
@@ -8,15 +8,17 @@ from distcheck.agent.cli import exit as codes
 from distcheck.agent.cli import options as opt
 from distcheck.agent.cli.command import Program, argument, option
 from distcheck.agent.cli.exit import did_you_mean, usage
-from distcheck.agent.cli.model_file import read_model
 from distcheck.agent.cli.output import Output, check_writable, ink, show_on
-from distcheck.agent.cli.plan_values import interconnect as read_fabric
 from distcheck.agent.manifests.lint import Asked, lint
 from distcheck.checks.manifest.finding import LEVELS, Level
 from distcheck.checks.manifest.report import LintReport, as_grave
 from distcheck.checks.manifest.rule import Rule
 from distcheck.checks.manifest.rules import rules
 from distcheck.exporters.formats import Page
+
+if TYPE_CHECKING:
+    from distcheck.checks.evidence import ModelConfig
+    from distcheck.checks.knowledge.plan_fabric import Fabric
 
 FORMATS = ("text", "json", "sarif", "junit", "github")
 
@@ -67,14 +69,24 @@ def lint_(
     wanted = lint_outputs(output)
     failing = _level(level)
     chosen = chosen_rules(only, skip)
-    asked = Asked(
-        chosen, "hint", read_model(model) if model else None,
-        read_fabric(interconnect),
-    )  # fmt: skip
+    fabric = _fabric(interconnect) if interconnect else None
+    asked = Asked(chosen, "hint", _model(model) if model else None, fabric)
     report = lint(paths, asked)
     show_on(wanted, lambda name, page: _show(report, name, page, failing, chosen))
     code = code_of(report, failing)
     return codes.PASS if nothing_is_fine and code == codes.UNKNOWN else code
+
+
+def _model(path: str) -> "ModelConfig":
+    from distcheck.agent.cli.model_file import read_model  # noqa: PLC0415 - only for --model
+
+    return read_model(path)
+
+
+def _fabric(text: str) -> "Fabric | None":
+    from distcheck.agent.cli.plan_values import interconnect  # noqa: PLC0415 - as above
+
+    return interconnect(text)
 
 
 def lint_outputs(given: list[str] | None) -> tuple[Output, ...]:

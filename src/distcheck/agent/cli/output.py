@@ -5,14 +5,17 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
 from distcheck.agent.cli.exit import usage
 from distcheck.agent.cli.options import refused
-from distcheck.checks.report import Report
 from distcheck.exporters.formats import FORMATS, Page, render
 from distcheck.exporters.typography import Ink
+
+if TYPE_CHECKING:
+    from distcheck.checks.report import Report
 
 _PAPER = Page()
 
@@ -41,7 +44,7 @@ def outputs(given: list[str] | None) -> tuple[Output, ...]:
     return wanted
 
 
-def write(reports: Sequence[Report], wanted: Iterable[Output], page: Page = _PAPER) -> None:
+def write(reports: "Sequence[Report]", wanted: Iterable[Output], page: Page = _PAPER) -> None:
     """Render every report to every output; `page` says what warnings and unknown count for.
 
     Raises:

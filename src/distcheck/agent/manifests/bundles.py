@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from msgspec.structs import replace
@@ -14,12 +14,14 @@ from distcheck.agent.manifests.making import makes
 from distcheck.agent.manifests.shape import shaped
 from distcheck.agent.manifests.source import Document
 from distcheck.agent.manifests.templates import template_of
-from distcheck.checks.evidence import ModelConfig
-from distcheck.checks.knowledge.plan_fabric import Fabric
 from distcheck.checks.manifest.bundle import Bundle, Flaw, Service, Thing
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.place import Place, line_spot
 from distcheck.checks.manifest.template import Template
+
+if TYPE_CHECKING:
+    from distcheck.checks.evidence import ModelConfig
+    from distcheck.checks.knowledge.plan_fabric import Fabric
 
 Raw = dict[str, Any]
 
@@ -81,8 +83,8 @@ def _repeated(number: int, key: str, line: int, column: int) -> Flaw:
 def bundle_of(
     things: Sequence[Thing],
     flaws: Iterable[Flaw] = (),
-    config: ModelConfig | None = None,
-    interconnect: Fabric | None = None,
+    config: "ModelConfig | None" = None,
+    interconnect: "Fabric | None" = None,
 ) -> Bundle:
     """All that is judged together."""
     spaces: dict[str, list[Thing]] = defaultdict(list)

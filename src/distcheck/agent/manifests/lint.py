@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import PurePath
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
@@ -12,8 +13,6 @@ from distcheck.agent.manifests.comments import silenced
 from distcheck.agent.manifests.files import texts
 from distcheck.agent.manifests.locate import located
 from distcheck.agent.manifests.source import Document, Problem, documents
-from distcheck.checks.evidence import ModelConfig
-from distcheck.checks.knowledge.plan_fabric import Fabric
 from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Level, Told
 from distcheck.checks.manifest.group import Group
@@ -27,6 +26,10 @@ from distcheck.checks.manifest.report import (
 )
 from distcheck.checks.manifest.rule import Rule
 
+if TYPE_CHECKING:
+    from distcheck.checks.evidence import ModelConfig
+    from distcheck.checks.knowledge.plan_fabric import Fabric
+
 _MOST_NAMED = 5
 _NAMELESS = "no kind and nothing that tells one: not judged"
 
@@ -36,8 +39,8 @@ class Asked(Struct, frozen=True):
 
     rules: tuple[Rule, ...]
     level: Level = "hint"
-    config: ModelConfig | None = None
-    interconnect: Fabric | None = None
+    config: "ModelConfig | None" = None
+    interconnect: "Fabric | None" = None
 
 
 def lint(paths: Sequence[str], asked: Asked) -> LintReport:

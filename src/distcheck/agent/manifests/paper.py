@@ -1,11 +1,14 @@
 """The manifests as a namespace of a cluster, for the code that finds groups in one."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from distcheck.agent.cluster.api import Api, Object, Query
 from distcheck.agent.cluster.errors import NotFound
 from distcheck.agent.cluster.finding.namespace import Namespace
+from distcheck.agent.cluster.podspec import Object
+
+if TYPE_CHECKING:
+    from distcheck.agent.cluster.api import Query
 
 
 class PaperApi:
@@ -15,7 +18,7 @@ class PaperApi:
         """`objects` by plural, such as `services`."""
         self._objects = objects
 
-    def get(self, path: str, _query: Query = ()) -> Object:
+    def get(self, path: str, _query: "Query" = ()) -> Object:
         """The object of that path; raises `NotFound`."""
         plural, name = path.rsplit("/", 2)[-2:]
         for one in self._objects.get(plural, ()):
@@ -23,7 +26,7 @@ class PaperApi:
                 return one
         raise NotFound(f"{path} is not among the manifests")
 
-    def items(self, path: str, _query: Query = ()) -> list[Object]:
+    def items(self, path: str, _query: "Query" = ()) -> list[Object]:
         """All objects of a kind."""
         return list(self._objects.get(path.rpartition("/")[2], ()))
 
@@ -34,4 +37,4 @@ def paper(
     """A namespace in which there is nothing but these Services and ConfigMaps."""
     held: list[Any] = [{"metadata": {"name": k}, "data": dict(v)} for k, v in maps.items()]
     api = PaperApi({"services": list(services), "configmaps": held})
-    return Namespace(cast("Api", api), name)
+    return Namespace(cast("Any", api), name)

@@ -4,14 +4,13 @@ The table of fields is made from the Kubernetes client's own models (`tools/kube
 custom resources are known as far as their pod templates and numbers.
 """
 
-import json
 import re
 from collections.abc import Iterator, Mapping
-from difflib import get_close_matches
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
 from distcheck.agent.cluster.quantity import parse_quantity
@@ -77,8 +76,8 @@ class Shaped(Struct, frozen=True):
 
 @cache
 def _fields() -> Mapping[str, Mapping[str, str]]:
-    held = resources.files("distcheck.agent.manifests").joinpath("fields.json")
-    return {**json.loads(held.read_text("utf-8")), **_OPEN}
+    held = Path(__file__).with_name("fields.json").read_bytes()
+    return {**msgspec.json.decode(held), **_OPEN}
 
 
 def shaped(of: int, kind: str, value: dict[str, Any]) -> Shaped:
@@ -157,6 +156,8 @@ class _Shaper:
     def _unknown(self, kind: str, name: str, path: tuple[str | int, ...]) -> None:
         if kind in _OPEN or name.startswith("$") or len(self.flaws) >= _MOST_FLAWS:
             return
+        from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name pays for it
+
         near = next(iter(get_close_matches(name, _fields()[kind], n=1, cutoff=0.75)), "")
         near = near or next(iter(_elsewhere(kind, name)), "")
         where = f"{kind[2:] if kind[:2] in ('V1', 'V2') else kind}"

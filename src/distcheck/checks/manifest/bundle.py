@@ -1,15 +1,17 @@
 """All objects that are judged together."""
 
 from collections.abc import Iterator, Mapping
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from msgspec import Struct
 
-from distcheck.checks.evidence import ModelConfig
-from distcheck.checks.knowledge.plan_fabric import Fabric
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.place import Place, Spot
 from distcheck.checks.manifest.template import Template
+
+if TYPE_CHECKING:
+    from distcheck.checks.evidence import ModelConfig
+    from distcheck.checks.knowledge.plan_fabric import Fabric
 
 FlawKind = Literal["type", "unknown", "repeated"]
 
@@ -58,8 +60,8 @@ class Bundle(Struct, frozen=True):
     groups: tuple[Group, ...] = ()
     services: tuple[Service, ...] = ()
     flaws: tuple[Flaw, ...] = ()
-    config: ModelConfig | None = None
-    interconnect: Fabric | None = None
+    config: "ModelConfig | None" = None
+    interconnect: "Fabric | None" = None
 
     def of_kind(self, *kinds: str) -> Iterator[Thing]:
         """The objects of these kinds."""

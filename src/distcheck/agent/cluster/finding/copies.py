@@ -3,11 +3,10 @@
 import re
 from collections.abc import Sequence
 
-from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.finding.links import ends_of
 from distcheck.agent.cluster.intent.declared import declared_intent
 from distcheck.agent.cluster.intent.scripts import command_text
-from distcheck.agent.cluster.podspec import containers, gpus_of
+from distcheck.agent.cluster.podspec import Object, containers, gpus_of
 
 _SHARES = re.compile(
     r"--(?:headless|nnodes|node[-_]rank|dp[-_]rank|data[-_]parallel[-_](?:rank|start))"

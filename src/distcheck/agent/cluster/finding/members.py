@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.finding.namespace import Namespace
 from distcheck.agent.cluster.kinds import POD, Kind
+from distcheck.agent.cluster.podspec import Object
 
 LWS_NAME = "leaderworkerset.sigs.k8s.io/name"
 RAY_CLUSTER = "ray.io/cluster"

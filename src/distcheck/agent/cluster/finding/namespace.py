@@ -1,11 +1,15 @@
 """One namespace during one search: everything in it is asked for once, and late."""
 
 import re
+from typing import TYPE_CHECKING
 
-from distcheck.agent.cluster.api import Api, Object
 from distcheck.agent.cluster.errors import NotFound, Refused, Unreachable
 from distcheck.agent.cluster.kinds import EVENT, POD, Kind, named_kind
+from distcheck.agent.cluster.podspec import Object
 from distcheck.agent.cluster.troubles.reasons import short
+
+if TYPE_CHECKING:
+    from distcheck.agent.cluster.api import Api
 
 _NOT_SERVED = "404 page not found"
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")
@@ -21,7 +25,7 @@ class Namespace:
     so note it instead and go on.
     """
 
-    def __init__(self, api: Api, name: str) -> None:
+    def __init__(self, api: "Api", name: str) -> None:
         self.api, self.name = api, name
         self.notes: dict[str, None] = {}
         self.lacking: list[str] = []

@@ -5,12 +5,12 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.finding.links import Ends, ends_of, wanted_maps
 from distcheck.agent.cluster.finding.names import called, names_of
 from distcheck.agent.cluster.finding.namespace import Namespace
 from distcheck.agent.cluster.finding.roster import name_of
 from distcheck.agent.cluster.kinds import CONFIGMAP, SERVICE
+from distcheck.agent.cluster.podspec import Object
 from distcheck.agent.joined import Joined
 
 _MOST_MAPS = 8

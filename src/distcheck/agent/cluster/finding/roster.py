@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from msgspec import Struct
 
-from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.finding.members import controller_of, labels_of
 from distcheck.agent.cluster.kinds import short_of
+from distcheck.agent.cluster.podspec import Object
 
 
 class Owner(Struct, frozen=True):

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping
 
 from msgspec import Struct
 
-from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.errors import Ambiguous
 from distcheck.agent.cluster.finding.namespace import Namespace
 from distcheck.agent.cluster.finding.reached import reach
 from distcheck.agent.cluster.finding.roster import choices, name_of
+from distcheck.agent.cluster.podspec import Object
 
 
 class Ties(Struct, frozen=True):

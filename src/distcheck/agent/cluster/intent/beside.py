@@ -1,11 +1,10 @@
 """What the API holds beside a group's pods that says what to serve: ConfigMaps, resources."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.intent.scripts import mounted_maps
 from distcheck.agent.cluster.kinds import (
@@ -17,6 +16,9 @@ from distcheck.agent.cluster.kinds import (
     Kind,
 )
 from distcheck.agent.cluster.podspec import engine_container
+
+if TYPE_CHECKING:
+    from distcheck.agent.cluster.api import Api
 
 Object = dict[str, Any]
 
@@ -35,7 +37,7 @@ class Beside(Struct, frozen=True):
 
 
 def read_beside(
-    api: Api, namespace: str, pods: Sequence[Object], known: Sequence[Object] = ()
+    api: "Api", namespace: str, pods: Sequence[Object], known: Sequence[Object] = ()
 ) -> Beside:
     """What stands beside these raw pods, the leader first; never raises.
 
@@ -56,7 +58,7 @@ def read_beside(
 
 
 def _followed(
-    api: Api,
+    api: "Api",
     namespace: str,
     leader: Object,
     have: Mapping[tuple[Any, Any], Object],
@@ -86,7 +88,9 @@ def _named(leader: Object) -> Iterator[tuple[Kind, str]]:
         yield NIMSERVICE, service.removesuffix("-lws")
 
 
-def _get(api: Api, namespace: str, kind: Kind, name: str, unread: dict[str, str]) -> Object | None:
+def _get(
+    api: "Api", namespace: str, kind: Kind, name: str, unread: dict[str, str]
+) -> Object | None:
     try:
         return api.get(kind.path(namespace, name))
     except ClusterError as error:
