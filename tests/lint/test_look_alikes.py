@@ -81,3 +81,42 @@ def test_jobs_side_by_side_are_no_group_that_needs_shared_memory() -> None:
 def test_a_large_document_without_aliases_is_read() -> None:
     deep = "spec: " + "{a: " * 100 + "[" + "1, " * 5_000 + "1]" + "}" * 100
     assert not [n for n in judged(deep).not_judged if n.unreadable]
+
+
+PATCH = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: vllm}
+spec:
+  template:
+    spec:
+      containers:
+      - name: vllm
+        resources: {limits: {nvidia.com/gpu: 8}}
+"""
+LWS_PATCH = """\
+apiVersion: leaderworkerset.x-k8s.io/v1
+kind: LeaderWorkerSet
+metadata: {name: vllm}
+spec:
+  leaderWorkerTemplate:
+    workerTemplate:
+      spec: {containers: [{name: vllm, resources: {limits: {nvidia.com/gpu: 8}}}]}
+"""
+
+
+@pytest.mark.parametrize("text", [PATCH, LWS_PATCH])
+def test_a_patch_of_kustomize_is_judged_by_its_form_alone(text: str) -> None:
+    report = judged(text)
+    assert report.findings == ()
+    assert "kustomize build" in report.not_judged[0].says
+
+
+def test_a_misspelt_field_in_a_patch_is_found() -> None:
+    assert found(PATCH.replace("containers", "contianers"), "CONF071")
+
+
+def test_a_port_that_is_filled_in_later_is_no_port_that_is_missing() -> None:
+    service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {selector: {app: vllm}, "
+    text = service + "ports: [{port: 80, targetPort: '${port}'}]}\n---\n"
+    assert found(text + DEPLOYMENT % (1, "vllm/vllm-openai:v0.11.0", "[]"), "CONF028") == ()

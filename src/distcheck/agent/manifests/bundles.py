@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from distcheck.agent.manifests.containers import Maps
 from distcheck.agent.manifests.groups import Pair, groups_of
 from distcheck.agent.manifests.kinds import Unknown, kind_of
-from distcheck.agent.manifests.making import makes
+from distcheck.agent.manifests.making import is_patch, makes
 from distcheck.agent.manifests.shape import shaped
 from distcheck.agent.manifests.source import Document
 from distcheck.agent.manifests.templates import template_of
@@ -64,6 +64,7 @@ def read_thing(number: int, value: Raw) -> tuple[Thing, tuple[Flaw, ...]]:
     place = Place(number, (), form.value)
     meta = place.at("metadata")
     thing = Thing(place, what.kind, meta.text("name"), meta.text("namespace"), what.fragment)
+    thing = replace(thing, patch=is_patch(thing))
     return thing, tuple(_of_fragment(form.flaws) if what.fragment else form.flaws)
 
 
@@ -108,7 +109,7 @@ def bundle_of(
 def _pairs(things: Sequence[Thing]) -> Iterator[Pair]:
     maps = _maps(things)
     for thing in things:
-        for made in makes(thing):
+        for made in () if thing.patch else makes(thing):
             yield Pair(made, template_of(made, maps))
 
 

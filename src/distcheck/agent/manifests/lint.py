@@ -64,7 +64,8 @@ def lint_texts(
             (told if isinstance(one, Problem) else found).append(one)  # type: ignore[arg-type]
     held, strange = known(found)
     told += [Problem(d.source.name, 0, 0, _NAMELESS, fatal=False) for d in strange[:_MOST_NAMED]]
-    told += [_fragment(k) for k in held if k.thing.fragment]
+    told += [_fragment(k) for k in held if k.thing.fragment and not k.thing.patch]
+    told += [_patch(k) for k in held if k.thing.patch]
     findings: list[LintFinding] = []
     groups: list[str] = []
     judged = 0
@@ -160,6 +161,13 @@ def _group_words(group: Group) -> str:
 def _fragment(one: Known) -> Problem:
     says = f"a fragment, without apiVersion or kind: judged as far as it goes, as {one.thing.kind}"
     at = located(one, one.thing.place.spot)
+    return Problem(one.document.source.name, at.line, 1, says, fatal=False)
+
+
+def _patch(one: Known) -> Problem:
+    says = f"a patch for {one.thing.kind} {one.thing.name}, without an image: its form is judged;"
+    at = located(one, one.thing.place.spot)
+    says = f"{says} give the output of `kustomize build`"
     return Problem(one.document.source.name, at.line, 1, says, fatal=False)
 
 

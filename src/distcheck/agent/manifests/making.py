@@ -103,6 +103,31 @@ def makes(thing: Thing) -> Iterator[Made]:
         yield from maker(thing)
 
 
+def is_patch(thing: Thing) -> bool:
+    """Whether it is a part of an object: containers without an image, and little else.
+
+    Custom resources without images are taken for whole where they say how they start.
+    """
+    if thing.kind not in _PATCHED:
+        return False
+    places = [c for m in makes(thing) for c in m.place.each("spec", "containers")]
+    bare = [c for c in places if not c.text("image")]
+    if thing.kind in _CUSTOM:
+        whole = any(thing.place.at("spec", *path) for path in _CUSTOM[thing.kind])
+        return bool(bare) and len(bare) == len(places) and not whole
+    return bool(bare)
+
+
+_CUSTOM: Mapping[str, tuple[tuple[str, ...], ...]] = {
+    "LeaderWorkerSet": (("leaderWorkerTemplate", "size"),),
+    "RayCluster": (("headGroupSpec", "rayStartParams"), ("rayVersion",)),
+    "RayService": (("serveConfigV2",), ("rayClusterConfig", "rayVersion")),
+}
+_PATCHED = frozenset(
+    {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod", *_CUSTOM}
+)
+
+
 def _tie(thing: Thing) -> str:
     return f"{thing.kind}/{thing.namespace}/{thing.name}/{thing.place.of}"
 

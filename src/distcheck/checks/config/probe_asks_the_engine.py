@@ -57,6 +57,8 @@ def probe_asks_the_engine(template: Template) -> Iterator[Finding]:
         for name in _PROBES:
             for way in ("httpGet", "tcpSocket", "grpc"):
                 port = container.place.at(name, way, "port")
+                if "$" in str(port.value) or "{" in str(port.value):
+                    continue
                 if isinstance(port.value, str) and not port.value.isdigit():
                     if port.value not in names:
                         says = f"no port of container {container.name} is called {port.value}"

@@ -88,31 +88,26 @@ def required_is_there(bundle: Bundle) -> Iterator[Finding]:
         Kubernetes API.
     """
     for thing in bundle.things:
-        if thing.fragment or not bundle.judged:
+        if thing.fragment or thing.patch or not bundle.judged:
             continue
         bare = [c for p in _PODS.get(thing.kind, ()) for c in _bare(thing.place.at(*p))]
-        unseen = _PATCH if bare and thing.kind not in _CUSTOM else ""
         for path in _NEEDS.get(thing.kind, ()):
             if not thing.place.at(*path):
-                yield _without(thing, path, unseen)
+                yield _without(thing, path)
                 break
         for container in bare:
             name = container.text("name") or "(no name)"
             spot = container.at("name").spot if container.at("name") else container.spot
             says = f"container {name} of {thing.kind} {thing.name} has no image"
-            yield Finding(spot, says, unseen=unseen)
+            yield Finding(spot, says)
 
 
-_CUSTOM = ("LeaderWorkerSet", "RayCluster", "RayService", "MPIJob", "NIMService")
-_PATCH = "whether this is a patch for an object that has it"
-
-
-def _without(thing: Thing, path: tuple[str, ...], unseen: str) -> Finding:
+def _without(thing: Thing, path: tuple[str, ...]) -> Finding:
     """At the deepest key that is there."""
     there = next(n for n in range(len(path), -1, -1) if n == 0 or thing.place.at(*path[:n]))
     spot = thing.place.at(*path[:there]).key if there else thing.place.at("kind").spot
     says = f"{thing.kind} {thing.name} has no {'.'.join(path)}"
-    return Finding(spot, says, unseen=unseen)
+    return Finding(spot, says)
 
 
 def _bare(template: Place) -> Iterator[Place]:

@@ -8,7 +8,7 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
 
 
-@rule("CONF030", level="warning")
+@rule("CONF030", level="hint")
 def service_links_are_harmless(bundle: Bundle) -> Iterator[Finding]:
     """No Service that stands beside vLLM is called `vllm`.
 
@@ -61,8 +61,12 @@ def service_links_are_harmless(bundle: Bundle) -> Iterator[Finding]:
             engine = next((c for c in template.containers if _is_vllm(c)), None)
             if links and engine and template.namespace == service.namespace:
                 says = f"Service vllm gives {template.what} a VLLM_PORT that is an address"
-                yield Finding(service.place.at("metadata", "name").spot, says)
+                spot = service.place.at("metadata", "name").spot
+                yield Finding(spot, says, unseen=_LATER)
                 break
+
+
+_LATER = "whether a tool renames it, or the pods are there before it"
 
 
 def _is_vllm(container: Container) -> bool:

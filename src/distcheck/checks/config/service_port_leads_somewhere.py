@@ -65,6 +65,8 @@ def service_port_leads_somewhere(bundle: Bundle) -> Iterator[Finding]:
             continue
         for port in service.place.each("spec", "ports"):
             target = port.at("targetPort")
+            if "$" in str(target.value) or "{" in str(target.value):
+                continue
             if isinstance(target.value, str) and not target.value.isdigit():
                 if not any(target.value in _named(t) for t in pods):
                     says = f"no port of {pods[0].what} is called {target.value}"

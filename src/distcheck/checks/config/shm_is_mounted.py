@@ -64,7 +64,9 @@ def shm_is_mounted(group: Group) -> Iterator[Finding]:
         mounts = engine.place.at("volumeMounts")
         spot = mounts.key if mounts else engine.place.at("name").spot
         sure = many and engine.gpus > _FEW
-        level: Level = "error" if sure else "warning" if engine.gpus > 1 else "hint"
+        known = engine.asks or engine.nim or engine.ray or engine.engine_image
+        likely = bool(known) and engine.gpus > 1
+        level: Level = "error" if sure else "warning" if likely else "hint"
         yield Finding(spot, f"{says}: it gets 64 MiB", level=level)
 
 

@@ -17,13 +17,17 @@ FlawKind = Literal["type", "unknown", "repeated"]
 
 
 class Thing(Struct, frozen=True):
-    """One object. A `fragment` has no apiVersion or no kind: `kind` is what it seems to be."""
+    """One object. A `fragment` has no apiVersion or no kind: `kind` is what it seems to be.
+
+    A `patch` is a part of an object, which kustomize puts into the whole one: it makes no pods.
+    """
 
     place: Place
     kind: str
     name: str
     namespace: str
     fragment: bool = False
+    patch: bool = False
 
 
 class Flaw(Struct, frozen=True):
