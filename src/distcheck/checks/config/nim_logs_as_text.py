@@ -53,6 +53,15 @@ def nim_logs_as_text(group: Group) -> Iterator[Finding]:
     """
     if (group.nodes or 1) < 2:
         return
+    values = group.leader.template.owner_place
+    switch = values.at("model", "jsonLogging")
+    if group.leader.template.kind == "NIM Helm values" and switch.value is True:
+        tag = values.text("image", "tag")
+        unseen = "" if tag[:1].isdigit() else "the version of the image"
+        if not tag.startswith("1."):
+            says = f"jsonLogging is on for {group.pods or 'several'} nodes"
+            yield Finding(switch.spot, says, unseen=unseen)
+        return
     for _member, engine in group.engines:
         found = engine.variable("NIM_JSONL_LOGGING")
         on = found is not None and (found.value or "").lower() in ("1", "true")
