@@ -24,9 +24,60 @@ A comment silences a finding where it is right to; it is reported as silenced, w
 image: vllm/vllm-openai:latest  # distcheck: ignore CONF075 a test cluster
 ```
 
-Above a key it stands for that line, above the first key of an object for the whole object.
+Above a key it stands for that line, above the first key of an object for the whole object; several
+ids are written with commas. One that silences nothing any more is told (`unused`).
 
-What is read: YAML and JSON, several documents, Lists, anchors; Deployment, StatefulSet, DaemonSet,
+## Mending
+
+`distcheck lint --diff deploy/` shows what can be mended without knowing more than the files, and
+`--fix` writes it: values without the quotes that their field wants, or with quotes that it does not
+take (CONF070), and a volume for /dev/shm with its mount (CONF060). Only the text at those places
+changes: comments, order, anchors and line ends stay. Nothing is written unless the new text, read
+again, means the old one with exactly these changes, and no rule finds more than before. Templates,
+standard input, and what a comment silences are left.
+
+## In CI
+
+As a [pre-commit](https://pre-commit.com) hook, for the files of a commit:
+
+```yaml
+repos:
+- repo: https://github.com/distcheck/distcheck
+  rev: v0.1.0
+  hooks:
+  - id: distcheck-lint
+```
+
+As annotations of a GitHub Actions job, or for GitHub code scanning:
+
+```yaml
+permissions: {contents: read, security-events: write}
+steps:
+- uses: actions/checkout@v4
+- run: pip install distcheck
+- run: helm template my-release chart/ > rendered.yaml
+- run: distcheck lint deploy/ rendered.yaml -o github -o sarif=lint.sarif
+- uses: github/codeql-action/upload-sarif@v3
+  if: always()
+  with: {sarif_file: lint.sarif}
+```
+
+`-o junit=lint.xml` is for the test reports of GitLab and Jenkins, `-o json` for your own tools
+(`distcheck schema lint`). In a repository with other manifests too, `--nothing-is-fine` exits 0
+where nothing serves a model.
+
+## On the live group
+
+`distcheck verify` judges the workloads of the group by the same rules, as somebody wrote them:
+what controllers and webhooks put into pods is not judged, nor is what the API server has checked
+(CONF070 to CONF072). An error on paper fails the group, unless its checks prove that it is right:
+then it is a warning. What a check saw outweighs what a rule fears, and hints are not told.
+`--only CONF060` asks for one rule, `--skip` leaves one out, and evidence files carry what was
+found, not the objects.
+
+## What is read
+
+YAML and JSON, several documents, Lists, anchors; Deployment, StatefulSet, DaemonSet,
 Job, CronJob, Pod, Service, ConfigMap (start scripts), PersistentVolumeClaim, NetworkPolicy,
 LeaderWorkerSet, RayCluster, RayService, RayJob, MPIJob, NIMService, Argo Rollout, and values of
 NVIDIA's NIM charts 1.x and 2.x. Where two objects of one name are in the input (overlays,

@@ -103,3 +103,16 @@ def test_a_comment_above_an_object_silences_it_whole() -> None:
 def test_objects_of_one_name_in_two_files_are_two_deployments() -> None:
     group = POD.replace("latest", "main")
     assert len(judged(group, group.replace("main", "dev"), only="CONF075").findings) == 2
+
+
+def test_a_comment_that_silences_nothing_is_told() -> None:
+    text = POD.replace("latest", "v0.11.0  # distcheck: ignore CONF075, CONF060 a test cluster")
+    report = judged(text)
+    told = [(n.line, n.says.split(": ")[1][:7], n.unreadable) for n in report.not_judged]
+    assert told == [(7, "CONF060", False), (7, "CONF075", False)]
+    assert judged(text, only="CONF001").not_judged == ()
+
+
+def test_a_comment_that_silences_something_is_not_told() -> None:
+    text = POD.replace("latest", "latest  # distcheck: ignore CONF075 a test cluster")
+    assert judged(text).not_judged == ()

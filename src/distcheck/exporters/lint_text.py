@@ -24,9 +24,10 @@ def render_text(report: LintReport, page: Page, ink: Ink) -> str:
 
 def _finding(finding: LintFinding, page: Page, ink: Ink) -> Iterator[str]:
     width = min(page.width, _MEASURE)
-    level = ink.paint(f"{finding.level}[{finding.id}]", "bold", _COLOURS[finding.level])
-    first, *rest = wrap(ink.clean(finding.says), width - len(f"{finding.level}[{finding.id}]: "))
-    yield f"{level}: {ink.paint(first, 'bold')}"
+    level = f"{finding.level}[{finding.id}]"
+    first, *rest = wrap(f"{level}: {ink.clean(finding.says)}", width - 2)
+    painted = ink.paint(level, "bold", _COLOURS[finding.level])
+    yield f"{painted}{ink.paint(first.removeprefix(level), 'bold')}"
     yield from (f"  {ink.paint(line, 'bold')}" for line in rest)
     gutter = len(str(max([finding.at.line, *(a.line for a in finding.also)])))
     yield from _excerpt(finding.at, "-->", gutter, width, ink, _COLOURS[finding.level])

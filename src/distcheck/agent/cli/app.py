@@ -25,7 +25,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         f"{_HERE}.explain",
         "what a check proves, or what a cause, failure or verdict means",
     ),
-    "schema": (f"{_HERE}.schema", "JSON Schema of a report, of evidence, of logs, of a plan"),
+    "schema": (
+        f"{_HERE}.schema",
+        "JSON Schema of a report, evidence, logs, lint and plans",
+    ),
     "lab": (f"{_HERE}.lab", "a two-node cluster on this machine, with a fault of your choice"),
     "agent": (f"{_HERE}.agent", "the DaemonSet's process"),
     "serve": (f"{_HERE}.serve", "verifies every serving group of the cluster on an interval"),

@@ -42,6 +42,10 @@ Interconnect = Annotated[
 NothingIsFine = Annotated[
     bool, option("--nothing-is-fine", says="Exit 0, not 3, where nothing serves a model.")
 ]
+Fix = Annotated[
+    bool, option("--fix", says="Mend what is safe to mend: show a diff, and write the files.")
+]
+Diff = Annotated[bool, option("--diff", says="Show what --fix would write, and write nothing.")]
 Formats = Annotated[
     list[str] | None,
     option("-o", "--output", says="text (default), json, sarif, junit or github. Repeatable.",
@@ -57,6 +61,8 @@ def lint_(
     skip: Skip = None,
     model: Model = None,
     interconnect: Interconnect = None,
+    fix: Fix = False,
+    diff: Diff = False,
     nothing_is_fine: NothingIsFine = False,
     output: Formats = None,
 ) -> int:
@@ -71,6 +77,10 @@ def lint_(
     chosen = chosen_rules(only, skip)
     fabric = _fabric(interconnect) if interconnect else None
     asked = Asked(chosen, "hint", _model(model) if model else None, fabric)
+    if fix or diff:
+        from distcheck.agent.cli.lint_fix import fix as mend  # noqa: PLC0415 - rarely asked for
+
+        mend(paths, asked, write=fix and not diff, aside=_prints_for_machines(wanted))
     report = lint(paths, asked)
     show_on(wanted, lambda name, page: _show(report, name, page, failing, chosen))
     code = code_of(report, failing)
@@ -96,6 +106,10 @@ def lint_outputs(given: list[str] | None) -> tuple[Output, ...]:
     if len(printed) > 1:
         raise usage(f"-o: {' and '.join(printed)} would both go to standard output")
     return found
+
+
+def _prints_for_machines(wanted: tuple[Output, ...]) -> bool:
+    return any(o.path is None and o.format != "text" for o in wanted)
 
 
 def _output(word: str) -> Output:

@@ -14,13 +14,14 @@ TYPES: dict[str, tuple[str, str]] = {
     "report": ("distcheck.checks.report", "Report"),
     "evidence": ("distcheck.checks.evidence", "Evidence"),
     "logs": ("distcheck.checks.logs_report", "LogsReport"),
+    "lint": ("distcheck.checks.manifest.report", "LintReport"),
     "plan": ("distcheck.checks.knowledge.plan", "Plan"),
 }
-Name = Annotated[str, argument("report, evidence, logs or plan.", "|".join(TYPES))]
+Name = Annotated[str, argument("report, evidence, logs, lint or plan.", "|".join(TYPES))]
 
 
 def schema(name: Name) -> int:
-    """JSON Schema (2020-12) of a report, of evidence, of what `logs` or `plan -o json` prints."""
+    """JSON Schema (2020-12) of a report, of evidence, of what `logs`, `lint` and `plan` print."""
     if name not in TYPES:
         raise refused("schema", name, tuple(TYPES))
     say(schema_text(name))

@@ -1,7 +1,7 @@
 """`# distcheck: ignore CONF012 reason`: behind what it is about, above it, or above an object."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import lru_cache
 
 from msgspec import Struct
@@ -15,18 +15,27 @@ _COMMENT = re.compile(
 )
 
 
-class Silence(Struct, frozen=True):
-    """By line (from 0) and rule: the reason; `whole` are lines at which an object begins."""
+At = tuple[int, str]
+"""A line (from 0) and a rule."""
 
-    lines: Mapping[tuple[int, str], str]
-    above: Mapping[tuple[int, str], str]
+
+class Silence(Struct, frozen=True):
+    """What comments are about, with their reason, and by that where each stands.
+
+    `above` are those that stand alone, which may be about the whole object that follows.
+    """
+
+    lines: Mapping[At, str]
+    above: Mapping[At, str]
+    written: Mapping[At, int]
 
 
 @lru_cache(maxsize=64)
 def silences(source: Source) -> Silence:
     """What the comments of a file silence."""
-    lines: dict[tuple[int, str], str] = {}
-    above: dict[tuple[int, str], str] = {}
+    lines: dict[At, str] = {}
+    above: dict[At, str] = {}
+    written: dict[At, int] = {}
     for number, text in enumerate(source.lines):
         if "distcheck" not in text or (found := _COMMENT.search(text)) is None:
             continue
@@ -36,7 +45,8 @@ def silences(source: Source) -> Silence:
         at = _next(source.lines, number) if alone else number
         lines |= {(at, i): reason for i in ids}
         above |= {(at, i): reason for i in ids} if alone else {}
-    return Silence(lines, above)
+        written |= {(at, i): number for i in ids}
+    return Silence(lines, above, written)
 
 
 def _next(lines: tuple[str, ...], number: int) -> int:
@@ -48,7 +58,20 @@ def _next(lines: tuple[str, ...], number: int) -> int:
     return number
 
 
-def silenced(source: Source, rule: str, line: int, first_line: int) -> str | None:
-    """The reason for which `rule` is silent at `line`, or in the whole object that begins at `first_line`."""  # noqa: E501
+def silenced(source: Source, rule: str, line: int, first_line: int) -> tuple[str, At] | None:
+    """The reason why `rule` is silent at `line`, or in the object that begins at `first_line`.
+
+    And what the comment that says so is about.
+    """
     found = silences(source)
-    return found.lines.get((line, rule), found.above.get((first_line, rule)))
+    for at, told in (((line, rule), found.lines), ((first_line, rule), found.above)):
+        if at in told:
+            return told[at], at
+    return None
+
+
+def unused(source: Source, used: Collection[At], rules: Collection[str]) -> Iterator[At]:
+    """Line (from 0) and rule of each comment that silenced nothing, of those that were judged."""
+    for at, line in silences(source).written.items():
+        if at not in used and at[1] in rules:
+            yield line, at[1]

@@ -9,10 +9,11 @@ from msgspec import Struct
 
 from distcheck import __version__
 from distcheck.agent.manifests.bundles import Known, bundle_of, known
-from distcheck.agent.manifests.comments import silenced
+from distcheck.agent.manifests.comments import At as Line
+from distcheck.agent.manifests.comments import silenced, unused
 from distcheck.agent.manifests.files import texts
 from distcheck.agent.manifests.locate import located
-from distcheck.agent.manifests.source import Document, Problem, documents
+from distcheck.agent.manifests.source import Document, Problem, Source, documents
 from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Level, Told
 from distcheck.checks.manifest.group import Group
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 
 _MOST_NAMED = 5
 _NAMELESS = "no kind and nothing that tells one: not judged"
+
+
+Used = dict[str, set[Line]]
+"""By file, what the comments are about that silenced something."""
 
 
 class Asked(Struct, frozen=True):
@@ -69,13 +74,15 @@ def lint_texts(
     findings: list[LintFinding] = []
     groups: list[str] = []
     judged = 0
+    used: Used = {}
     for scope in scopes(held):
         flaws = [f for k in scope for f in k.flaws]
         bundle = bundle_of([k.thing for k in scope], flaws, asked.config, asked.interconnect)
         by_number = {k.thing.place.of: k for k in scope}
-        findings += _findings(bundle, by_number, asked)
+        findings += _findings(bundle, by_number, asked, used)
         groups += [_group_words(g) for g in bundle.groups]
         judged += sum(t.serves for t in bundle.templates)
+    told += _unused({d.source.name: d.source for d in found}.values(), asked, used)
     return LintReport(
         SCHEMA, __version__, len({n for n, _ in read}), len(held), judged, tuple(groups),
         tuple(sorted(findings, key=_order)), tuple(_not_judged(p) for p in told),
@@ -120,29 +127,42 @@ def _clash(held: Sequence[Known]) -> bool:
     return any(n > 1 for n in Counter(names).values())
 
 
-def _findings(bundle: Bundle, by_number: dict[int, Known], asked: Asked) -> Iterator[LintFinding]:
+def _unused(sources: Iterable[Source], asked: Asked, used: Used) -> Iterator[Problem]:
+    rules = {r.id for r in asked.rules}
+    for source in sources:
+        for line, rule in sorted(unused(source, used.get(source.name, ()), rules)):
+            says = f"this comment silences nothing: {rule} finds nothing there"
+            yield Problem(source.name, line + 1, 1, says, fatal=False)
+
+
+def _findings(
+    bundle: Bundle, by_number: dict[int, Known], asked: Asked, used: Used
+) -> Iterator[LintFinding]:
     seen: set[tuple[str, str, int, int, str]] = set()
     for rule in asked.rules:
         for told in rule.judge(bundle):
             if not as_grave(told.level, asked.level):
                 continue
-            one = _finding(told, by_number)
+            one = _finding(told, by_number, used)
             key = (one.id, one.at.file, one.at.line, one.at.column, one.says)
             if key not in seen:
                 seen.add(key)
                 yield one
 
 
-def _finding(told: Told, by_number: dict[int, Known]) -> LintFinding:
+def _finding(told: Told, by_number: dict[int, Known], used: Used) -> LintFinding:
     spot = told.finding.spot
     held = by_number[spot.of]
     at = located(held, spot, hide=told.finding.hide)
     first = located(held, spot.__class__(spot.of)).line - 1
-    why = silenced(held.document.source, told.id, at.line - 1, first)
+    source = held.document.source
+    why = silenced(source, told.id, at.line - 1, first)
+    if why:
+        used.setdefault(source.name, set()).add(why[1])
     also = tuple(_also(by_number[s.of], s) for s in told.finding.also)
     return LintFinding(
         told.id, told.level, told.title, told.finding.says, told.fix, at, also,
-        told.finding.unseen, why,
+        told.finding.unseen, why and why[0],
     )  # fmt: skip
 
 
