@@ -1,5 +1,6 @@
 """CONF026: the port at which ranks meet differs between the pods of a group."""
 
+import re
 from collections.abc import Iterator
 
 from distcheck.checks.manifest.container import Asks
@@ -16,8 +17,8 @@ def ranks_meet_at_one_port(group: Group) -> Iterator[Finding]:
     """All pods of a group meet at the same port.
 
     What:
-        `--dist-init-addr` of SGLang, or `--master-port` of vLLM, has another port in the leader
-        than in the workers.
+        `--dist-init-addr` of SGLang, or `--master-port` or `--data-parallel-rpc-port` of vLLM,
+        has another port in the leader than in the workers.
 
     Why:
         The leader listens on its own; the workers wait for the other until they give up.
@@ -71,6 +72,7 @@ def ranks_meet_at_one_port(group: Group) -> Iterator[Finding]:
     Source:
         SGLang server_args.py; vLLM docs/serving/parallelism_scaling.md (29501 by default).
     """
+    yield from _data_parallel(group)
     held = [(m, c, c.asks) for m, c in group.engines if c.asks and (c.asks.nnodes or 1) > 1]
     ports = [(m, c, port) for m, c, asks in held if (port := _port(asks)) is not None]
     if not ports:
@@ -80,6 +82,22 @@ def ranks_meet_at_one_port(group: Group) -> Iterator[Finding]:
         if port != own:
             says = f"{member.template.what} meets at port {port}, and {lead.template.what} at {own}"
             yield Finding(container.spot_of(*_FLAGS), says, also=(first.spot_of(*_FLAGS),))
+
+
+def _data_parallel(group: Group) -> Iterator[Finding]:
+    """The same of the port at which data-parallel ranks of vLLM meet."""
+    held = [(m, c, _RPC.findall(" ".join(t.text for t in c.texts))) for m, c in group.engines]
+    known = [(m, c, ports) for m, c, ports in held if len(set(ports)) == 1]
+    for member, container, ports in known[1:]:
+        lead, first, own = known[0]
+        if ports[0] != own[0]:
+            says = f"{member.template.what} meets at data-parallel port {ports[0]}, and"
+            also = (first.spot_of("--data-parallel-rpc-port"),)
+            says += f" {lead.template.what} at {own[0]}"
+            yield Finding(container.spot_of("--data-parallel-rpc-port"), says, also=also)
+
+
+_RPC = re.compile(r"--data[-_]parallel[-_]rpc[-_]port[=\s]+[\"']?(\d+)\b")
 
 
 def _port(asks: Asks) -> int | None:

@@ -48,4 +48,5 @@ def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
         if devices and container.gpus and not free:
             spot = container.place.at("resources", "limits", devices[0]).key
             says = f"container {container.name} has {devices[0]} and may not lock memory"
-            yield Finding(spot, f"{says} (no IPC_LOCK)")
+            unseen = "what NIM's operator or chart adds to it" if container.nim_chart else ""
+            yield Finding(spot, f"{says} (no IPC_LOCK)", unseen=unseen)
