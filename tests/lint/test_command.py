@@ -84,6 +84,15 @@ def test_every_format_can_be_written_at_once(file: Path, tmp_path: Path) -> None
     assert (tmp_path / "github").read_text().startswith("::error file=")
 
 
+def test_what_cannot_be_read_is_an_error_in_junit(file: Path, tmp_path: Path) -> None:
+    file.write_text(f"{GOOD}---\na: [\n")
+    assert main(["lint", str(file), "-o", f"junit={tmp_path / 'out'}"]) == 2
+    suite = ET.parse(tmp_path / "out").getroot().find("testsuite")
+    assert suite is not None
+    assert (suite.get("errors"), suite.get("tests")) == ("1", "1")
+    assert suite.find("testcase/error") is not None
+
+
 def test_a_secret_is_not_shown_again(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(GOOD.replace("image:", "env: [{name: HF_TOKEN, value: s3cr3t-9}], image:"))
     main(["lint", str(file), "--only", "CONF076"])

@@ -1,32 +1,42 @@
-"""`lint` as JUnit XML: a suite a file, a case a finding; errors and warnings fail, hints do not."""
+"""`lint` as JUnit XML: a suite a file, a case a finding, and one for what cannot be read."""
 
 from collections import defaultdict
 from xml.etree import ElementTree as ET
 
 from distcheck.checks.manifest.finding import Level
-from distcheck.checks.manifest.report import LintFinding, LintReport, as_grave
+from distcheck.checks.manifest.report import LintFinding, LintReport, NotJudged, as_grave
 from distcheck.exporters.typography import visible
 
 
 def render_junit(report: LintReport, failing: Level) -> str:
     """One document; findings as grave as `failing` are failures."""
     root = ET.Element("testsuites", name="distcheck lint")
-    by_file: dict[str, list[LintFinding]] = defaultdict(list)
+    by_file: dict[str, list[ET.Element]] = defaultdict(list)
     for one in report.findings:
-        by_file[one.at.file].append(one)
-    for file, found in by_file.items():
-        root.append(_suite(file, found, failing))
+        by_file[one.at.file].append(_case(one, failing))
+    for bad in report.not_judged:
+        if bad.unreadable:
+            by_file[bad.file].append(_unreadable(bad))
+    for file, cases in by_file.items():
+        root.append(_suite(file, cases))
     if not by_file:
         root.append(_clean(report))
     ET.indent(root)
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _suite(file: str, found: list[LintFinding], failing: Level) -> ET.Element:
-    cases = [_case(one, failing) for one in found]
+def _unreadable(bad: NotJudged) -> ET.Element:
+    file = visible(bad.file)
+    case = ET.Element("testcase", classname=file, name=f"readable (line {bad.line})", time="0")
+    text = f"{file}:{bad.line}:{bad.column}: {visible(bad.says)}"
+    ET.SubElement(case, "error", type="unreadable", message=visible(bad.says)).text = text
+    return case
+
+
+def _suite(file: str, cases: list[ET.Element]) -> ET.Element:
     kinds = [child.tag for case in cases for child in case]
     suite = ET.Element(
-        "testsuite", name=visible(file), tests=str(len(cases)), errors="0",
+        "testsuite", name=visible(file), tests=str(len(cases)), errors=str(kinds.count("error")),
         failures=str(kinds.count("failure")), skipped=str(kinds.count("skipped")), time="0",
     )  # fmt: skip
     suite.extend(cases)

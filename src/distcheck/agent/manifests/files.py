@@ -21,17 +21,25 @@ def texts(path: str) -> Iterator[tuple[str, str] | Problem]:
     if not Path(path).is_dir():
         yield _file(path)
         return
-    for number, name in enumerate(_below(path)):
+    closed: list[Problem] = []
+    for number, name in enumerate(_below(path, closed)):
         if number >= MOST_FILES:
             yield Problem(path, 0, 0, f"more than {MOST_FILES:,} files: the rest was not read")
             return
         yield _file(name)
+    yield from closed
 
 
-def _below(folder: str) -> Iterator[str]:
-    for where, folders, files in os.walk(folder):
+def _below(folder: str, closed: list[Problem]) -> Iterator[str]:
+    """Manifests by name, never a pipe or a device; folders that cannot be read become `closed`."""
+
+    def note(error: OSError) -> None:
+        closed.append(Problem(str(error.filename), 0, 0, error.strerror or str(error)))
+
+    for where, folders, files in os.walk(folder, onerror=note):
         folders[:] = sorted(f for f in folders if f not in _UNSEEN)
-        yield from (str(Path(where, f)) for f in sorted(files) if f.endswith(_ENDINGS))
+        found = (Path(where, f) for f in sorted(files) if f.endswith(_ENDINGS))
+        yield from (str(p) for p in found if p.is_file() or not p.exists())
 
 
 def _file(name: str) -> tuple[str, str] | Problem:

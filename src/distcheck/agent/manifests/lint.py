@@ -68,7 +68,7 @@ def lint_texts(
         for one in documents(name, text):
             (told if isinstance(one, Problem) else found).append(one)  # type: ignore[arg-type]
     held, strange = known(found)
-    told += [Problem(d.source.name, 0, 0, _NAMELESS, fatal=False) for d in strange[:_MOST_NAMED]]
+    told += [_nameless(d) for d in strange[:_MOST_NAMED]]
     told += [_fragment(k) for k in held if k.thing.fragment and not k.thing.patch]
     told += [_patch(k) for k in held if k.thing.patch]
     findings: list[LintFinding] = []
@@ -87,6 +87,12 @@ def lint_texts(
         SCHEMA, __version__, len({n for n, _ in read}), len(held), judged, tuple(groups),
         tuple(sorted(findings, key=_order)), tuple(_not_judged(p) for p in told),
     )  # fmt: skip
+
+
+def _nameless(document: Document) -> Problem:
+    marks = document.tree.marks.get(id(document.value), {})
+    line = min((m.key_line for m in marks.values()), default=-1)
+    return Problem(document.source.name, line + 1, int(line >= 0), _NAMELESS, fatal=False)
 
 
 def _order(finding: LintFinding) -> tuple[str, int, int, str]:
