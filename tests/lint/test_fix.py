@@ -77,6 +77,9 @@ def test_dev_shm_is_added_with_its_mount(tmp_path: Path, text: str) -> None:
     assert main(["lint", str(tmp_path / "a.yaml"), "--only", "CONF060,CONF061,CONF063"]) == 0
 
 
+ELSEWHERE = LISTS.replace(
+    "- name: models\n              m", "- name: gone\n              m"
+).replace("mountPath: /models", "mountPath: /dev/shm/")
 WINDOWS = TYPES.replace("\n", "\r\n")
 MENDED = ("gpu: true", "replicas", "8000", "yes")
 
@@ -122,8 +125,11 @@ def test_other_documents_stay_as_they_are(tmp_path: Path) -> None:
         ),
         TYPES.replace("value: 8000", "value: &port 8000").replace("value: yes", "value: *port"),
         "kind: Pod\nspec:\n  x: {{ .Values.x }}\n",
+        LISTS.replace("mountPath: /models", "mountPath: /dev/shm/").replace(
+            "- name: models\n              m", "- name: gone\n              m"
+        ),
     ],
-    ids=["no room", "silenced", "anchored", "template"],
+    ids=["no room", "silenced", "anchored", "template", "mounted"],
 )
 def test_what_is_not_safe_is_left(tmp_path: Path, text: str) -> None:
     new = fixed(tmp_path, text, "--only", "CONF060,CONF063,CONF070")

@@ -8,7 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.lint.judge import judged
 
+from distcheck.agent.manifests.lint import Asked
+from distcheck.agent.manifests.mending import MENDS, mended
 from distcheck.checks.manifest.report import LintReport
+from distcheck.checks.manifest.rules import rules
+
+_MENDING = Asked(tuple(r for r in rules() if r.id in MENDS))
 
 TEXTS = [
     p.read_text("utf-8") for p in sorted((Path(__file__).parent / "manifests").rglob("*.yaml"))
@@ -35,6 +40,8 @@ def inside(report: LintReport, text: str) -> None:
     for one in report.findings:
         assert 1 <= one.at.line <= len(lines)
         assert 1 <= one.at.column <= len(lines[one.at.line - 1]) + 1
+    for new in mended([("0.yaml", text)], _MENDING).values():
+        assert judged(new).objects == report.objects
 
 
 @settings(max_examples=60, deadline=None)

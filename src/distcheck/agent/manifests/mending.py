@@ -156,12 +156,12 @@ def _with_shm(held: Known, finding: Finding) -> Change:
     spec, container = path[:at], path[: at + 2]
     root = held.document.tree.value
     own, pod = _at(root, container), _at(root, spec)
-    taken = {v.get("name") for v in pod.get("volumes") or () if isinstance(v, dict)}
+    if not isinstance(own, dict) or not isinstance(pod, dict) or _mounts_shm(own):
+        raise Unsafe
+    taken = [v.get("name") for v in _list(pod.get("volumes")) if isinstance(v, dict)]
     name = next(n for n in ("dshm", "distcheck-shm", "distcheck-shm-2") if n not in taken)
     volume = {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": _SIZE}}
     mount = {"name": name, "mountPath": "/dev/shm"}
-    if "mountPath" in own or not isinstance(own, dict):
-        raise Unsafe
     edits = (_added(held, spec, "volumes", volume), _added(held, container, "volumeMounts", mount))
 
     def apply(value: Any) -> None:
@@ -172,6 +172,17 @@ def _with_shm(held: Known, finding: Finding) -> Change:
             target[key] = [*there, item] if flow else [item, *there]
 
     return Change(held.document, edits, apply)
+
+
+def _mounts_shm(container: dict[str, Any]) -> bool:
+    """Whether something is to be there already, such as a volume that is written elsewhere."""
+    mounts = container.get("volumeMounts")
+    paths = [m.get("mountPath") for m in _list(mounts) if isinstance(m, dict)]
+    return any(isinstance(p, str) and p.rstrip("/") == "/dev/shm" for p in paths)
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 _WAYS: dict[str, Callable[[Known, Finding], Change]] = {QUOTES: _quoted, SHM: _with_shm}
