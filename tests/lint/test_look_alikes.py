@@ -120,3 +120,67 @@ def test_a_port_that_is_filled_in_later_is_no_port_that_is_missing() -> None:
     service = "apiVersion: v1\nkind: Service\nmetadata: {name: a}\nspec: {selector: {app: vllm}, "
     text = service + "ports: [{port: 80, targetPort: '${port}'}]}\n---\n"
     assert found(text + DEPLOYMENT % (1, "vllm/vllm-openai:v0.11.0", "[]"), "CONF028") == ()
+
+
+HEAD_BY_INDEX = """\
+apiVersion: v1
+kind: Service
+metadata: {name: head}
+spec:
+  clusterIP: None
+  publishNotReadyAddresses: true
+  selector: {app: vllm, apps.kubernetes.io/pod-index: "0"}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: vllm}
+spec:
+  serviceName: head
+  replicas: 2
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: vllm}}
+  template:
+    metadata: {labels: {app: vllm}}
+    spec:
+      containers:
+      - name: vllm
+        image: vllm/vllm-openai:v0.12.0
+        command: [sh, -c, "vllm serve /m -tp 16 --nnodes 2 --master-addr head
+          --node-rank ${HOSTNAME##*-}"]
+        resources: {limits: {nvidia.com/gpu: 8}}
+"""
+
+
+def test_a_service_that_chooses_by_a_controllers_label_chooses_its_pods() -> None:
+    assert found(HEAD_BY_INDEX, "CONF024") == ()
+
+
+def test_a_service_that_chooses_by_no_label_of_the_pods_is_still_found() -> None:
+    assert found(HEAD_BY_INDEX.replace("{app: vllm, apps", "{app: other, apps"), "CONF024")
+
+
+def test_a_policy_that_chooses_by_rays_own_labels_is_not_judged() -> None:
+    policy = """\
+apiVersion: networking.k8s.io/v1
+kind: NetworkPolicy
+metadata: {name: ray}
+spec:
+  podSelector: {matchLabels: {ray.io/is-ray-node: "yes"}}
+  ingress: [{from: [{podSelector: {matchLabels: {app.kubernetes.io/name: kuberay}}}]}]
+---
+apiVersion: ray.io/v1
+kind: RayCluster
+metadata: {name: llm}
+spec:
+  headGroupSpec:
+    rayStartParams: {}
+    template: {spec: {containers: [{name: h, image: "rayproject/ray:2.46.0"}]}}
+  workerGroupSpecs:
+  - groupName: gpu
+    replicas: 2
+    template:
+      spec:
+        containers:
+        - {name: w, image: "rayproject/ray:2.46.0", resources: {limits: {nvidia.com/gpu: 8}}}
+"""
+    assert found(policy, "CONF029") == ()

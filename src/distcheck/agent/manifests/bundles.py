@@ -134,7 +134,8 @@ def _service(thing: Thing, templates: Sequence[Template]) -> Service:
     selector = {str(k): str(v) for k, v in (spec.at("selector").value or {}).items()}
     chosen = tuple(
         t for t in templates
-        if selector and all(t.labels.get(k) == v for k, v in selector.items())
+        if selector
+        and all(t.labels.get(k) == v or t.may_have_label(k) for k, v in selector.items())
     )  # fmt: skip
     return Service(
         thing.name, thing.namespace, thing.place, selector,

@@ -1,5 +1,6 @@
 """CONF029: NetworkPolicies that close the ways between the pods of a group."""
 
+import re
 from collections.abc import Iterator, Sequence
 
 from distcheck.checks.evidence.policy import EPHEMERAL, PolicyPod
@@ -81,6 +82,8 @@ def policies_let_ranks_talk(bundle: Bundle) -> Iterator[Finding]:
     things = list(bundle.of_kind("NetworkPolicy"))
     for group in bundle.groups if things else ():
         space = group.leader.template.namespace
+        if _hidden(group, things):
+            continue
         rules = Rules(tuple(_read(t for t in things if t.namespace == space)), {}, blocks=True)
         pods = [(m, _pod(m.template)) for m in group.members if not m.template.host_network]
         closed = _closed(rules, pods) if _many(group) else None
@@ -94,6 +97,13 @@ def policies_let_ranks_talk(bundle: Bundle) -> Iterator[Finding]:
                 says = f"{policy} lets {member.template.what} ask no name server"
                 yield Finding(_place(things, policy).place.at("spec").key, says)
                 break
+
+
+def _hidden(group: Group, things: Sequence[Thing]) -> bool:
+    """Whether policies choose by labels that a controller may put on the pods."""
+    specs = " ".join(str(t.place.at("spec").value) for t in things)
+    names = set(re.findall(r"'([^' ]+)': ", specs)) | set(re.findall(r"'key': '([^']+)'", specs))
+    return any(m.template.may_have_label(n) for m in group.members for n in names if "/" in n)
 
 
 def _many(group: Group) -> bool:

@@ -6,6 +6,9 @@ from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Finding, Level
 from distcheck.checks.manifest.rule import rule
 
+_DROPPED = ("MPIJob",)
+"""Their definitions take any field of a pod template: it is dropped, not refused."""
+
 
 @rule("CONF071", level="error")
 def unknown_field(bundle: Bundle) -> Iterator[Finding]:
@@ -41,8 +44,10 @@ def unknown_field(bundle: Bundle) -> Iterator[Finding]:
         The OpenAPI types of the Kubernetes API, as its Python client has them; server-side
         field validation, kubectl 1.27.
     """
+    kinds = {t.place.of: t.kind for t in bundle.things}
     for flaw in bundle.flaws:
         if flaw.kind == "unknown":
             near = f"; did you mean {flaw.near}?" if flaw.near else ""
-            level: Level | None = None if near else "warning"
+            sure = near and kinds.get(flaw.spot.of) not in _DROPPED
+            level: Level | None = None if sure else "warning"
             yield Finding(flaw.spot, f"{flaw.says}{near}", level=level, unseen=flaw.unseen)

@@ -9,6 +9,11 @@ from distcheck.checks.evidence.group import ShmDeclared
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.place import Place, Spot
 
+_CONTROLLERS = (
+    "apps.kubernetes.io/", "statefulset.kubernetes.io/", "leaderworkerset.sigs.k8s.io/",
+    "batch.kubernetes.io/", "job-name", "controller-uid", "pod-template-hash", "ray.io/",
+    "rollouts-pod-template-hash", "training.kubeflow.org/", "controller-revision-hash",
+)  # fmt: skip
 Part = Literal["leader", "worker", "alone"]
 
 
@@ -88,6 +93,15 @@ class Template(Struct, frozen=True):
         stem, _, number = name.rpartition("-")
         many = (self.pods or 0) > len(self.names) > 0
         return many and stem == self.owner and number.isdigit() and int(number) < (self.pods or 0)
+
+    def may_have_label(self, name: str) -> bool:
+        """Whether a controller may put this label on its pods, which the manifest does not say.
+
+        Ordinals of StatefulSets, Jobs and LeaderWorkerSets, KubeRay's and the NIM operator's.
+        """
+        made = self.kind in ("NIMService", "NIM Helm values")
+        ray = self.kind.startswith("Ray") and name.startswith("app.kubernetes.io/")
+        return name not in self.labels and (made or ray or name.startswith(_CONTROLLERS))
 
     @property
     def shm_spot(self) -> Spot:
