@@ -184,3 +184,9 @@ spec:
         - {name: w, image: "rayproject/ray:2.46.0", resources: {limits: {nvidia.com/gpu: 8}}}
 """
     assert found(policy, "CONF029") == ()
+
+
+def test_a_service_for_the_port_at_which_ranks_meet_leads_somewhere() -> None:
+    text = HEAD_BY_INDEX.replace("clusterIP: None\n", "ports: [{port: 5000}]\n")
+    text = text.replace("--master-addr head", "--master-addr head --master-port 5000")
+    assert found(text, "CONF028") == ()

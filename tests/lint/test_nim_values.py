@@ -32,3 +32,23 @@ def test_workers_of_chart_2_that_count_the_leader_leave_a_node_idle() -> None:
 
 def test_workers_of_chart_1_count_the_leader() -> None:
     assert sure(judged(VALUES % ("1.8.0", "false", 2, "gpusPerNode: 8"))) == []
+
+
+def test_more_ranks_in_a_pod_than_it_has_gpus_is_found_in_values_of_chart_1() -> None:
+    (one,) = found(VALUES % ("1.8.0", "false", 2, "gpusPerNode: 16"), "CONF009")
+    assert one.level == "error"
+
+
+def test_tensor_parallelism_over_nodes_cannot_be_told_to_the_nim_operator() -> None:
+    service = """\
+apiVersion: apps.nvidia.com/v1alpha1
+kind: NIMService
+metadata: {name: nim}
+spec:
+  image: {repository: nvcr.io/nim/meta/llama-3.1-405b-instruct, tag: 1.8.0}
+  authSecret: ngc
+  multiNode: {parallelism: {tensor: 16, pipeline: 1}}
+  resources: {limits: {nvidia.com/gpu: 8}}
+"""
+    (one,) = found(service, "CONF001")
+    assert one.level == "error"

@@ -63,7 +63,7 @@ def names_have_a_service(bundle: Bundle) -> Iterator[Finding]:
     names = {(s.namespace, s.name) for s in bundle.services}
     for template in bundle.templates:
         place = template.owner_place.at("spec", "serviceName")
-        if template.kind != "StatefulSet" or not place or not names or not template.serves:
+        if template.kind != "StatefulSet" or not place.text() or not names or not template.serves:
             continue
         if (template.namespace, place.text()) not in names:
             says = f"no Service {place.text()} is in the input"

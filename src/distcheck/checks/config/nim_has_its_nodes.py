@@ -15,7 +15,7 @@ def nim_has_its_nodes(group: Group) -> Iterator[Finding]:
 
     What:
         NIM_NUM_COMPUTE_NODES is not the number of pods of the group, such as the size of the
-        LeaderWorkerSet.
+        LeaderWorkerSet; or `multiNode.gpusPerNode` of the Helm values is not the GPU limit.
 
     Why:
         NIM waits until so many nodes have joined: with too many it waits until it gives up,
@@ -60,6 +60,7 @@ def nim_has_its_nodes(group: Group) -> Iterator[Finding]:
     Source:
         nim-deploy helm/nim-llm 1.x (multi_node_deployment.yaml); NIM multi-node deployment.
     """
+    yield from _values(group)
     for member, engine in group.engines:
         told = engine.variable(_NODES)
         value = told.value if told else None
@@ -69,3 +70,14 @@ def nim_has_its_nodes(group: Group) -> Iterator[Finding]:
         if pods and group.is_whole and int(value or 0) != pods:
             says = f"{_NODES} is {value}, and {group.name} has {pods} pod{'s' * (pods != 1)}"
             yield Finding(told.place.at("value").spot, says)
+
+
+def _values(group: Group) -> Iterator[Finding]:
+    """Chart 1.x starts gpusPerNode ranks in each pod."""
+    template = group.leader.template
+    each = template.owner_place.at("multiNode", "gpusPerNode")
+    if template.kind != "NIM Helm values" or not group.workers or type(each.value) is not int:
+        return
+    if template.gpus and each.value != template.gpus:
+        says = f"gpusPerNode is {each.value}, and each pod is limited to {template.gpus} GPUs"
+        yield Finding(each.spot, says, level=None if each.value > template.gpus else "warning")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 
@@ -63,9 +64,15 @@ def probe_asks_the_engine(template: Template) -> Iterator[Finding]:
                     if port.value not in names:
                         says = f"no port of container {container.name} is called {port.value}"
                         yield Finding(port.spot, says, level="error")
-                elif port and (own := _own(container)) and port.value not in declared | {own}:
+                elif _elsewhere(container, port, declared) and (own := _own(container)):
                     says = f"the {name} asks port {port.value}, and the engine listens on {own}"
                     yield Finding(port.spot, says)
+
+
+def _elsewhere(container: Container, port: Place, declared: set[int | None]) -> bool:
+    """Whether the port is neither the engine's nor one that the container tells of."""
+    known = port.value in declared | {_own(container)}
+    return bool(port) and not known and not container.mentions(port.value)
 
 
 def _own(container: Container) -> int | None:

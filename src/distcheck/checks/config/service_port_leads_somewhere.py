@@ -91,6 +91,8 @@ def _other(service: Service, port: Place, pods: list[Template]) -> Finding | Non
     declared = {p.number("containerPort") for c in every for p in c.place.each("ports")}
     if None in listens or int(str(number)) in listens | declared or service.headless:
         return None
+    if any(c.mentions(number) for c in engines if c):
+        return None
     own = ", ".join(str(n) for n in sorted(n for n in listens if n))
     says = f"Service {service.name} leads to port {number}, and the engine listens on {own}"
     every_port = service.place.each("spec", "ports")

@@ -142,6 +142,11 @@ class Container(Struct, frozen=True):
         """Every word of every command that it runs."""
         return frozenset(w for c in self.commands for w in c.words)
 
+    def mentions(self, number: object) -> bool:
+        """Whether what it runs, or a variable, holds this number: a port of another purpose."""
+        told = [t.text for t in self.texts] + [v.value or "" for v in self.env]
+        return any(re.search(rf"(?<!\d){number}(?!\d)", text) for text in told)
+
     @property
     def privileged(self) -> bool:
         """Whether its security context is privileged."""
