@@ -70,7 +70,7 @@ def lint_(
 
     Reads YAML and JSON, as written or as `helm template` and `kustomize build` give it. Exit 0
     where nothing is wrong, 1 for findings of --level, 2 for input that cannot be read, 3 where
-    nothing in it serves a model. `# distcheck: ignore CONF012 reason` silences a finding.
+    nothing in it serves a model. `# distcheck: ignore CONF075 reason` silences a finding.
     """
     wanted = lint_outputs(output)
     failing = _level(level)

@@ -1,4 +1,4 @@
-"""`# distcheck: ignore CONF012 reason`: behind what it is about, above it, or above an object."""
+"""`# distcheck: ignore CONF075 reason`: behind what it is about, above it, or above an object."""
 
 import re
 from collections.abc import Collection, Iterator, Mapping

@@ -62,7 +62,7 @@ def rule(rule_id: str, *, level: Level) -> Callable[[Body], Rule]:
         TypeError: a malformed id or level, another parameter, or a section that is absent.
     """
     if not _ID.match(rule_id) or level not in LEVELS:
-        raise TypeError(f"{rule_id!r} at level {level!r} is not like CONF012 at error")
+        raise TypeError(f"{rule_id!r} at level {level!r} is not like CONF075 at error")
 
     def declare(body: Body) -> Rule:
         hints = get_type_hints(body)
