@@ -16,7 +16,7 @@ SOURCES = sorted((ROOT / "src" / "distcheck").rglob("*.py"))
 
 
 def strangers(text: str) -> set[str]:
-    """Ids that are no check's and no rule's, but for those of sentences that say that they are planned."""
+    """Ids of no check and no rule, but for those that a sentence says to be planned."""
     sentences = re.split(r"(?<=[.:;])\s+|\n\s*\n", text)
     return {i for s in sentences if "planned" not in s for i in IDS.findall(s)} - KNOWN
 
