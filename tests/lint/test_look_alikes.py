@@ -61,7 +61,9 @@ def test_a_place_that_is_filled_in_later_is_a_hint(value: str) -> None:
     assert [f.level for f in findings] == ["hint"]
 
 
-@pytest.mark.parametrize("image", ["IMAGE_NAME", "<image>", "r.io/tgi-cu124.2-3.py311"])
+@pytest.mark.parametrize(
+    "image", ["IMAGE_NAME", "<image>", "replaced-by-kustomize", "r.io/tgi-cu124.2-3.py311"]
+)
 def test_an_image_that_may_have_its_version_elsewhere_is_a_hint(image: str) -> None:
     findings = found(DEPLOYMENT % (1, f'"{image}"', "[]"), "CONF075")
     assert [f.level for f in findings] == ["hint"]

@@ -59,6 +59,6 @@ def image_has_a_version(template: Template) -> Iterator[Finding]:
 
 def _unseen(image: str) -> str:
     name = image.rpartition("/")[2]
-    if "<" in image or name.upper() == name:
+    if "<" in image or "/" not in image or name.upper() == name:
         return "the image that is filled in here"
     return "whether its name is its version" if _IN_NAME.search(name) else ""
