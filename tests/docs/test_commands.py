@@ -12,10 +12,12 @@ from pathlib import Path
 import pytest
 from tools.doc_blocks import ROOT, Block, blocks, inline_code, pages
 
+from distcheck.agent.cli import lint
 from distcheck.agent.cli.app import COMMANDS
 from distcheck.agent.cli.command import Program
 from distcheck.agent.cli.exit import Stop
 from distcheck.checks.catalog import catalog
+from distcheck.checks.manifest.rules import rules
 from distcheck.exporters.formats import FORMATS
 from distcheck.lab.scenarios import names
 
@@ -104,8 +106,8 @@ def scenarios() -> frozenset[str]:
 
 @cache
 def ids() -> frozenset[str]:
-    """Every check that there is."""
-    return frozenset(c.id for c in catalog())
+    """Every check and rule that there is."""
+    return frozenset(c.id for c in catalog()) | {r.id for r in rules()}
 
 
 def of_values(words: list[str]) -> str:
@@ -113,7 +115,8 @@ def of_values(words: list[str]) -> str:
     pairs = list(pairwise(words))
     formats = {v.partition("=")[0] for o, v in pairs if o in ("-o", "--output")}
     named = {i for o, v in pairs if o in _IDS for i in v.split(",")}
-    unknown = sorted((formats - set(FORMATS)) | (named - ids()))
+    formats -= set(lint.FORMATS if words[0] == "lint" else FORMATS)
+    unknown = sorted(formats | (named - ids()))
     return f"there is no {', '.join(unknown)}" if unknown else ""
 
 
