@@ -68,9 +68,10 @@ DistcheckPodOnSockets and DistcheckGpuDirectLost. Nothing tells of ports or of R
 asks them only for `serve` or `verify`. What was not seen raises alerts too: the last nine are about
 evidence itself.
 
-No alert counts a start of up to twenty minutes, a rollout, or five minutes without scrapes. What a
-check found counts for five minutes more, so that an odd round, or a `serve` that restarts, ends no
-alert: one ends five minutes after its trouble.
+No alert counts a start of up to twenty minutes, a rollout, or five minutes without scrapes; but an
+engine that ends again and again is told of after fifteen. What a check found counts for five
+minutes more, so that an odd round, or a `serve` that restarts, ends no alert: one ends five minutes
+after its trouble.
 
 What a scrape must give:
 
@@ -109,9 +110,9 @@ targets:
     distcheck serve --listen 127.0.0.1:9412 --interval 10s &
     prometheus --config.file="$DISTCHECK_LAB_PROMETHEUS" --storage.tsdb.path="$(mktemp -d)"
 
-http://127.0.0.1:9090/alerts shows `DistcheckNcclOnSockets` pending within a minute, and firing ten
-minutes later. To leave: Ctrl-C ends Prometheus, `kill %1` ends `serve`, and `exit` ends the lab.
-[The dashboard](dashboard.md#look-at-it-with-a-lab) reads the same Prometheus.
+http://127.0.0.1:9090/alerts shows `DistcheckNcclOnSockets` pending within a minute, and firing
+fifteen minutes later. To leave: Ctrl-C ends Prometheus, `kill %1` ends `serve`, and `exit` ends the
+lab. [The dashboard](dashboard.md#look-at-it-with-a-lab) reads the same Prometheus.
 
 ## All alerts
 """

@@ -95,6 +95,15 @@ def test_rules_ask_only_for_series_that_are_told() -> None:
     assert asked - told == set()
 
 
+@pytest.mark.parametrize("rule", RULES, ids=lambda r: r.get("alert") or r["record"])
+def test_rules_keep_clusters_apart(rule: dict[str, Any]) -> None:
+    """By the label that tells them apart: groups of one name in two clusters are two."""
+    grouped = re.findall(r"\b(?:by|on) \(([^)]*)\)", rule["expr"])
+    assert all(labels.startswith("cluster") for labels in grouped)
+    aggregated = re.findall(r"(?<!:)\b(?:max|min|sum|count|topk|group)\b (?!by )", rule["expr"])
+    assert not aggregated
+
+
 def test_monitors_and_scrape_configuration_name_the_jobs_that_rules_ask_for() -> None:
     monitors = list(yaml.safe_load_all((FOLDER / "monitors.yaml").read_text()))
     jobs = [m["metadata"]["name"] for m in monitors]
