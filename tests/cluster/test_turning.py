@@ -159,6 +159,13 @@ def test_a_leader_worker_set_that_tells_no_generation_is_compared_with_its_leade
     assert [says in r.says for r in rollouts] == [True] * bool(says)
 
 
+def test_a_change_of_no_known_time_is_not_taken_as_acted_on(tmp_path: Path) -> None:
+    things = untold({}, 900)
+    del one(things, "LeaderWorkerSet")["metadata"]["managedFields"]
+    (rollout,) = found(tmp_path, leader(things), things).rollouts
+    assert "it was changed, and this version of it does not tell" in rollout.says
+
+
 def test_an_image_of_another_registry_is_no_change_and_one_of_another_tag_is(
     tmp_path: Path,
 ) -> None:

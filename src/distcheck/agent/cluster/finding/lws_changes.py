@@ -78,11 +78,19 @@ def _untold(owner: Owner, lws: Object, leaders: Object | None, roster: Roster) -
     first = lws["metadata"].get("generation") in (None, 1)
     if first or "observedGeneration" in status_of(lws):
         return
-    if leaders is not None and _differs(lws, leaders):
+    age = _changed_ago(lws)
+    if _resized(lws, roster) or (leaders is not None and _differs(lws, leaders)):
         yield rollout(owner, "its controller has not acted on the last change yet", roster.pods)
-    elif (age := _changed_ago(lws)) is not None and age < _ACTS_S:
-        says = f"it was changed {age:.0f} s ago, and this version of it does not tell"
+    elif age is None or age < _ACTS_S:
+        when = "" if age is None else f" {age:.0f} s ago"
+        says = f"it was changed{when}, and this version of it does not tell"
         yield rollout(owner, f"{says} whether its controller has acted", roster.pods)
+
+
+def _resized(lws: Object, roster: Roster) -> bool:
+    """Whether the pods are of groups of another size than the set asks for now."""
+    asked = str(((lws.get("spec") or {}).get("leaderWorkerTemplate") or {}).get("size", 1))
+    return any(annotations_of(p).get(_SIZE, asked) != asked for p in roster.pods)
 
 
 def _differs(lws: Object, leaders: Object) -> bool:
