@@ -15,6 +15,14 @@ from board_picture.frames import Source
 from board_picture.picture import picture
 from watched_lab import WatchedLab
 
+if __name__ == "__main__":
+    sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from tools.shown import reports, settled
+from tools.svg import svg
+
+from distcheck.exporters.formats import Page, render
+
 ROOT = Path(__file__).parents[1]
 BEFORE = {
     "llm-chat": "healthy-tp16", "llm-prod": "healthy-tp16", "llm-dev": "8b-tp8",
@@ -23,6 +31,7 @@ BEFORE = {
 AFTER = {"llm-chat": "socket-fallback", "llm-prod": "replicated"}
 TOP = ("All groups", "$namespace/$workload", "Who holds what")
 SECONDS = 50.0
+_COLUMNS = 84
 
 
 def main() -> None:
@@ -56,12 +65,16 @@ def _settle(lab: WatchedLab, groups: dict[str, str]) -> None:
 
 
 def report() -> None:
-    """The HTML report of two copies of a model, as a browser shows it."""
+    """The report of two copies of a model, in a terminal and as a browser shows it."""
+    ((_, told),) = reports(["replicated"])
+    told, images = settled(told), ROOT / "docs" / "images"
+    text = render("text", [told], Page(width=_COLUMNS, colour=True)).strip("\n")
+    text = "\n\n".join((*text.split("\n\n")[:3], "  ..."))
+    (images / "verify-replicated.svg").write_text(svg("distcheck verify vllm-head-0", text))
     with tempfile.TemporaryDirectory() as folder:
         page = Path(folder) / "report.html"
-        told = [sys.executable, "-m", "distcheck", "lab", "run", "replicated"]
-        subprocess.run([*told, "-o", f"html={page}"], check=False)
-        taken = f"--screenshot={ROOT}/docs/images/report-replicated.png"
+        page.write_text(render("html", [told], Page()), encoding="utf-8")
+        taken = f"--screenshot={images}/report-replicated.png"
         browser = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars"]
         seen = [*browser, "--window-size=1000,912", taken, page.as_uri()]
         subprocess.run(seen, check=True, stderr=subprocess.DEVNULL)

@@ -104,7 +104,7 @@ def test_without_any_look_there_is_no_map() -> None:
     assert 'class="map"' not in shown(empty)
 
 
-@pytest.mark.parametrize("width", [390, 1100])
+@pytest.mark.parametrize("width", [360, 1100])
 def test_nothing_is_wider_than_the_window(width: int, tmp_path: Path) -> None:
     """In headless Chromium, on a phone and on a desk."""
     browser = shutil.which("chromium") or shutil.which("chromium-browser")
@@ -167,3 +167,23 @@ def test_the_picture_has_the_pods_in_the_order_of_their_cards() -> None:
     """Whatever order links were seen in: who is beside whom can be found again below."""
     labels = re.findall(r">…(\d+)<title>", shown(many_pods()))
     assert labels == [str(n) for n in range(16)]
+
+
+def test_a_gpu_that_holds_too_much_says_what_was_asked_where_the_check_fails() -> None:
+    asked = structs.replace(HEALTHY.intent, tp=64)
+    wrong = tuple(structs.replace(f, outcome="fail") if f.id == "SHARD001" else f
+                  for f in HEALTHY.checks)  # fmt: skip
+    assert "<small>1/64 asked</small>" in shown(
+        structs.replace(HEALTHY, intent=asked, checks=wrong)
+    )
+    assert "asked</small>" not in shown(structs.replace(HEALTHY, intent=asked))
+
+
+def test_the_picture_of_the_group_has_a_key() -> None:
+    assert "A tile is a GPU: its number" in shown(HEALTHY)
+
+
+def test_the_nodes_of_the_group_are_named() -> None:
+    group = re.search("<dt>Group</dt><dd>(.*?)</dd>", shown(HEALTHY))
+    assert group is not None
+    assert all(str(pod.node) in group[1] for pod in HEALTHY.target.pods)

@@ -36,7 +36,9 @@ def gather(group: Group) -> Evidence:
     return healthy()
 
 
-def test_a_group_that_cannot_be_seen_is_unknown_and_the_others_are_judged(tmp_path: Path) -> None:
+def test_a_group_that_cannot_be_seen_is_unknown_and_the_others_are_judged(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with cluster(tmp_path, TWO_GROUPS) as (api, _, _):
         rounds = Rounds(api, Duty(), gather, judged)
         rounds.once()
@@ -48,6 +50,9 @@ def test_a_group_that_cannot_be_seen_is_unknown_and_the_others_are_judged(tmp_pa
     assert "the API server went away" in kept["llm", "qwen-0"].report.notes
     assert kept["llm", "qwen-0"].succeeded_at is None
     assert kept["llm", "vllm-head"].succeeded_at is not None
+    said = capsys.readouterr().err
+    assert "llm/qwen-0: UNKNOWN: " in said
+    assert "llm/vllm-head: PASS: " in said
 
 
 def test_groups_count_as_listed_while_the_first_round_goes_on(tmp_path: Path) -> None:

@@ -4,12 +4,13 @@ import html
 from collections.abc import Iterator, Sequence
 from importlib import resources
 
+from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.report import Report
 from distcheck.exporters.formats import Page
 from distcheck.exporters.html_findings import loud, quiet
 from distcheck.exporters.html_map import group_map, is_long
 from distcheck.exporters.outcome import left_out
-from distcheck.exporters.typography import visible
+from distcheck.exporters.typography import listed, visible
 
 _WORDS = {"pass": "Pass", "warn": "Pass, with warnings", "fail": "Fail", "unknown": "Unknown"}
 _STYLE = "html.css"
@@ -62,9 +63,11 @@ def _rows(report: Report) -> Iterator[str]:
 
 def _group(report: Report) -> str:
     pods = report.target.pods
-    nodes = len({p.node for p in pods if p.node})
-    gpus = sum(p.gpus for p in pods)
-    return f"{report.target.kind}, {len(pods)} pods, {gpus} GPUs, {nodes} nodes"
+    nodes = list(dict.fromkeys(p.node for p in pods if p.node))
+    where = f" on {listed(nodes[:8])}" if nodes else ""
+    more = f" and {len(nodes) - 8} more nodes" if len(nodes) > 8 else ""
+    size = f"{counted(len(pods), 'pod')}, {counted(sum(p.gpus for p in pods), 'GPU')}"
+    return f"{report.target.kind}, {size}{where}{more}"
 
 
 def _intent(report: Report) -> str:

@@ -10,7 +10,7 @@ from distcheck.checks.report import Report
 Safe = Callable[[str], str]
 GIB = 1 << 30
 _MOST_IN_RING = 16
-_WHOLE_NAMES, _LABEL = 4, 10
+_WHOLE_NAMES, _LABEL, _MUCH = 4, 10, 1.5
 _KINDS: dict[LinkKind, str] = {
     "rdma": "RDMA with GPUDirect",
     "rdma-no-gdr": "RDMA through host memory",
@@ -33,9 +33,11 @@ def group_map(report: Report, safe: Safe) -> Iterator[str]:
         return
     yield '<section class="map"><h2>The group</h2>'
     yield from _links(seen, safe)
+    yield from _key(seen)
     yield '<div class="pods">'
+    asked = _too_much_of(report)
     for pod, gpus in groupby(seen.gpus, key=lambda g: g.pod):
-        yield from _card(pod, list(gpus), safe)
+        yield from _card(pod, list(gpus), asked, safe)
     for pod, why in seen.unseen.items():
         yield f'<div class="pod unseen"><h3>{safe(pod)}</h3><p>not seen: {safe(why)}</p></div>'
     yield "</div>"
@@ -44,15 +46,35 @@ def group_map(report: Report, safe: Safe) -> Iterator[str]:
     yield "</section>"
 
 
-def _card(pod: str, gpus: list[MapGpu], safe: Safe) -> Iterator[str]:
+def _key(seen: GroupMap) -> Iterator[str]:
+    """What the tiles show; of their borders only those that are there."""
+    if not seen.gpus:
+        return
+    idle = " Dashed: no rank of the group." if any(not g.ranks for g in seen.gpus) else ""
+    shared = " Thick border: shared with somebody else." if any(g.others for g in seen.gpus) else ""
+    yield (
+        '<p class="key">A tile is a GPU: its number, its memory (<i></i> in use, of that '
+        '<i class="weights"></i> weights), and the part of the model\'s weights that it holds.'
+        f"{idle}{shared}</p>"
+    )
+
+
+def _too_much_of(report: Report) -> int:
+    """Into how many parts the weights were to be cut, where SHARD001 fails; else 0."""
+    asked = report.intent
+    fails = any(f.id == "SHARD001" and f.outcome == "fail" for f in report.checks)
+    return (asked.tp or 0) * (asked.pp or 1) if fails else 0
+
+
+def _card(pod: str, gpus: list[MapGpu], asked: int, safe: Safe) -> Iterator[str]:
     name = gpus[0].name
     yield f'<div class="pod"><h3>{safe(pod)}</h3><p>{safe(gpus[0].node)} · {safe(name)}</p>'
     yield '<div class="gpus">'
-    yield from (_tile(gpu, safe) for gpu in gpus)
+    yield from (_tile(gpu, asked, safe) for gpu in gpus)
     yield "</div></div>"
 
 
-def _tile(gpu: MapGpu, safe: Safe) -> str:
+def _tile(gpu: MapGpu, asked: int, safe: Safe) -> str:
     state = "idle" if not gpu.ranks else "shared" if gpu.others else "rank"
     full = 100 * gpu.memory_used / gpu.memory_total if gpu.memory_total else 0
     weights = 100 * (gpu.weights_bytes or 0) / gpu.memory_total if gpu.memory_total else 0
@@ -63,12 +85,19 @@ def _tile(gpu: MapGpu, safe: Safe) -> str:
         f'<div class="gpu {state}" title="{safe(title)}"><b>{gpu.index}</b>'
         f'<span class="bar"><i style="width:{full:.0f}%"></i>'
         f'<i class="weights" style="width:{weights:.0f}%"></i></span>'
-        f"<span>{_share(gpu)}</span><small>{gpu.memory_used / GIB:.0f} of "
+        f"{_share(gpu, asked)}<small>{gpu.memory_used / GIB:.0f} of "
         f"{gpu.memory_total / GIB:.0f} GiB</small></div>"
     )
 
 
-def _share(gpu: MapGpu) -> str:
+def _share(gpu: MapGpu, asked: int) -> str:
+    """The part that it holds, marked where it is half as much again as was asked for."""
+    if asked and gpu.share and gpu.share * asked > _MUCH:
+        return f'<span class="wrong">{_part(gpu)}</span><small>1/{asked} asked</small>'
+    return f"<span>{_part(gpu)}</span>"
+
+
+def _part(gpu: MapGpu) -> str:
     """`1/16` of the weights, in GiB where the whole is not known."""
     if gpu.share:
         parts = round(1 / gpu.share)

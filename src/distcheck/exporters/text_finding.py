@@ -7,14 +7,13 @@ from msgspec import Struct
 
 from distcheck.checks.evidence import Cite
 from distcheck.checks.report import Finding
-from distcheck.exporters.typography import Ink, columns, pad, shorten, wrap
+from distcheck.exporters.typography import Ink, columns, pad, wrap
 
 MEASURE = 104
 """Prose wider than this is hard to read, however wide the terminal."""
 
 _COLOURS = {"fail": "red", "unknown": "yellow", "warn": "yellow", "pass": "green", "skipped": "dim"}
 _LONG_ID = re.compile(r"[0-9a-f]{40,}")
-_LIMITS = "; "
 _CITES = 3
 _SUBJECTS = 4
 
@@ -76,16 +75,11 @@ def reasons(sheet: Sheet, findings: list[Finding]) -> Iterator[str]:
 
 
 def brief(sheet: Sheet, findings: list[Finding]) -> Iterator[str]:
-    """One line each; beside it, where there is room, the first thing that it rests on.
-
-    What goes on after `; ` limits the claim, as what was allowed for does: it is not cut.
-    """
+    """What each says, whole; beside it, where there is room, the first thing that it rests on."""
     room = sheet.width - sheet.edge
     says = min(room, max(_wish(sheet, f) for f in findings))
     for finding in findings:
-        text = sheet.ink.clean(finding.says)
-        whole = wrap(text, says) if _LIMITS in text else []
-        first, *rest = whole or [shorten(text, says, sheet.ink.symbol("more"))]
+        first, *rest = wrap(sheet.ink.clean(finding.says), says)
         source = _source(sheet, finding.cites[0]) if finding.cites else ""
         if source and room - says - 3 >= columns(source):
             first = f"{pad(first, says)}   {sheet.ink.paint(source, 'dim')}"
@@ -95,8 +89,7 @@ def brief(sheet: Sheet, findings: list[Finding]) -> Iterator[str]:
 
 def _wish(sheet: Sheet, finding: Finding) -> int:
     """Columns that a pass wants for its sentence: all, or what prose has where it is wrapped."""
-    text = sheet.ink.clean(finding.says)
-    return min(columns(text), sheet.measure - sheet.edge) if _LIMITS in text else columns(text)
+    return min(columns(sheet.ink.clean(finding.says)), sheet.measure - sheet.edge)
 
 
 def _few(names: tuple[str, ...]) -> str:

@@ -50,15 +50,18 @@ def serve(
 
     GET /v1/verdict/NAMESPACE/WORKLOAD gives a report as JSON, /v1/verdicts all in short,
     /metrics the metrics; /healthz and /readyz are for the kubelet. A pipeline asks
-    GET /v1/gate/NAMESPACE/WORKLOAD, or posts a Flagger webhook to /v1/gate.
+    GET /v1/gate/NAMESPACE/WORKLOAD, or posts a Flagger webhook to /v1/gate. Each change of a
+    verdict is a line on standard error.
     """
     seconds = opt.duration("--timeout", timeout)
     every = opt.duration("--interval", interval)
-    judging = Judging(select(only, skip, require), None, None)
+    chosen = select(only, skip, require)
+    judging = Judging(chosen, None, None)
+    aside = f"; left out: {', '.join(chosen.left_out)}" if chosen.left_out else ""
     cluster = Cluster(context, kubeconfig, seconds, agents=not no_agents)
     try:
         address = split_address(listen)
-        _serve(address, rounds_of(cluster, (tuple(opt.words(namespace)), every), judging))
+        _serve(address, rounds_of(cluster, (tuple(opt.words(namespace)), every), judging), aside)
     except SettingsError as error:
         raise usage(f"serve: --listen: {listen!r} is not like {LISTEN}") from error
     except OSError as error:
@@ -102,10 +105,10 @@ def rounds_of(cluster: Cluster, duty: tuple[tuple[str, ...], float], judging: Ju
     return Rounds(api, Duty(*duty), look, judging.judge)
 
 
-def _serve(address: tuple[str, int], rounds: "Rounds") -> None:
+def _serve(address: tuple[str, int], rounds: "Rounds", aside: str) -> None:
     from distcheck.agent.serve.wiring import run_serve  # noqa: PLC0415 - see above
 
-    run_serve(address, rounds)
+    run_serve(address, rounds, aside)
 
 
 PROGRAM = Program(serve)

@@ -15,6 +15,7 @@ from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.finding.group import Group
 from distcheck.agent.serve.discover import Serving, discover
+from distcheck.agent.serve.journal import Journal
 from distcheck.agent.serve.verdicts import Kept, Verdicts, lives_of
 from distcheck.checks.evidence import Evidence, NodeLook
 from distcheck.checks.report import Judged
@@ -41,7 +42,7 @@ class Rounds:
     def __init__(self, api: Api, duty: Duty, gather: Gather, judge: Judge) -> None:
         self.api, self._duty, self.interval = api, duty, duty.interval
         self._gather, self._judge = gather, judge
-        self.verdicts = Verdicts(duty.interval)
+        self.verdicts, self._journal = Verdicts(duty.interval), Journal()
         self.over, self._early = threading.Event(), threading.Event()
         self._moved = time.monotonic()
         self._worker = threading.Thread(target=self.run, daemon=True, name="rounds")
@@ -87,11 +88,14 @@ class Rounds:
         except ClusterError as error:
             verdicts.listed = False
             verdicts.trouble = f"serving groups cannot be listed: {error}"
+            self._journal.listing(verdicts.trouble)
             return
         except Exception:  # noqa: BLE001 - a cluster must not be able to end the process
             verdicts.listed = False
             verdicts.trouble = _bug("serving groups cannot be listed")
+            self._journal.listing(verdicts.trouble)
             return
+        self._journal.listing("")
         groups = verdicts.discovery.groups
         try:
             with ThreadPoolExecutor(self._duty.at_once) as pool:
@@ -104,6 +108,7 @@ class Rounds:
             verdicts.forget_others((g.key for g in groups), unread)
             verdicts.trouble = ""
             verdicts.rounds += 1
+            self._journal.groups(verdicts.all(time.monotonic()))
 
     def _verify(self, serving: Serving) -> None:
         if self.over.is_set():
@@ -123,6 +128,7 @@ class Rounds:
             owner=serving.owner,
         )
         self.verdicts.keep(serving.key, kept)
+        self._journal.verdict(serving.key, judged.report)
         self._moved = time.monotonic()
 
     def _judged(self, group: Group) -> tuple[Judged, bool]:
