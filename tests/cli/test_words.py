@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from distcheck.agent.cli.app import COMMANDS
 from distcheck.agent.cli.command import Program
 from distcheck.agent.cli.exit import Stop
+from distcheck.agent.cli.wait import wait
 from distcheck.agent.cli.words import bound
 
 NAMES = ("verify", "lint", "logs", "plan", "collect", "list", "explain")
@@ -73,3 +74,8 @@ def test_plain_words_are_read() -> None:
         "paths": ["a", "-"], "output": ["json"], "only": ["CONF001", "CONF002"],
         "nothing_is_fine": True,
     }  # fmt: skip
+
+
+def test_a_number_is_left_to_the_library() -> None:
+    assert bound(wait, ["10.0.0.1:6379", "--gpus", "16"]) is None
+    assert bound(wait, ["10.0.0.1:6379", "--once"]) == {"target": "10.0.0.1:6379", "once": True}

@@ -1,7 +1,7 @@
 """Plain words of a command line: `--name value`, `--name=value`, `-n value`, a switch, a path.
 
-Whatever else somebody types (`-nvalue`, `--`, a word that does not fit, `--help`) is left to the
-library, which knows every form and how to refuse one.
+Whatever else somebody types (`-nvalue`, `--`, a number, a word that does not fit, `--help`) is left
+to the library, which knows every form and how to refuse one.
 """
 
 from collections.abc import Callable, Iterator
@@ -32,6 +32,7 @@ class _Parameter(NamedTuple):
     told: Option | Argument
     is_switch: bool
     is_many: bool
+    is_text: bool
 
 
 def bound(body: Callable[..., int], argv: list[str]) -> dict[str, Any] | None:
@@ -52,7 +53,8 @@ def _parameters(body: Callable[..., int]) -> Iterator[_Parameter]:
     for name, hint in body.__annotations__.items():
         if name != "return":
             kind, (told,) = hint.__origin__, hint.__metadata__
-            yield _Parameter(name, told, kind is bool, str(kind).startswith("list"))
+            many = str(kind).startswith("list")
+            yield _Parameter(name, told, kind is bool, many, "str" in str(kind))
 
 
 def _defaulted(body: Any) -> tuple[str, ...]:
@@ -65,6 +67,8 @@ def _take(word: str, words: Iterator[str], ours: list[_Parameter], found: dict[s
         one, value = _option(word, words, ours)
     else:
         one, value = _one([p for p in ours if isinstance(p.told, Argument)]), word
+    if not (one.is_text or one.is_switch):
+        raise _Unclear
     if one.is_many:
         found.setdefault(one.name, []).append(value)
     elif one.name in found:
