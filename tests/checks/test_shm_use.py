@@ -42,6 +42,11 @@ def test_a_clean_tmpfs_passes_with_its_level() -> None:
     assert verdict.says == "no leaked segment; 252 MiB of 1024 MiB are used in vllm-head-0"
 
 
+def test_a_level_above_95_percent_is_called_almost_full() -> None:
+    verdict = _judged(shm_mount(1024 * MIB, used=980 * MIB))
+    assert verdict.says.endswith(" are used in vllm-head-0, so that it is almost full")
+
+
 def test_leaks_that_leave_no_room_for_ranks_that_start_fail_and_are_named() -> None:
     verdict = _judged(_with_leaks(512 * MIB, 12), starting(healthy()))
     assert (verdict.outcome, verdict.cause) == ("fail", "shm_leaked")

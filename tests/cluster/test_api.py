@@ -78,7 +78,7 @@ def test_an_unusable_kubeconfig_is_an_error_of_its_own(tmp_path: Path, text: str
 
 
 def test_an_absent_kubeconfig_or_context_is_an_error_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(Misconfigured):
+    with pytest.raises(Misconfigured, match="no such file; name one with --kubeconfig"):
         connect(str(tmp_path / "absent"))
     path = write_kubeconfig(tmp_path / "k", "http://127.0.0.1:1", "t")
     with pytest.raises(Misconfigured, match="nowhere"):

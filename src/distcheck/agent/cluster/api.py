@@ -154,7 +154,9 @@ def connect(
         config.load_kube_config(path, context, configuration, persist_config=False)
         namespace = _context_namespace(config, path, context)
     except Exception as error:  # a broken file raises whatever it breaks
-        raise Misconfigured(f"kubeconfig {path}: {error}") from error
+        there = any(Path(p).expanduser().exists() for p in path.split(os.pathsep) if p)
+        why = error if there else "no such file; name one with --kubeconfig or KUBECONFIG"
+        raise Misconfigured(f"kubeconfig {path}: {why}") from error
     return Api(configuration, namespace, timeout)
 
 

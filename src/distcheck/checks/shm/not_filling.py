@@ -10,7 +10,7 @@ from distcheck.checks.knowledge.names import names
 from distcheck.checks.verdict import Verdict, failed, passed, warned
 
 _FULL = 1 << 16
-_MUCH = 10
+_MUCH, _ALMOST = 10, 20
 _DAY = 86_400
 _HARMLESS = 16 << 20
 
@@ -114,6 +114,8 @@ def _leaks(one: PodUse) -> str:
 def _room(pods: Sequence[PodUse]) -> str:
     least = min(pods, key=lambda p: p.free)
     says = f"{size(least.used)} of {size(least.size)} are used in {least.shm.pod}"
+    if least.free * _ALMOST < least.size:
+        says += ", so that it is almost full"
     leaked = [p for p in pods if p.leaked]
     if not leaked:
         return f"no leaked segment; {says}"
