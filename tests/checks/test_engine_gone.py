@@ -175,4 +175,5 @@ def test_the_model_is_not_looked_for_where_nothing_runs() -> None:
     )
     says = next(f.says for f in report(evidence).checks if f.id == "SHARD001")
     assert "no engine runs in vllm-head-0 and vllm-worker-0 that names its model" in says
+    assert "--model" not in says, "no rank is left whose weights it could judge"
     assert "command line" not in says

@@ -118,7 +118,9 @@ def _model(evidence: Evidence) -> tuple[ModelConfig, tuple[str, ...]] | Missing:
     if not models:
         reasons = dict.fromkeys(_unnamed(evidence))
         said = "; ".join(reasons) or "the model's config.json was not seen"
-        return Missing(f"{said} (--model PATH gives the model's config.json)")
+        over = all(is_deserted(evidence, p) for p in evidence.pods)
+        hint = "" if over else " (--model PATH gives the model's config.json)"
+        return Missing(f"{said}{hint}")
     differ = any(m.config != models[0].config for m in models)
     model = structs.replace(
         models[0], config=with_quant_file(models[0].config, models[0].quant_file)
