@@ -71,7 +71,9 @@ where nothing serves a model.
 `distcheck verify` judges the workloads of the group by the same rules, as somebody wrote them:
 what controllers and webhooks put into pods is not judged, nor is what the API server has checked
 (CONF070 to CONF072). An error on paper fails the group, unless its checks prove that it is right:
-then it is a warning. What a check saw outweighs what a rule fears, and hints are not told.
+then it is a warning. So is what a template lacks and a webhook may have put into the pods
+(`/dev/shm`, RDMA devices, IPC_LOCK), unless the check that looks at the pods fails as well.
+What a check saw outweighs what a rule fears, and hints are not told.
 `--only CONF060` asks for one rule, `--skip` leaves one out, and evidence files carry what was
 found, not the objects.
 

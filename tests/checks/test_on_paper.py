@@ -10,13 +10,14 @@ from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Evidence, Missing, decode_evidence, encode_evidence
 from distcheck.checks.evidence.manifests import ManifestFinding, Manifests
 from distcheck.checks.on_paper import OnPaper
+from distcheck.checks.on_paper import on_paper as tell
 from distcheck.checks.report import Report, judge
 
 ERROR = ManifestFinding("CONF025", "error", "T", "it waits for itself", "wait less", "sts/vllm a")
 WARNING = ManifestFinding("CONF075", "warning", "T", "no version", "name one", "sts/vllm image")
 HINT = ManifestFinding("CONF062", "hint", "T", "no bound", "set one", "sts/vllm b")
 UNSURE = structs.replace(ERROR, level="hint", unseen="the Secret")
-RULES = tuple(one.id for one in (ERROR, WARNING, HINT))
+RULES = ("CONF060", *(one.id for one in (ERROR, WARNING, HINT)))
 
 
 def with_findings(evidence: Evidence, *found: ManifestFinding) -> Evidence:
@@ -51,6 +52,26 @@ def test_a_group_that_is_proven_right_is_not_wrong_on_paper() -> None:
 def test_what_a_check_saw_outweighs_what_a_rule_feared() -> None:
     feared = structs.replace(ERROR, id="CONF060")
     assert on_paper(told(with_findings(healthy(), feared))) == {}
+
+
+MISSED = structs.replace(ERROR, id="CONF060", says="no volume at /dev/shm")
+
+
+@pytest.mark.parametrize(("failing", "outcome"), [((), "warn"), (("SHM001",), "fail")])
+def test_what_a_webhook_may_have_put_into_pods_is_no_error_until_the_check_fails(
+    failing: tuple[str, ...], outcome: str
+) -> None:
+    manifests = Manifests(("sts/vllm",), ("CONF060",), (MISSED,))
+    rules = OnPaper({"CONF060": "T"}, others=False)
+    (one,) = tell(manifests, rules, failing=failing)
+    assert (one.verdict.outcome, "webhook" in one.verdict.says) == (outcome, outcome == "warn")
+
+
+def test_dev_shm_of_a_webhook_fails_no_group_whose_shm_was_not_looked_at() -> None:
+    chosen = select(["CONF060"], None, None)
+    evidence = with_findings(healthy(), MISSED)
+    report = judge(evidence, chosen.checks, (), rules=chosen.rules).report
+    assert (on_paper(report), report.verdict) == ({"CONF060": "warn"}, "unknown")
 
 
 def test_a_finding_is_told_with_its_object_its_path_and_what_to_write() -> None:

@@ -142,7 +142,8 @@ def _on_paper(
     """Rules' findings. A group that is proven right is not wrong because its manifest looks so."""
     proven = bool(findings) and group_verdict(findings) == "pass"
     passing = {f.id for f in findings if f.outcome == "pass"}
-    for told in on_paper(evidence.manifests, rules, passing, proven=proven):
+    failing = {f.id for f in findings if f.outcome == "fail"}
+    for told in on_paper(evidence.manifests, rules, passing, failing, proven=proven):
         one, core = told.verdict, told.id in require or (not findings and told.id in rules.named)
         yield Finding(
             told.id, told.title, one.outcome, core, one.says, one.cause, one.subjects, one.cites,
