@@ -130,6 +130,17 @@ def test_a_secret_in_a_manifest_is_not_in_the_evidence(tmp_path: Path) -> None:
     assert "ThisIsMineAlone" not in repr(found)
 
 
+def test_a_secret_that_stands_twice_is_told_in_whole_words(tmp_path: Path) -> None:
+    objects = written(lab_objects("healthy-tp16", tmp_path))
+    for one in objects:
+        for spec in _specs(one):
+            _first(spec)["env"] += [{"name": "HF_TOKEN", "value": v} for v in ("a", "b")]
+    found = judged_live(Written(tuple(objects)))
+    assert isinstance(found, Manifests)
+    says = next(f.says for f in found.findings if f.id == "CONF073")
+    assert says.startswith("HF_TOKEN stands twice in container")
+
+
 def test_pods_that_nothing_owns_are_said_not_to_be_judged() -> None:
     assert judged_live(Written()) == Missing(
         "no workload of the group could be read: nothing owns its pods"

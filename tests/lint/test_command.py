@@ -99,3 +99,60 @@ def test_a_secret_is_not_shown_again(file: Path, capsys: pytest.CaptureFixture[s
     out = capsys.readouterr().out
     assert "CONF076" in out
     assert "s3cr3t-9" not in out
+
+
+SECRETS = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: a}
+spec:
+  containers:
+  - name: c
+    image: vllm/vllm-openai:v0.11.0
+    args: [serve, m, --api-key s3cr3t-1, --tensor-paralel-size, '4', hf_s3cr3tAAAAAAAAAAAAAAAAAAAAAAAAAAAAA]
+    env: [{name: HF_TOKEN, value: s3cr3t-2}, {name: HF_TOKEN, value: s3cr3t-3}, {name: A, value: 1}]
+    volumeMounts: [{name: m, mountPath: /m}]
+    resources: {limits: {nvidia.com/gpu: 4}}
+  - name: d
+    image: vllm/vllm-openai
+    env:
+    - {name: DB_PASSWORD, value: 87654321, valu: 1}
+    - name: OTHER_TOKEN
+      value: |
+        s3cr3t-4
+        s3cr3t-5
+  volumes: [{name: m, emptyDir: {}}]
+"""  # noqa: E501
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "junit", "github"])
+@pytest.mark.parametrize("more", [(), ("--diff",), ("--skip", "CONF076")])
+def test_no_output_shows_a_secret_that_another_finding_stands_beside(
+    file: Path, capsys: pytest.CaptureFixture[str], form: str, more: tuple[str, ...]
+) -> None:
+    file.write_text(SECRETS)
+    main(["lint", str(file), "-o", form, *more])
+    out = "".join(capsys.readouterr())
+    assert "CONF073" in out
+    assert "CONF070" in out
+    assert [s for s in ("s3cr3t", "87654321") if s in out] == []
+    assert ("@@" in out) == ("--diff" in more)
+
+
+def test_the_mark_stays_under_its_place_behind_a_hidden_value(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file.write_text(SECRETS)
+    main(["lint", str(file), "--only", "CONF073", "-o", "json"])
+    at = json.loads(capsys.readouterr().out)["findings"][0]["at"]
+    assert at["source"][at["column"] - 1 : at["end_column"] - 1] == "HF_TOKEN"
+    assert at["column"] > at["source"].index("***")
+    line = SECRETS.splitlines()[at["line"] - 1]
+    assert line[at["column"] - 1 : at["end_column"] - 1] == "HF_TOKEN"
+
+
+def test_names_of_kubernetes_keys_are_shown(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    given = "{name: HF_TOKEN, valueFrom: {secretKeyRef: {name: hf, key: token}}}"
+    file.write_text(GOOD.replace("image:", f"env: [{given}, {given}], image:"))
+    main(["lint", str(file), "--only", "CONF073", "-o", "json"])
+    assert "key: token}" in capsys.readouterr().out

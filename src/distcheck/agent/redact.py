@@ -63,7 +63,7 @@ _COMPOUND = (
 _SAYS_NOTHING = (
     r"(?!(?:a|an|and|are|as|at|be|being|by|can|cannot|could|does|empty|env|environment|expired|file"
     r"|for|found|from|given|has|have|if|in|incorrect|invalid|is|may|missing|must|needed|needs|no|none"
-    r"|not|null|of|on|or|provided|rejected|required|set|should|that|the|to|too|undefined|unset"
+    r"|not|null|of|on|or|provided|rejected|required|set|should|stands|that|the|to|too|undefined|unset"
     r"|value|variable|via|was|were|will|with|wrong)\b)"
 )
 """Words that tell of a secret without being one: `HF_TOKEN is not set` stays as it is."""
@@ -254,6 +254,11 @@ def _flag(word: str) -> tuple[str, bool]:
 
 def _known(word: str) -> bool:
     return word.partition("=")[0].lstrip("-").replace("_", "-") in FLAGS
+
+
+def names_a_secret(name: str) -> bool:
+    """Whether a variable of this name holds a secret: HF_TOKEN, but not TOKENIZER."""
+    return _SMELLS.search(name) is not None
 
 
 def _smells(word: str) -> bool:

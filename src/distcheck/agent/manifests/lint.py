@@ -12,14 +12,15 @@ from distcheck.agent.manifests.bundles import Known, bundle_of, known
 from distcheck.agent.manifests.comments import At as Line
 from distcheck.agent.manifests.comments import silenced, unused
 from distcheck.agent.manifests.files import texts
-from distcheck.agent.manifests.locate import located
+from distcheck.agent.manifests.hiding import Secrets, gathered
+from distcheck.agent.manifests.locate import covered, located
 from distcheck.agent.manifests.source import Document, Problem, Source, documents
+from distcheck.checks.config.secrets_stay_secret import secrets_stay_secret
 from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Level, Told
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.report import (
     SCHEMA,
-    At,
     LintFinding,
     LintReport,
     NotJudged,
@@ -145,35 +146,48 @@ def _findings(
     bundle: Bundle, by_number: dict[int, Known], asked: Asked, used: Used
 ) -> Iterator[LintFinding]:
     seen: set[tuple[str, str, int, int, str]] = set()
+    secrets = _secrets(bundle, by_number)
     for rule in asked.rules:
         for told in rule.judge(bundle):
             if not as_grave(told.level, asked.level):
                 continue
-            one = _finding(told, by_number, used)
+            one = _finding(told, by_number, used, secrets)
             key = (one.id, one.at.file, one.at.line, one.at.column, one.says)
             if key not in seen:
                 seen.add(key)
                 yield one
 
 
-def _finding(told: Told, by_number: dict[int, Known], used: Used) -> LintFinding:
+def secrets_in(name: str, text: str) -> Secrets:
+    """What of one file must not be shown."""
+    held, _ = known([d for d in documents(name, text) if isinstance(d, Document)])
+    return _secrets(bundle_of([k.thing for k in held]), {k.thing.place.of: k for k in held})
+
+
+def _secrets(bundle: Bundle, by_number: dict[int, Known]) -> Secrets:
+    """All places of CONF076, whether it is asked for or not."""
+    spots = (t.finding.spot for t in secrets_stay_secret.judge(bundle))
+    return gathered(
+        (by_number[s.of].document.source.name, *place)
+        for s in spots
+        for place in covered(by_number[s.of], s)
+    )
+
+
+def _finding(told: Told, by_number: dict[int, Known], used: Used, secrets: Secrets) -> LintFinding:
     spot = told.finding.spot
     held = by_number[spot.of]
-    at = located(held, spot, hide=told.finding.hide)
+    at = located(held, spot, secrets)
     first = located(held, spot.__class__(spot.of)).line - 1
     source = held.document.source
     why = silenced(source, told.id, at.line - 1, first)
     if why:
         used.setdefault(source.name, set()).add(why[1])
-    also = tuple(_also(by_number[s.of], s) for s in told.finding.also)
+    also = tuple(located(by_number[s.of], s, secrets) for s in told.finding.also)
     return LintFinding(
         told.id, told.level, told.title, told.finding.says, told.fix, at, also,
         told.finding.unseen, why and why[0],
     )  # fmt: skip
-
-
-def _also(held: Known, spot: object) -> At:
-    return located(held, spot)  # type: ignore[arg-type]
 
 
 def _group_words(group: Group) -> str:

@@ -1,25 +1,37 @@
 """From a spot in an object to a line and a column of a file."""
 
+from collections.abc import Iterator
+
 from distcheck.agent.manifests.bundles import Known
+from distcheck.agent.manifests.hiding import Secrets, shown
 from distcheck.agent.manifests.yaml_tree import Mark
 from distcheck.checks.manifest.place import LINE, Spot, Step
 from distcheck.checks.manifest.report import At
 
-_HIDDEN = "***"
 
-
-def located(held: Known, spot: Spot, *, hide: bool = False) -> At:
-    """Where `spot` is; with `hide` the value itself is not in the line that is shown."""
-    lines = held.document.source.lines
-    line, column, end = _range(held, spot, lines)
-    text = lines[line] if line < len(lines) else ""
-    if hide and end > column:
-        text, end = f"{text[:column]}{_HIDDEN}", column + len(_HIDDEN)
+def located(held: Known, spot: Spot, secrets: Secrets | None = None) -> At:
+    """Where `spot` is; the line that is shown is without `secrets`."""
+    source = held.document.source
+    line, column, end = _range(held, spot, source.lines)
+    text = source.lines[line] if line < len(source.lines) else ""
+    text = shown(text, (secrets or {}).get((source.name, line), ()))
     thing = held.thing
     named = f"{thing.kind}/{thing.name}" if thing.name else thing.kind
     words = "" if spot.path[:1] == (LINE,) else spot.words
     column, end = min(column, len(text)), min(max(end, column + 1), max(len(text), column + 1))
     return At(held.document.source.name, line + 1, column + 1, end + 1, text, named, words)
+
+
+def covered(held: Known, spot: Spot) -> Iterator[tuple[int, int, int]]:
+    """Each line of what is at `spot`, with its column and end, from 0."""
+    lines = held.document.source.lines
+    line, column, end = _range(held, spot, lines)
+    yield line, column, end
+    mark = held.document.tree.mark((*held.document.root, *_inside(held, spot.path)))
+    if mark is not None and not spot.text:
+        yield from ((n, 0, len(lines[n])) for n in range(line + 1, min(mark.end_line, len(lines))))
+        if mark.end_line > line and mark.end_line < len(lines):
+            yield mark.end_line, 0, mark.end
 
 
 def _range(held: Known, spot: Spot, lines: tuple[str, ...]) -> tuple[int, int, int]:

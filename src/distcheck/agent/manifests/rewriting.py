@@ -1,6 +1,7 @@
 """Mended files: shown as a diff, judged again, and put in the place of the old ones."""
 
 import os
+import re
 import stat
 import tempfile
 from collections import Counter
@@ -10,9 +11,12 @@ from difflib import unified_diff
 from pathlib import Path
 
 from distcheck.agent.manifests.files import texts
-from distcheck.agent.manifests.lint import Asked, lint_texts
+from distcheck.agent.manifests.hiding import shown
+from distcheck.agent.manifests.lint import Asked, lint_texts, secrets_in
 from distcheck.agent.manifests.mending import mended
 from distcheck.agent.manifests.source import MOST_BYTES, Problem, decoded
+
+_HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
 
 def mends_of(paths: Sequence[str], asked: Asked) -> dict[str, tuple[str, str]]:
@@ -31,10 +35,18 @@ def _graves(read: Mapping[str, str], asked: Asked) -> Counter[tuple[str, str]]:
 
 
 def diff_of(name: str, old: str, new: str) -> Iterator[str]:
-    """Lines of a unified diff, as `patch -p0` and `git apply -p0` take it."""
-    yield from unified_diff(
-        old.split("\n"), new.split("\n"), name, name, lineterm="", n=2
-    )  # fmt: skip
+    """Lines of a unified diff, as `patch -p0` and `git apply -p0` take it; secrets are hidden."""
+    before, after = secrets_in(name, old), secrets_in(name, new)
+    at, then = -1, -1
+    for line in unified_diff(old.split("\n"), new.split("\n"), name, name, lineterm="", n=2):
+        if hunk := _HUNK.match(line):
+            at, then = int(hunk[1]) - 1, int(hunk[2]) - 1
+        elif at >= 0:
+            side, number = (after, then) if line[0] == "+" else (before, at)
+            at, then = at + (line[0] != "+"), then + (line[0] != "-")
+            yield line[0] + shown(line[1:], side.get((name, number), ()))
+            continue
+        yield line
 
 
 def rewrite(name: str, old: str, new: str) -> str | None:

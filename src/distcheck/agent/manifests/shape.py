@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Struct
 
 from distcheck.agent.cluster.quantity import parse_quantity
+from distcheck.agent.redact import names_a_secret
 from distcheck.checks.manifest.bundle import Flaw
 from distcheck.checks.manifest.place import Spot
 
@@ -94,6 +95,7 @@ class _Shaper:
     def __init__(self, of: int) -> None:
         self._of = of
         self.flaws: list[Flaw] = []
+        self._secret = False
 
     def read(self, kind: str, value: Any, path: tuple[str | int, ...]) -> Any:
         """The value as this type, or what can be made of it; None for nothing."""
@@ -131,6 +133,7 @@ class _Shaper:
             if held is None:
                 continue
             if name in fields:
+                self._secret = kind == "EnvVar" and names_a_secret(str(value.get("name")))
                 if (made := self.read(fields[name], held, (*path, name))) is not None:
                     found[name] = made
             else:
@@ -149,7 +152,7 @@ class _Shaper:
 
     def _wrong(self, path: tuple[str | int, ...], wanted: str, value: Any) -> None:
         if len(self.flaws) < _MOST_FLAWS:
-            says = f"{_name(path)} must be {wanted}, and is {_called(value)}"
+            says = f"{_name(path)} must be {wanted}, and is {_called(value, hide=self._secret)}"
             unseen = _FILLED if isinstance(value, str) and _STANDS_IN.match(value) else ""
             self.flaws.append(Flaw("type", Spot(self._of, path), says, unseen=unseen))
 
@@ -202,11 +205,13 @@ def _name(path: tuple[str | int, ...]) -> str:
     return Spot(0, path[named[-1] :] if named else path).words or "the document"
 
 
-def _called(value: Any) -> str:
+def _called(value: Any, *, hide: bool) -> str:
     if isinstance(value, dict):
         return "a mapping"
     if isinstance(value, list):
         return "a list"
+    if hide:
+        return "a number or a switch"
     if isinstance(value, bool):
         return f"the switch {str(value).lower()}"
     if isinstance(value, int | float):

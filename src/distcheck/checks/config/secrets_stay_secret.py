@@ -63,8 +63,8 @@ def secrets_stay_secret(template: Template) -> Iterator[Finding]:
             says = f"{variable.name} has its value in plain text"
             short = len(value) < _SHORTEST or value.upper() in (variable.name, value)
             unseen = "whether the value only stands in for one" if short else ""
-            yield Finding(variable.place.at("value").spot, says, hide=True, unseen=unseen)
+            yield Finding(variable.place.at("value").spot, says, unseen=unseen)
         for text in container.texts:
             if found := _FORMS.search(text.text):
                 spot = text.spot.__class__(text.spot.of, text.spot.path, found[0])
-                yield Finding(spot, "a token stands in what the container runs", hide=True)
+                yield Finding(spot, "a token stands in what the container runs")

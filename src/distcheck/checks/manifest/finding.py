@@ -17,7 +17,7 @@ class Finding(Struct, frozen=True):
 
     `fix` is what to write here, empty where the rule's page says it. `unseen` is what the rule
     could not see, which keeps it from being sure: such a finding is a hint. `level` None is the
-    rule's own. `hide`: the value must not be shown again.
+    rule's own.
     """
 
     spot: Spot
@@ -26,7 +26,6 @@ class Finding(Struct, frozen=True):
     level: Level | None = None
     unseen: str = ""
     also: tuple[Spot, ...] = ()
-    hide: bool = False
 
 
 class Told(Struct, frozen=True):
