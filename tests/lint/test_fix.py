@@ -1,5 +1,6 @@
 """`--fix` changes what it must, keeps all else, and leaves what it cannot be sure of."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -134,6 +135,32 @@ def test_other_documents_stay_as_they_are(tmp_path: Path) -> None:
 def test_what_is_not_safe_is_left(tmp_path: Path, text: str) -> None:
     new = fixed(tmp_path, text, "--only", "CONF060,CONF063,CONF070")
     assert [x for x in ("dshm", '8000"') if x in new] == []
+
+
+AS_JSON = json.dumps(yaml.safe_load(BLOCK), indent=2)
+
+
+@pytest.mark.parametrize("flag", ["--fix", "--diff"])
+@pytest.mark.parametrize("text", [AS_JSON, f"# a stream\n---\n{AS_JSON}\n"])
+def test_json_is_left_where_it_would_become_yaml_and_why_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flag: str, text: str
+) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(text)
+    main(["lint", str(file), flag])
+    out, err = capsys.readouterr()
+    assert (file.read_text(), "@@" in out, "is not mended: it is JSON" in err) == (
+        text,
+        False,
+        True,
+    )
+
+
+def test_json_that_stays_json_is_mended(tmp_path: Path) -> None:
+    held = yaml.safe_load(TYPES)
+    new = fixed(tmp_path, json.dumps(held, indent=2), "--only", "CONF070")
+    spec = json.loads(new)["spec"]["template"]["spec"]
+    assert spec["containers"][0]["env"][0]["value"] == "8000"
 
 
 def test_a_diff_alone_writes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -192,3 +192,48 @@ def test_a_service_for_the_port_at_which_ranks_meet_leads_somewhere() -> None:
     text = HEAD_BY_INDEX.replace("clusterIP: None\n", "ports: [{port: 5000}]\n")
     text = text.replace("--master-addr head", "--master-addr head --master-port 5000")
     assert found(text, "CONF028") == ()
+
+
+HEAD_AT_0 = """\
+apiVersion: v1
+kind: Service
+metadata: {name: vllm-head}
+spec: {clusterIP: None, selector: {app: head}, ports: [{port: 6379}]}
+---
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: vllm-head}
+spec:
+  replicas: 0
+  serviceName: vllm-head
+  selector: {matchLabels: {app: head}}
+  template:
+    metadata: {labels: {app: head}}
+    spec:
+      containers:
+      - {name: c, image: "vllm/vllm-openai:v0.11.0", command: [ray, start, --head, --block]}
+---
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: worker}
+spec:
+  selector: {matchLabels: {app: worker}}
+  template:
+    metadata: {labels: {app: worker}}
+    spec:
+      containers:
+      - name: c
+        image: vllm/vllm-openai:v0.11.0
+        command: [ray, start, "--address=vllm-head-0.vllm-head:6379", --block]
+        resources: {limits: {nvidia.com/gpu: 8}}
+"""
+
+
+@pytest.mark.parametrize("name", ["vllm-head-0", "vllm-head-3"])
+def test_pods_of_a_workload_that_is_scaled_to_0_keep_their_names(name: str) -> None:
+    assert found(HEAD_AT_0.replace("vllm-head-0.", f"{name}."), "CONF020") == ()
+
+
+def test_a_name_that_no_pod_will_have_is_found_at_0_too() -> None:
+    (one,) = found(HEAD_AT_0.replace("vllm-head-0.", "vllm-405b-0."), "CONF020")
+    assert one.level == "error"

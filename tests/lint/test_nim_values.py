@@ -1,5 +1,7 @@
 """Values of NVIDIA's NIM charts: what 1.x and 2.x mean by the same key."""
 
+from pathlib import Path
+
 from tests.lint.judge import found, judged, sure
 
 VALUES = """\
@@ -52,3 +54,16 @@ spec:
 """
     (one,) = found(service, "CONF001")
     assert one.level == "error"
+
+
+NIM_MPI = Path(__file__).parents[1] / "cluster/manifests/nim1-mpijob/manifest.yaml"
+
+
+def test_a_launcher_without_gpus_is_no_node_of_nim() -> None:
+    assert found(NIM_MPI.read_text(), "CONF009") == ()
+
+
+def test_a_launcher_that_is_counted_as_a_node_is_found() -> None:
+    one, _ = found(NIM_MPI.read_text().replace('value: "2"', 'value: "3"'), "CONF009")
+    assert one.level == "error"
+    assert one.says.endswith("is 3, and MPIJob nim-mpi has 2 pods with GPUs")

@@ -116,3 +116,19 @@ def test_a_comment_that_silences_nothing_is_told() -> None:
 def test_a_comment_that_silences_something_is_not_told() -> None:
     text = POD.replace("latest", "latest  # distcheck: ignore CONF075 a test cluster")
     assert judged(text).not_judged == ()
+
+
+@pytest.mark.parametrize(
+    ("comment", "says"),
+    [
+        ("ignore CONF75 later", "CONF75 is no rule"),
+        ("ignore CONF999", "CONF999 is no rule"),
+        ("ignore CONF075, CONF61 x", "CONF61 is no rule"),
+        ("ignore the tag", "silences nothing"),
+        ("ignore", "silences nothing"),
+    ],
+)
+def test_a_comment_that_names_no_rule_is_told(comment: str, says: str) -> None:
+    report = judged(POD.replace("latest", f"latest  # distcheck: {comment}"))
+    (one,) = (n for n in report.not_judged if "rule" in n.says or "silences" in n.says)
+    assert (one.line > 1, says in one.says, one.unreadable) == (True, True, False)

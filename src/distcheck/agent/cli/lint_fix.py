@@ -7,7 +7,7 @@ from distcheck.agent.cli.exit import usage
 from distcheck.agent.cli.output import say
 from distcheck.agent.manifests.files import STDIN
 from distcheck.agent.manifests.lint import Asked
-from distcheck.agent.manifests.rewriting import diff_of, mends_of, rewrite
+from distcheck.agent.manifests.rewriting import diff_of, mends_of, rewrite, why_left
 from distcheck.exporters.typography import visible
 
 
@@ -22,6 +22,9 @@ def fix(paths: Sequence[str], asked: Asked, *, write: bool, aside: bool) -> None
     if STDIN in paths:
         raise usage("--fix and --diff need files: standard input cannot be written, or read twice")
     for name, (old, new) in mends_of(paths, asked).items():
+        if left := why_left(old, new):
+            sys.stderr.write(f"distcheck: {visible(name)} is not mended: {left}\n")
+            continue
         lines = "".join(f"{visible(line)}\n" for line in diff_of(name, old, new))
         sys.stderr.write(lines) if aside else say(lines)
         why = rewrite(name, old, new) if write else None

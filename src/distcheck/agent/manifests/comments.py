@@ -13,6 +13,8 @@ _COMMENT = re.compile(
     r"(CONF\d{3}(?:[ \t]*,[ \t]*CONF\d{3})*)(?:[ \t:-]+(.*))?$",
     re.IGNORECASE,
 )
+_ANY = re.compile(r"(?:^|\s)#\s*distcheck:\s*ignore\b(.*)$", re.IGNORECASE)
+_ID = re.compile(r"\bCONF\w*", re.IGNORECASE)
 
 
 At = tuple[int, str]
@@ -37,7 +39,7 @@ def silences(source: Source) -> Silence:
     above: dict[At, str] = {}
     written: dict[At, int] = {}
     for number, text in enumerate(source.lines):
-        if "distcheck" not in text or (found := _COMMENT.search(text)) is None:
+        if "distcheck" not in text.lower() or (found := _COMMENT.search(text)) is None:
             continue
         ids = [i.strip().upper() for i in found[1].split(",")]
         reason = (found[2] or "").strip() or "no reason given"
@@ -68,6 +70,23 @@ def silenced(source: Source, rule: str, line: int, first_line: int) -> tuple[str
         if at in told:
             return told[at], at
     return None
+
+
+def misspelt(source: Source, rules: Collection[str]) -> Iterator[tuple[int, str]]:
+    """Line (from 0) of each comment that can silence nothing, and why; `rules`: all of them."""
+    for number, text in enumerate(source.lines):
+        if "distcheck" not in text.lower() or (found := _ANY.search(text)) is None:
+            continue
+        read = _COMMENT.search(text)
+        ids = _ID.findall(read[1] if read else found[1])
+        strange = [i for i in ids if i.upper() not in rules]
+        if strange:
+            yield number, f"{strange[0][:20]} is no rule: `distcheck list --rules` names them all"
+        elif read is None:
+            yield (
+                number,
+                "this comment silences nothing: `# distcheck: ignore CONF075 reason` would",
+            )
 
 
 def unused(source: Source, used: Collection[At], rules: Collection[str]) -> Iterator[At]:

@@ -10,7 +10,7 @@ from msgspec import Struct
 from distcheck import __version__
 from distcheck.agent.manifests.bundles import Known, bundle_of, known
 from distcheck.agent.manifests.comments import At as Line
-from distcheck.agent.manifests.comments import silenced, unused
+from distcheck.agent.manifests.comments import misspelt, silenced, unused
 from distcheck.agent.manifests.files import texts
 from distcheck.agent.manifests.hiding import Secrets, gathered
 from distcheck.agent.manifests.locate import covered, located
@@ -27,6 +27,7 @@ from distcheck.checks.manifest.report import (
     as_grave,
 )
 from distcheck.checks.manifest.rule import Rule
+from distcheck.checks.manifest.rules import rules as every_rule
 
 if TYPE_CHECKING:
     from distcheck.checks.evidence import ModelConfig
@@ -136,7 +137,10 @@ def _clash(held: Sequence[Known]) -> bool:
 
 def _unused(sources: Iterable[Source], asked: Asked, used: Used) -> Iterator[Problem]:
     rules = {r.id for r in asked.rules}
+    known_ids = {r.id for r in every_rule()}
     for source in sources:
+        for line, says in misspelt(source, known_ids):
+            yield Problem(source.name, line + 1, 1, says, fatal=False)
         for line, rule in sorted(unused(source, used.get(source.name, ()), rules)):
             says = f"this comment silences nothing: {rule} finds nothing there"
             yield Problem(source.name, line + 1, 1, says, fatal=False)

@@ -153,7 +153,7 @@ def _stateful(thing: Thing) -> Iterator[Made]:
     count = spec.number("replicas")
     count = 1 if count is None else count
     start = spec.number("ordinals", "start") or 0
-    names = tuple(f"{thing.name}-{start + i}" for i in range(min(count, MOST_PODS)))
+    names = tuple(f"{thing.name}-{start + i}" for i in range(min(count or 1, MOST_PODS)))
     yield Made(
         thing, spec.at("template"), "StatefulSet", count=count, names=names,
         hostnames=True, subdomain=spec.text("serviceName"),
@@ -172,7 +172,7 @@ def _job(thing: Thing) -> Iterator[Made]:
     count = beside if beside is not None else 1
     names: tuple[str, ...] = ()
     if spec.text("completionMode") == "Indexed" and thing.name:
-        names = tuple(f"{thing.name}-{i}" for i in range(min(completions or count, MOST_PODS)))
+        names = tuple(f"{thing.name}-{i}" for i in range(min(completions or count or 1, MOST_PODS)))
     yield Made(
         thing, spec.at("template"), "Job", count=count, names=names, hostnames=bool(names)
     )  # fmt: skip

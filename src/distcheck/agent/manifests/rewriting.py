@@ -10,11 +10,14 @@ from contextlib import suppress
 from difflib import unified_diff
 from pathlib import Path
 
+import msgspec
+
 from distcheck.agent.manifests.files import texts
 from distcheck.agent.manifests.hiding import shown
 from distcheck.agent.manifests.lint import Asked, lint_texts, secrets_in
 from distcheck.agent.manifests.mending import mended
 from distcheck.agent.manifests.source import MOST_BYTES, Problem, decoded
+from distcheck.agent.manifests.yaml_tree import chunks
 
 _HUNK = re.compile(r"@@ -(\d+)(?:,\d+)? \+(\d+)(?:,\d+)? @@")
 
@@ -32,6 +35,23 @@ def _graves(read: Mapping[str, str], asked: Asked) -> Counter[tuple[str, str]]:
     """How many findings that are no hints each file has, by rule."""
     report = lint_texts(list(read.items()), asked)
     return Counter((f.at.file, f.id) for f in report.findings if f.level != "hint")
+
+
+def why_left(old: str, new: str) -> str | None:
+    """Why a file whose text is `old` is not to become `new`; None where it may."""
+    pairs = zip(chunks(old), chunks(new), strict=False)
+    if any(_is_json(one) and not _is_json(other) for (_, one), (_, other) in pairs):
+        return "it is JSON, and what is missing can only be added to YAML"
+    return None
+
+
+def _is_json(text: str) -> bool:
+    lines = (x for x in text.split("\n") if not x.startswith(("#", "---", "...", "%")))
+    try:
+        msgspec.json.decode("\n".join(lines))
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return False
+    return True
 
 
 def diff_of(name: str, old: str, new: str) -> Iterator[str]:

@@ -14,8 +14,8 @@ def nim_has_its_nodes(group: Group) -> Iterator[Finding]:
     """NIM is told of as many nodes as the group has pods.
 
     What:
-        NIM_NUM_COMPUTE_NODES is not the number of pods of the group, such as the size of the
-        LeaderWorkerSet; or `multiNode.gpusPerNode` of the Helm values is not the GPU limit.
+        NIM_NUM_COMPUTE_NODES is not the number of the group's pods with GPUs, such as the size
+        of the LeaderWorkerSet; or `multiNode.gpusPerNode` of the Helm values is not the GPU limit.
 
     Why:
         NIM waits until so many nodes have joined: with too many it waits until it gives up,
@@ -61,14 +61,15 @@ def nim_has_its_nodes(group: Group) -> Iterator[Finding]:
         nim-deploy helm/nim-llm 1.x (multi_node_deployment.yaml); NIM multi-node deployment.
     """
     yield from _values(group)
-    for member, engine in group.engines:
+    for _, engine in group.engines:
         told = engine.variable(_NODES)
         value = told.value if told else None
         if told is None or told.given or not engine.nim or not (value or "").isdigit():
             continue
-        pods = group.nodes if member.template.gpus else group.pods
+        pods = group.nodes or group.pods
         if pods and group.is_whole and int(value or 0) != pods:
             says = f"{_NODES} is {value}, and {group.name} has {pods} pod{'s' * (pods != 1)}"
+            says += " with GPUs" if pods != group.pods else ""
             yield Finding(told.place.at("value").spot, says)
 
 

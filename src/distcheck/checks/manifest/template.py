@@ -87,12 +87,16 @@ class Template(Struct, frozen=True):
         return {v.text("name"): v for v in self.spec.each("volumes")}
 
     def may_be_called(self, name: str) -> bool:
-        """Whether one of its pods has this host name; of many only the first are listed."""
+        """Whether one of its pods has this host name; of many only the first are listed.
+
+        What has 0 pods now is scaled by somebody, to how many is not known.
+        """
         if name in self.names or self.spec.text("hostname") == name:
             return True
         stem, _, number = name.rpartition("-")
-        many = (self.pods or 0) > len(self.names) > 0
-        return many and stem == self.owner and number.isdigit() and int(number) < (self.pods or 0)
+        if not self.names or stem != self.owner or not number.isdigit():
+            return False
+        return self.pods == 0 or len(self.names) <= int(number) < (self.pods or 0)
 
     def may_have_label(self, name: str) -> bool:
         """Whether a controller may put this label on its pods, which the manifest does not say.
