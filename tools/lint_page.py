@@ -25,7 +25,7 @@ image: vllm/vllm-openai:latest  # distcheck: ignore CONF075 a test cluster
 ```
 
 Above a key it stands for that line, above the first key of an object for the whole object; several
-ids are written with commas. One that silences nothing any more is told (`unused`).
+ids are written with commas. One that silences nothing any more, or names no rule, is told.
 
 ## Mending
 
@@ -34,7 +34,8 @@ ids are written with commas. One that silences nothing any more is told (`unused
 take (CONF070), and a volume for /dev/shm with its mount (CONF060). Only the text at those places
 changes: comments, order, anchors and line ends stay. Nothing is written unless the new text, read
 again, means the old one with exactly these changes, and no rule finds more than before. Templates,
-standard input, and what a comment silences are left.
+standard input, JSON that would become YAML, and what a comment silences are left. The diff shows
+secrets as stars, so `git apply` refuses it where one stands in the lines around.
 
 ## In CI
 
