@@ -115,8 +115,9 @@ def test_the_manifest_s_agent_runs_in_it(image: Image) -> None:
     user = f"{rights['runAsUser']}:{rights['runAsGroup']}"
     command = image.command(container(daemonset())["command"], given, user)
     with running(command) as process:
-        path = container(daemonset())["livenessProbe"]["httpGet"]["path"]
-        assert b"distcheck_build_info" in answer(process, f"http://127.0.0.1:{port}{path}")
+        asked = container(daemonset())["livenessProbe"]["httpGet"]["path"]
+        assert answer(process, f"http://127.0.0.1:{port}{asked}") == b"ok\n"
+        assert b"distcheck_build_info" in answer(process, f"http://127.0.0.1:{port}/metrics")
 
 
 def test_the_manifest_s_serve_runs_in_it(image: Image) -> None:
