@@ -85,10 +85,10 @@ class BoundedHandler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def health(self, trouble: str) -> None:
+    def health(self, trouble: str, kind: str = "text/plain") -> None:
         """Answer a probe of the kubelet: 503 with what is wrong, where something is."""
         status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
-        self.answer(status, f"{trouble or 'ok'}\n".encode())
+        self.answer(status, f"{trouble or 'ok'}\n".encode(), kind)
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - its name there
         """Requests are not logged: they say nothing that the answers do not."""

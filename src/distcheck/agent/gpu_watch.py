@@ -7,12 +7,12 @@ holds a file of its `/dev/shm` is asked once, and again when the process or the 
 
 import time
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime
 from functools import partial
 from typing import TypeVar
 
 from msgspec import Struct, structs
 
+from distcheck.agent import clock
 from distcheck.agent.loop import Loop
 from distcheck.agent.probes import podlogs
 from distcheck.agent.probes.nvml import Nvml
@@ -105,7 +105,7 @@ class GpuWatch:
         """Look once; what is gone since the last time is not shown any more."""
         self._probing.begin()
         links = self._probing.start("watch-rdma", lambda: self.rdma.look(""))
-        gpus = self._probing.run("watch-nvml", lambda: self._nvml.look_at_each(_text(now)))
+        gpus = self._probing.run("watch-nvml", lambda: self._nvml.look_at_each(clock.at(now)))
         pods = self._pods(Gpus(()) if isinstance(gpus, Missing) else gpus, now)
         rdma = links()
         ports = () if isinstance(rdma, Missing) else rdma.ports
@@ -201,7 +201,7 @@ class GpuWatch:
         return lambda: self._mount(uid, pid, now, known)
 
     def _mount(self, uid: str, pid: int, now: float, known: Holders) -> ShmMount:
-        return self.shm.watch(pid, lambda: self._proc.pids_of(uid), _text(now), known)
+        return self.shm.watch(pid, lambda: self._proc.pids_of(uid), clock.at(now), known)
 
 
 def _mounted(seen: ShmMount | Missing | None) -> ShmMount | None:
@@ -215,7 +215,3 @@ def _only_container(folder: PodFolder) -> str:
     except OSError:
         return ""
     return found[0].name if len(found) == 1 else ""
-
-
-def _text(at: float) -> str:
-    return f"{datetime.fromtimestamp(at, UTC):%Y-%m-%dT%H:%M:%SZ}"

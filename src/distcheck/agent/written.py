@@ -1,10 +1,10 @@
 """When a log's file was last written: all the time that lines without a stamp have."""
 
 import os
-from datetime import UTC, datetime
 
 from msgspec.structs import replace
 
+from distcheck.agent import clock
 from distcheck.agent.logs.distil import Distilled
 
 
@@ -29,6 +29,6 @@ def dated_at(part: Distilled, seconds: float) -> Distilled:
 def _stamp(seconds: float) -> str | None:
     """RFC 3339; None on a file system that keeps no such time."""
     try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}" if seconds else None
+        return clock.at(seconds) if seconds else None
     except (OverflowError, ValueError):
         return None

@@ -3,11 +3,11 @@
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 
 from msgspec import Struct, structs
 
+from distcheck.agent import clock
 from distcheck.agent.shm_holders import Inode, Known, holders
 from distcheck.checks.evidence.shm import SegmentKind, ShmSegment
 
@@ -112,7 +112,7 @@ def plain(name: str) -> str:
 
 def _time(seconds: float) -> str | None:
     try:
-        return f"{datetime.fromtimestamp(seconds, UTC):%Y-%m-%dT%H:%M:%SZ}"
+        return clock.at(seconds)
     except (OverflowError, ValueError, OSError):
         return None
 

@@ -24,6 +24,7 @@ _STUCK_ROUNDS, _STUCK_S = 3, 600.0
 """After this many intervals and seconds without a verdict, rounds are stuck."""
 
 _SOONEST_S, _NAP_S = 10.0, 0.5
+_UNLISTED = "serving groups cannot be listed"
 Gather = Callable[[Group], Evidence]
 Judge = Callable[[Evidence], Judged]
 
@@ -85,14 +86,10 @@ class Rounds:
         try:
             verdicts.discovery = discover(self.api, self._duty.namespaces)
             verdicts.listed = True
-        except ClusterError as error:
+        except Exception as error:  # noqa: BLE001 - a cluster must not be able to end the process
             verdicts.listed = False
-            verdicts.trouble = f"serving groups cannot be listed: {error}"
-            self._journal.listing(verdicts.trouble)
-            return
-        except Exception:  # noqa: BLE001 - a cluster must not be able to end the process
-            verdicts.listed = False
-            verdicts.trouble = _bug("serving groups cannot be listed")
+            known = isinstance(error, ClusterError)
+            verdicts.trouble = f"{_UNLISTED}: {error}" if known else _bug(_UNLISTED)
             self._journal.listing(verdicts.trouble)
             return
         self._journal.listing("")

@@ -83,8 +83,7 @@ class _Handler(BoundedHandler):
             trouble = "no rounds are going on"
         elif ready and not verdicts.rounds:
             trouble = verdicts.trouble
-        status = HTTPStatus.SERVICE_UNAVAILABLE if trouble else HTTPStatus.OK
-        self.answer(status, f"{trouble or 'ok'}\n".encode(), _TEXT)
+        self.health(trouble, _TEXT)
 
     def _metrics(self) -> None:
         accept, encoding = (self.headers.get(h, "") for h in ("Accept", "Accept-Encoding"))

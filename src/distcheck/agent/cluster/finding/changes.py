@@ -2,11 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from distcheck.agent import clock
 from distcheck.agent.cluster.api import Object
 from distcheck.agent.cluster.finding.members import labels_of
 from distcheck.agent.cluster.finding.roster import Owner, name_of
 from distcheck.agent.cluster.troubles.pod_state import status_of
 from distcheck.checks.evidence import Rollout
+from distcheck.checks.facts.age import seconds
 
 _MOST = 4
 
@@ -23,6 +25,12 @@ def is_old(pod: Object, label: str, newest: object) -> bool:
     """Whether its label of a revision is there, and not the `newest`."""
     revision = labels_of(pod).get(label)
     return bool(newest and revision and revision != newest)
+
+
+def ago(stamp: str | None) -> int | None:
+    """Seconds since `stamp`, negative where it lies ahead; None where it is no time."""
+    then, now = seconds(stamp), seconds(clock.now())
+    return None if then is None or now is None else now - then
 
 
 def rollout(owner: Owner, why: str, pods: Iterable[Object] = ()) -> Rollout:

@@ -1,11 +1,10 @@
 """Changes of a LeaderWorkerSet that a group's pods do not show yet, and groups never made."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 from distcheck.agent.cluster.api import Object
-from distcheck.agent.cluster.finding.changes import behind, is_old, names, rollout
+from distcheck.agent.cluster.finding.changes import ago, behind, is_old, names, rollout
 from distcheck.agent.cluster.finding.family_lws import GROUP_INDEX
 from distcheck.agent.cluster.finding.labelled import whole_number
 from distcheck.agent.cluster.finding.members import (
@@ -20,7 +19,6 @@ from distcheck.agent.cluster.finding.roster import Owner, Roster
 from distcheck.agent.cluster.kinds import LWS, STATEFULSET
 from distcheck.agent.cluster.troubles.pod_state import status_of
 from distcheck.checks.evidence import Rollout
-from distcheck.checks.facts.age import seconds
 
 _PREFIX = "leaderworkerset.sigs.k8s.io"
 _REVISION, _SIZE = f"{_PREFIX}/template-revision-hash", f"{_PREFIX}/size"
@@ -120,7 +118,6 @@ def _image(container: Object) -> str:
 def _changed_ago(lws: Object) -> float | None:
     """Seconds since somebody changed more than its status, as `managedFields` tell."""
     fields = lws["metadata"].get("managedFields") or ()
-    times = [seconds(f.get("time")) for f in fields if f.get("subresource") != "status"]
-    last = max((t for t in times if t is not None), default=None)
-    now = seconds(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")) or 0
-    return None if last is None else max(0.0, now - last)
+    each = [ago(f.get("time")) for f in fields if f.get("subresource") != "status"]
+    least = min((a for a in each if a is not None), default=None)
+    return None if least is None else max(0.0, least)

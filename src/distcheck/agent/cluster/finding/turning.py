@@ -6,10 +6,9 @@ A workload's controller tells in `status.observedGeneration` which change it has
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 from distcheck.agent.cluster.api import Object
-from distcheck.agent.cluster.finding.changes import behind, is_old, names, rollout
+from distcheck.agent.cluster.finding.changes import ago, behind, is_old, names, rollout
 from distcheck.agent.cluster.finding.labelled import whole_number
 from distcheck.agent.cluster.finding.lws_changes import lws_changes
 from distcheck.agent.cluster.finding.members import LWS_NAME, RAY_CLUSTER, is_alive, labels_of
@@ -19,7 +18,6 @@ from distcheck.agent.cluster.finding.workloads import wanted
 from distcheck.agent.cluster.kinds import RAYCLUSTER, RAYSERVICE, STATEFULSET
 from distcheck.agent.cluster.troubles.pod_state import status_of
 from distcheck.checks.evidence import Rollout
-from distcheck.checks.facts.age import seconds
 
 _TEMPLATE = "pod-template-hash"
 _STS_REVISION = "controller-revision-hash"
@@ -124,12 +122,11 @@ def _ray(look: Namespace, roster: Roster, cluster: str) -> Iterator[Rollout]:
 
 def _ending(roster: Roster) -> Iterator[Rollout]:
     """Pods that are being deleted still hold their GPUs, and their places in Ray."""
-    now = seconds(datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")) or 0
     ending: dict[Owner, Pods] = defaultdict(list)
     for pod in roster.dead:
-        ends = seconds(pod["metadata"].get("deletionTimestamp"))
+        over = ago(pod["metadata"].get("deletionTimestamp"))
         done = status_of(pod).get("phase") in ("Succeeded", "Failed")
-        if (owner := owner_of(pod)) and ends is not None and not done and now - ends < _STUCK_S:
+        if (owner := owner_of(pod)) and over is not None and not done and over < _STUCK_S:
             ending[owner].append(pod)
     for owner, pods in ending.items():
         yield rollout(owner, f"{names(pods)} being deleted and not gone yet")
