@@ -2,7 +2,6 @@
 
 import copy
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,10 +12,10 @@ from threading import Timer
 from typing import Any
 
 import pytest
+from tests.in_a_pod import enter, healthy_lab
 
-from distcheck.agent.cli import app, kubelet, waiting
+from distcheck.agent.cli import app, kubelet
 from distcheck.lab.apiserver import Fault
-from distcheck.lab.scenarios import load
 from distcheck.lab.world import World
 
 Object = dict[str, Any]
@@ -24,20 +23,14 @@ Object = dict[str, Any]
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[World]:
-    os.environ["DISTCHECK_LAB_RAY"] = "replayed"
-    with World(load("healthy-tp16")) as world:
+    with healthy_lab() as world:
         yield world
 
 
 @pytest.fixture
 def world(lab: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The lab, as a container of a pod sees it, with waits that look again at once."""
-    log = tmp_path / "termination-log"
-    log.touch()
-    monkeypatch.setattr(kubelet, "TERMINATION_LOG", log)
-    monkeypatch.setattr(waiting, "PAUSE", 0.05)
-    monkeypatch.setenv("KUBECONFIG", str(lab.kubeconfig))
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
+    enter(lab, tmp_path, monkeypatch)
     whole = lab.api.objects
     yield lab
     lab.api.faults, lab.api.objects = (), whole

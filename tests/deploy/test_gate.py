@@ -15,7 +15,7 @@ import kubernetes_validate
 import pytest
 
 from distcheck import __version__
-from distcheck.agent.cli import app, kubelet, looking, waiting
+from distcheck.agent.cli import app, kubelet, looking
 from distcheck.agent.cli.exit import MEANINGS
 from distcheck.agent.cluster.api import connect
 from distcheck.agent.cluster.finding.group import Group
@@ -26,7 +26,6 @@ from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Evidence
 from distcheck.checks.report import judge
 from distcheck.lab.apiserver import Denial
-from distcheck.lab.scenarios import load
 from distcheck.lab.world import World
 from tests.deploy.gate_examples import (
     EXAMPLES,
@@ -41,6 +40,7 @@ from tests.deploy.gate_examples import (
 from tests.deploy.gate_fields import FIELDS, strange
 from tests.deploy.manifests import DEPLOY, Object, documents
 from tests.deploy.roles import OnlyRoles, granted, refusals
+from tests.in_a_pod import enter, healthy_lab
 from tests.serve.gate_asks import get, phase, post
 
 JOBS = ["job", "argocd-postsync", "helm-test", "argo-rollouts-job"]
@@ -49,21 +49,15 @@ RUN = [*JOBS, "tekton"]
 
 @pytest.fixture(scope="module")
 def lab() -> Iterator[World]:
-    os.environ["DISTCHECK_LAB_RAY"] = "replayed"
-    with World(load("healthy-tp16")) as world:
+    with healthy_lab() as world:
         yield world
 
 
 @pytest.fixture
 def world(lab: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
     """The lab as the gate's ServiceAccount may use it, from a container of a pod."""
-    log = tmp_path / "termination-log"
-    log.touch()
-    monkeypatch.setattr(kubelet, "TERMINATION_LOG", log)
-    monkeypatch.setattr(waiting, "PAUSE", 0.05)
+    enter(lab, tmp_path, monkeypatch)
     monkeypatch.setattr(looking, "_RIGHTS_S", 0.2)
-    monkeypatch.setenv("KUBECONFIG", str(lab.kubeconfig))
-    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", "10.0.0.1")
     monkeypatch.chdir(tmp_path)
     whole = lab.api.objects
     lab.api.denied = (OnlyRoles(grants=granted(DEPLOY / "rbac-gate.yaml")),)
