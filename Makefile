@@ -7,13 +7,25 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip --disable-pip-version-check --quiet
 SCENARIO ?= replicated
 
-.PHONY: demo test check format lint types contracts docs docs-shown docs-check pictures bench lock dist sbom clean ray-old tools thorough
+.PHONY: demo help test check format lint types contracts docs docs-shown docs-check pictures bench lock dist sbom clean ray-old tools thorough
 
 demo: $(VENV)/.run
 	@$(BIN)/python tools/demo.py $(SCENARIO)
 
+help:
+	@echo 'make demo      a lab with a fault, verified (SCENARIO=$(SCENARIO); `distcheck lab list`)'
+	@echo 'make check     lint, types, contracts, docs-check and test: what has to pass'
+	@echo 'make test      all tests; make thorough: every case of the large tables, too'
+	@echo 'make format    write the code as lint wants it'
+	@echo 'make docs      write what docs/ has from the code; docs-shown: what it shows of a lab'
+	@echo 'make pictures  draw the pictures in docs/images anew'
+	@echo 'make bench     how long things take'
+	@echo 'make lock      lock files; dist: wheel and sdist; sbom: what is in them'
+	@echo 'make tools     Helm and kubectl for the tests; ray-old: an older Ray for them'
+	@echo 'make clean     remove all that these made'
+
 test: $(VENV)/.dev tools
-	$(BIN)/pytest -n auto --dist loadgroup tests
+	$(BIN)/pytest -n auto --dist loadgroup --durations=10 tests
 
 check: lint types contracts docs-check test
 

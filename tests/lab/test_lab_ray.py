@@ -1,10 +1,10 @@
 """Ray in the lab: a real cluster of two raylets, and the replay that stands in for it."""
 
 import os
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pytest
+from tests.waiting import within
 
 from distcheck.agent.cli.ray_report import ray_report
 from distcheck.agent.probes import gcs
@@ -31,13 +31,6 @@ def real() -> Iterator[RealRay]:
 
 def findings(address: str) -> dict[str, Finding]:
     return {f.id: f for f in ray_report(address, BOTH).report.checks if f.id != "RAY003"}
-
-
-def within(seconds: float, holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + seconds
-    while not holds() and time.monotonic() < deadline:
-        time.sleep(0.1)
-    return holds()
 
 
 def test_a_real_cluster_passes_and_its_raylets_answer(real: RealRay) -> None:

@@ -14,10 +14,8 @@ from pathlib import Path
 from distcheck.agent.probes import gcs
 from distcheck.checks.evidence import Missing, RayCluster
 from distcheck.checks.evidence.ray import RayNode
-from distcheck.lab import machine
+from distcheck.lab.machine import free_port
 
-_WORKER_PORTS = range(10002, 20000)
-"""Ray refuses a GCS port among those of its workers."""
 _START_SECONDS = 60.0
 _FAST = {
     "RAY_health_check_initial_delay_ms": "500",
@@ -32,7 +30,7 @@ class RealRay:
 
     def __init__(self, nodes: Sequence[tuple[str, int]], *, port: int = 0) -> None:
         self._nodes = tuple(nodes)
-        self.gcs_port = port or free_port(nodes[0][0])
+        self.gcs_port = port or free_port()
         self.address = f"{nodes[0][0]}:{self.gcs_port}"
         self._folder = Path()
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -152,10 +150,3 @@ def _command_line(pid: int) -> bytes:
     with suppress(OSError):
         return Path(f"/proc/{pid}/cmdline").read_bytes()
     return b""
-
-
-def free_port(ip: str) -> int:
-    """A port of `ip` that nobody has, and that Ray accepts for a GCS."""
-    while (port := machine.free_port(ip)) in _WORKER_PORTS:
-        pass
-    return port

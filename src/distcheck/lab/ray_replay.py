@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from distcheck.agent.probes.ray_proto import gcs_pb2 as pb
 from distcheck.agent.probes.ray_proto import tables
 from distcheck.lab.listeners import Dropper
-from distcheck.lab.ray_real import free_port
+from distcheck.lab.machine import free_port
 
 _RECORDING = "ray-2.60.0.json"
 Nodes = Sequence[tuple[str, int]]
@@ -51,10 +51,9 @@ class ReplayedRay:
         token: str | None = None,
     ) -> None:
         self._head = nodes[0][0]
-        self.gcs_port = port or free_port(self._head)
+        self.gcs_port = port or free_port()
         self.address = f"{self._head}:{self.gcs_port}"
-        taken = {self.gcs_port}
-        self._ports = {ip: (_apart(ip, taken), _apart(ip, taken)) for ip, _ in (*nodes, *dead)}
+        self._ports = {ip: (free_port(), free_port()) for ip, _ in (*nodes, *dead)}
         self._cut, self._dropped = told.cut, list[Dropper]()
         self._raylets = [
             f"{ip}:{port}" for ip, _ in nodes for port in self._ports[ip][ip in self._cut :]
@@ -91,14 +90,6 @@ class ReplayedRay:
         ports = {ip: list(own[ip in self._cut :]) for ip, own in self._ports.items()}
         ports[self._head].append(self.gcs_port)
         return ports
-
-
-def _apart(ip: str, taken: set[int]) -> int:
-    """A free port that is none of `taken`, and is from now on."""
-    while (port := free_port(ip)) in taken:
-        pass
-    taken.add(port)
-    return port
 
 
 def recorded(name: str, state: str) -> dict[str, bytes]:
