@@ -10,13 +10,14 @@ import pytest
 from distcheck.agent.cli import kubelet, waiting
 from distcheck.lab.scenarios import load
 from distcheck.lab.world import World
+from tests.warm import warm_world
 
 
 @contextmanager
 def healthy_lab() -> Iterator[World]:
     """Its Ray is a recording."""
     os.environ["DISTCHECK_LAB_RAY"] = "replayed"
-    with World(load("healthy-tp16")) as world:
+    with warm_world(load("healthy-tp16")) as world:
         yield world
 
 

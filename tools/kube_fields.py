@@ -11,7 +11,11 @@ ROOTS = (
     "Pod Deployment StatefulSet DaemonSet ReplicaSet Job CronJob Service ConfigMap Secret"
     " PersistentVolumeClaim NetworkPolicy"
 )
-QUANTITIES = frozenset({"limits", "requests", "sizeLimit", "divisor", "capacity"})
+QUANTITIES = frozenset(
+    ["limits", "requests", "sizeLimit", "divisor", "capacity", "overhead", "allocatedResources"]
+)
+PORTS = frozenset({"port", "targetPort"})
+"""IntOrString, which the client calls `object`: a number, or the name of a port."""
 OUT = Path(__file__).parents[1] / "src/distcheck/agent/manifests/fields.json"
 _MAP, _LIST = re.compile(r"[Dd]ict[(\[]str, (.+)[)\]]"), re.compile(r"[Ll]ist\[(.+)\]")
 
@@ -33,9 +37,16 @@ def main() -> None:
     OUT.write_text(json.dumps(found, sort_keys=True, separators=(",", ":")) + "\n", "utf-8")
 
 
-def _type(field: str, kind: str, waiting: list[str]) -> str:
+def _meant(field: str, kind: str) -> str:
+    """What the client has plainer types for, empty for all else."""
     if field in QUANTITIES and "str" in kind:
         return "{quantity" if kind.lower().startswith("dict") else "quantity"
+    return "port" if field in PORTS and kind == "object" else ""
+
+
+def _type(field: str, kind: str, waiting: list[str]) -> str:
+    if own := _meant(field, kind):
+        return own
     if m := _MAP.fullmatch(kind):
         return "{" + _type("", m[1], waiting)
     if m := _LIST.fullmatch(kind):

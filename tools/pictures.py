@@ -1,10 +1,11 @@
-"""`make pictures`: the dashboard and the HTML report as the docs show them, from labs with faults.
+"""`make pictures`: the dashboard, reports and findings as the docs show them, of labs with faults.
 
 The dashboard is drawn from its JSON and what a real Prometheus answers to its queries, not by
 Grafana. Takes some minutes: its groups have a history.
 """
 
 import json
+import re
 import subprocess
 import sys
 import tempfile
@@ -21,7 +22,11 @@ if __name__ == "__main__":
 from tools.shown import reports, settled
 from tools.svg import svg
 
+from distcheck.agent.manifests.lint import Asked, lint_texts
+from distcheck.checks.manifest.rules import rules
 from distcheck.exporters.formats import Page, render
+from distcheck.exporters.lint_text import render_text
+from distcheck.exporters.typography import Ink
 
 ROOT = Path(__file__).parents[1]
 BEFORE = {
@@ -80,6 +85,18 @@ def report() -> None:
         subprocess.run(seen, check=True, stderr=subprocess.DEVNULL)
 
 
+def lint() -> None:
+    """Some findings in manifests of a public tutorial, whose names do not fit each other."""
+    text = (ROOT / "tests/lint/manifests/broken/tutorial-names.yaml").read_text("utf-8")
+    told = lint_texts([("deploy/vllm-405b.yaml", text.partition("\n")[2])], Asked(rules()))
+    shown = render_text(told, Page(width=_COLUMNS), Ink(colour=True)).strip("\n").split("\n\n")
+    kept = [part for part in shown[:-2] if re.search("error|CONF060.*head", part)]
+    text = "\n\n".join((*kept, "  ...", *shown[-2:]))
+    picture = svg("distcheck lint deploy/", text)
+    (ROOT / "docs/images/lint-tutorial.svg").write_text(picture, encoding="utf-8")
+
+
 if __name__ == "__main__":
+    lint()
     report()
     main()

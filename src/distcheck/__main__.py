@@ -1,5 +1,6 @@
 """The `distcheck` command."""
 
+import gc
 import sys
 
 from distcheck.agent.cli.app import main as run
@@ -13,8 +14,10 @@ def complete() -> None:
 
 
 def main() -> None:
-    """Run one command and exit with its code."""
-    sys.exit(run(sys.argv[1:]))
+    """Run one command and exit with its code; all memory goes at once, no garbage is looked for."""
+    code = run(sys.argv[1:])
+    gc.freeze()
+    sys.exit(code)
 
 
 if __name__ == "__main__":

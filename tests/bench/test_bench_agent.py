@@ -8,7 +8,6 @@ import json
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -27,6 +26,7 @@ from distcheck.agent.node import Asked
 from distcheck.agent.openmetrics import page
 from distcheck.agent.wiring import make_agent
 from distcheck.checks.evidence import PortProbe, PortProbes
+from distcheck.lab.machine import free_port
 from distcheck.lab.nvml import LabNvml
 
 pytestmark = pytest.mark.bench
@@ -66,14 +66,8 @@ def busy_node(root: Path) -> Node:
     return node
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
 def test_memory_after_start_and_after_a_look(tmp_path: Path) -> None:
-    node, port = busy_node(tmp_path), _free_port()
+    node, port = busy_node(tmp_path), free_port()
     environ = {
         **os.environ,
         "DISTCHECK_HOST_PROC": node.settings.host_proc,

@@ -12,7 +12,7 @@ from tests.evidence_builder import healthy
 
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import encode_evidence
-from distcheck.checks.report import judge
+from distcheck.checks.judging import judge
 
 pytestmark = pytest.mark.bench
 RUNS = 9

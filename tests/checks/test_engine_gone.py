@@ -20,7 +20,8 @@ from distcheck.checks.evidence import (
     VllmLog,
 )
 from distcheck.checks.facts.engine_gone import gone_from
-from distcheck.checks.report import Report, judge
+from distcheck.checks.judging import judge
+from distcheck.checks.report import Report
 
 SHELL = Processes((Process(101, "bash", 1, (), STARTED),), {}, AT)
 BOTH = ("vllm-head-0", "vllm-worker-0")

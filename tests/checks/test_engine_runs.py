@@ -23,8 +23,8 @@ from distcheck.checks.evidence.gpu import Owner
 from distcheck.checks.evidence.nccl import Failure as NcclFailure
 from distcheck.checks.evidence.serving import EngineArguments, EngineHttp, ServedModel
 from distcheck.checks.evidence.vllm import EngineFailure
+from distcheck.checks.judging import judge
 from distcheck.checks.nccl.no_failure import no_failure
-from distcheck.checks.report import judge
 from distcheck.checks.verdict import Verdict
 
 EARLY, LATE = "2026-01-15T09:21:00Z", "2026-01-15T09:25:00Z"

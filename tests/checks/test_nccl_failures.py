@@ -14,12 +14,12 @@ from distcheck.checks.evidence import Evidence, Missing, NcclLog
 from distcheck.checks.evidence.nccl import Failure, Mark
 from distcheck.checks.facts.nccl_failures import Failures
 from distcheck.checks.facts.nccl_present import present
+from distcheck.checks.findings import by_cause
+from distcheck.checks.judging import judge as judge_all
 from distcheck.checks.knowledge.nccl_failures import first_failure
 from distcheck.checks.knowledge.nccl_remedies import FAILURES
 from distcheck.checks.nccl.no_failure import no_failure
 from distcheck.checks.nccl.ranks_initialised import ranks_initialised
-from distcheck.checks.report import by_cause
-from distcheck.checks.report import judge as judge_all
 from distcheck.checks.verdict import Verdict
 
 EARLY, LATE = "2026-01-15T09:25:01.5Z", "2026-01-15T09:25:02Z"

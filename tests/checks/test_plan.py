@@ -5,7 +5,7 @@ import os
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from tests.checks.weights_models import config
 from tools import weights as page
@@ -429,7 +429,6 @@ def test_the_longest_request_fits_and_one_token_more_does_not(
 SIZES = st.one_of(st.integers(-1, 1 << 40), st.none(), st.booleans(), st.text(max_size=3))
 
 
-@settings(deadline=2000)  # where nothing fits, up to 64 GPUs are tried
 @given(
     st.sampled_from(["llama-3.1-8b", "deepseek-v3", "gpt-oss-120b", "gemma-3-27b-it"]),
     st.dictionaries(st.sampled_from(sorted(config("deepseek-v3"))), SIZES, max_size=4),

@@ -10,9 +10,9 @@ from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Evidence, Missing, NcclLog, NodeLook, PodLook
 from distcheck.checks.evidence.nccl import Channels
 from distcheck.checks.evidence.rdma import QueuePair, QueuePairs, RdmaAccess, RdmaDevices, RdmaPort
+from distcheck.checks.judging import judge
 from distcheck.checks.nccl.rdma_between_nodes import rdma_between_nodes
 from distcheck.checks.rdma.can_use_rdma import can_use_rdma
-from distcheck.checks.report import judge
 from distcheck.checks.verdict import Verdict
 
 GONE = Missing("not seen")

@@ -14,8 +14,8 @@ from tests.checks.sharding_groups import (
 )
 
 from distcheck.checks.evidence import Evidence, GpuProcess, Gpus, Processes
+from distcheck.checks.judging import judge
 from distcheck.checks.knowledge.weights import GIB, Layout
-from distcheck.checks.report import judge
 from distcheck.checks.sharding.balanced_memory import balanced_memory
 from distcheck.checks.sharding.one_rank_a_gpu import one_rank_a_gpu
 from distcheck.checks.sharding.one_world import one_world
@@ -92,13 +92,23 @@ def test_two_worlds_are_cited_from_both() -> None:
 
 
 def test_half_of_the_gpus_sends_to_the_log_of_the_pod_where_nothing_runs() -> None:
-    evidence = evidence_of(replace(TWO, engines=HALVES[:1]))
+    evidence = evidence_of(replace(TWO, engines=HALVES[:1]), ("arguments",))
     for check in (share_of_weights, one_rank_a_gpu):
         verdict = check.judge_evidence(evidence)
         assert verdict.outcome == "fail"
         assert "See why no rank runs in vllm-1" in (verdict.remedy or "")
         assert "`kubectl -n llm logs --tail=50 vllm-1`" in (verdict.remedy or "")
         assert "with TP=16" in (verdict.remedy or "")
+
+
+def test_half_of_the_gpus_is_mended_where_the_server_was_told_so() -> None:
+    """Its command line is the cause (GROUP002); the log of the idle pod has nothing to tell."""
+    evidence = evidence_of(replace(TWO, engines=HALVES[:1]))
+    for check in (share_of_weights, one_rank_a_gpu):
+        remedy = check.judge_evidence(evidence).remedy or ""
+        assert remedy.startswith("The server of vllm-0 runs TP=8, TP=16 is asked for (GROUP002):")
+        assert remedy.index("Start it with TP=16") < remedy.index("logs --tail=50 vllm-1")
+        assert len(wrap(remedy, 66)) <= 7, remedy
 
 
 def test_a_rank_that_ended_is_not_mended_by_the_layout_that_already_runs() -> None:

@@ -140,6 +140,7 @@ def mutant(rng: random.Random, truth: Truth) -> Evidence:
 
 
 @pytest.mark.parametrize("seed", range(4))
+@pytest.mark.usefixtures("once")
 def test_no_mutant_of_a_wrong_group_passes_and_none_of_a_right_one_fails(seed: int) -> None:
     rng = random.Random(seed)
     for truth in (*RIGHT, *WRONG) * (12 if THOROUGH else 3):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tests.cli.process import Done, Run
 from tests.evidence_builder import healthy
+from tests.warm import warm
 
 from distcheck.checks.evidence import encode_evidence
 
@@ -19,6 +20,11 @@ def distcheck(tmp_path: Path) -> Run:
 
     def run(*words: str, stdin: bytes = b"", **environ: str) -> Done:
         scrubbed = {k: v for k, v in os.environ.items() if k not in _SCRUBBED}
+        env = scrubbed | {"HOME": str(tmp_path)} | environ
+        if not any(name.startswith("PYTHON") for name in environ):
+            return warm().run(
+                ["distcheck", *words], stdin=stdin, env=env, cwd=tmp_path, strict=True
+            )
         return subprocess.run(
             [sys.executable, "-W", "error", "-m", "distcheck", *words],
             input=stdin,
@@ -26,7 +32,7 @@ def distcheck(tmp_path: Path) -> Run:
             check=False,
             timeout=60,
             cwd=tmp_path,
-            env=scrubbed | {"HOME": str(tmp_path)} | environ,
+            env=env,
         )
 
     return run

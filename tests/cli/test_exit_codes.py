@@ -10,7 +10,8 @@ from distcheck.agent.cli import app, kubelet
 from distcheck.agent.cli.kubelet import tell_kubelet
 from distcheck.agent.cli.verdict_exit import exit_code, worst_code
 from distcheck.checks.catalog import catalog
-from distcheck.checks.report import Judged, Report, judge
+from distcheck.checks.judging import Judged, judge
+from distcheck.checks.report import Report
 from distcheck.checks.verdict import Outcome, verdict_line
 from distcheck.exporters.formats import FORMATS
 

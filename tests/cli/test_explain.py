@@ -1,11 +1,14 @@
 """`distcheck explain` knows every word that an answer can hold."""
 
+import json
 from collections.abc import Callable, Iterator
 from subprocess import CompletedProcess
 from typing import get_args
 
 import pytest
 
+from distcheck.agent.cli.app import main
+from distcheck.agent.cli.exit import did_you_mean
 from distcheck.agent.cli.explain import _marks, _meanings
 from distcheck.agent.logs.nccl_grammar import FAILURES, MARK_FORMS
 from distcheck.agent.logs.vllm_failures import PHRASES
@@ -86,3 +89,38 @@ def test_words_from_the_command_line(distcheck: Run) -> None:
     wrong = distcheck("explain", "engine_innit")
     assert wrong.returncode == 2
     assert b"did you mean engine_init?" in wrong.stderr
+
+
+@pytest.mark.parametrize(
+    ("word", "near"),
+    [
+        ("CONF999", ""),
+        ("CNF098", " (did you mean CONF098?)"),
+        ("CONF98", " (did you mean CONF098?)"),
+    ],
+)
+def test_another_number_is_another_rule_not_a_misspelt_one(word: str, near: str) -> None:
+    assert did_you_mean(word, ["CONF097", "CONF098"]) == near
+
+
+def test_several_ids_are_explained_one_after_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "conf060", "SHARD001", "wrong_degree"]) == 0
+    out = capsys.readouterr().out
+    at = [out.index(t) for t in ("CONF060  Pods", "SHARD001  Every GPU", "wrong_degree  a cause")]
+    assert at == sorted(at)
+    assert main(["explain", "CONF060", "CONF0O6"]) == 2
+    out, err = capsys.readouterr()
+    assert (out, "CONF0O6" in err) == ("", True)
+
+
+@pytest.mark.parametrize("more", [(), ("--rules",)])
+def test_a_list_is_json_by_either_option(
+    capsys: pytest.CaptureFixture[str], more: tuple[str, ...]
+) -> None:
+    told = []
+    for words in (("--json",), ("-o", "json"), ("--output=text",)):
+        assert main(["list", *more, *words]) == 0
+        told.append(capsys.readouterr().out)
+    assert told[0] == told[1] != told[2]
+    assert json.loads(told[0])[0]["id"]
+    assert main(["list", "-o", "yaml"]) == 2

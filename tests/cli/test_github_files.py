@@ -7,7 +7,7 @@ from tests.evidence_builder import healthy
 
 from distcheck.agent.cli.github_files import tell_github
 from distcheck.checks.catalog import catalog
-from distcheck.checks.report import judge
+from distcheck.checks.judging import judge
 from distcheck.exporters.formats import Page
 
 REPORTS = (judge(healthy(), catalog()).report,)

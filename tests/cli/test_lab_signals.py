@@ -5,10 +5,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from tests.waiting import within
 
 LAB = [sys.executable, "-m", "distcheck", "lab", "run", "healthy-tp16", "--"]
 
@@ -25,13 +25,6 @@ def _processes_of(mark: str) -> list[int]:
     return found
 
 
-def _until(is_so: Callable[[], object], seconds: float) -> bool:
-    deadline = time.monotonic() + seconds
-    while not is_so() and time.monotonic() < deadline:
-        time.sleep(0.05)
-    return bool(is_so())
-
-
 @pytest.fixture
 def mark() -> str:
     return f"lab-{os.getpid()}-{time.monotonic_ns()}"
@@ -41,9 +34,9 @@ def _started(mark: str, folder: Path) -> subprocess.Popen[bytes]:
     """A lab whose command has begun."""
     own = {"DISTCHECK_LAB_RAY": "replayed", "TMPDIR": str(folder), "LAB_MARK": mark}
     began = folder / "began"
-    command = [*LAB, "sh", "-c", f"touch {began}; exec sleep 30"]
+    command = [*LAB, "sh", "-c", f"touch {began}; exec sleep 300"]
     lab = subprocess.Popen(command, env=os.environ | own)
-    assert _until(began.exists, 30)
+    assert within(30, began.exists)
     return lab
 
 
@@ -53,10 +46,10 @@ def test_a_lab_that_is_told_to_end_leaves_no_process_and_no_folder(
     mark: str, tmp_path: Path, number: int
 ) -> None:
     lab = _started(mark, tmp_path)
-    assert len(_processes_of(mark)) >= 4
+    assert within(30, lambda: len(_processes_of(mark)) >= 4)
     lab.send_signal(number)
-    assert lab.wait(10) == 128 + number
-    assert _until(lambda: not _processes_of(mark), 5)
+    assert lab.wait(30) == 128 + number
+    assert within(30, lambda: not _processes_of(mark))
     assert list(tmp_path.glob("distcheck-lab-*")) == []
 
 
@@ -65,6 +58,6 @@ def test_agents_of_a_lab_that_was_killed_end_by_themselves(mark: str, tmp_path: 
     lab = _started(mark, tmp_path)
     lab.kill()
     lab.wait()
-    assert _until(lambda: len(_processes_of(mark)) <= 1, 5), "only the command itself may stay"
+    assert within(30, lambda: len(_processes_of(mark)) <= 1), "only the command itself may stay"
     for pid in _processes_of(mark):
         os.kill(pid, signal.SIGKILL)

@@ -110,6 +110,13 @@ def test_a_kubelets_folder_is_read_with_all_below_it(distcheck: Run, tmp_path: P
         assert words in done.stdout
 
 
+def test_a_report_never_takes_the_place_of_a_log(distcheck: Run, log: Path) -> None:
+    before = log.read_bytes()
+    done = distcheck("logs", str(log), "-o", f"json={log}")
+    assert (done.returncode, log.read_bytes()) == (2, before)
+    assert b"which is read" in done.stderr
+
+
 def test_a_file_named_twice_counts_once(distcheck: Run, log: Path) -> None:
     done = json.loads(distcheck("logs", str(log), str(log), "-o", "json").stdout)
     assert done["bytes"] == log.stat().st_size

@@ -76,6 +76,13 @@ def test_what_is_no_evidence_is_an_input_error_that_names_the_file(
     assert named in line
 
 
+def test_a_report_never_takes_the_place_of_the_evidence(distcheck: Run, evidence: Path) -> None:
+    before = evidence.read_bytes()
+    done = distcheck("verify", "--evidence", str(evidence), "-o", f"json={evidence}")
+    assert (done.returncode, evidence.read_bytes()) == (2, before)
+    assert b"which is read" in done.stderr
+
+
 def test_a_folder_without_evidence_is_an_input_error(distcheck: Run, tmp_path: Path) -> None:
     assert distcheck("verify", "--evidence", str(tmp_path)).returncode == 2
 

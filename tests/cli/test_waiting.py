@@ -13,7 +13,7 @@ from distcheck.agent.cli.waiting import Cut, until_settled
 from distcheck.checks.awaited import MENDED_BY_TIME, TRIED_AGAIN, awaited
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Rollout
-from distcheck.checks.report import Judged, judge
+from distcheck.checks.judging import Judged, judge
 from distcheck.checks.verdict import Outcome
 
 

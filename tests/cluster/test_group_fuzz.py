@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from distcheck.agent.cluster.finding.labelled import whole_number
 from distcheck.agent.cluster.finding.links import ends_of
-from distcheck.agent.cluster.finding.names import called, names_of
+from distcheck.agent.cluster.finding.names import Selecting, called, own_names
 from distcheck.agent.cluster.troubles.pod_trouble import Readings, trouble_of
 from distcheck.agent.cluster.troubles.reasons import (
     LONGEST,
@@ -90,7 +90,7 @@ def test_any_command_line_joins_a_host_or_nobody(pod: Object) -> None:
     host = next((j.host for j in ends.joined if j.is_read), None)
     assert host is None or ("$" not in host and called(host))
     assert ends.is_head in (True, False)
-    assert "" not in names_of(pod, [])
+    assert "" not in Selecting([]).names(pod) | own_names(pod)
 
 
 @given(TEXT, REASONS)

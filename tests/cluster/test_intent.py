@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from distcheck.agent.cluster.intent.declared import declared_intent, with_argv, with_expected
+from distcheck.agent.cluster.intent.declared import declared_intent, with_expected
+from distcheck.agent.cluster.intent.running import with_argv
 from distcheck.agent.cluster.podspec import argv_of, as_pod, gpus_of, rdma_of
 from distcheck.agent.cluster.quantity import parse_quantity
 from distcheck.checks.evidence import (
@@ -180,7 +181,9 @@ def test_a_file_that_could_not_be_read_leaves_degrees_unknown() -> None:
         ("rdma/ib", True),
         ("vpc.amazonaws.com/efa", True),
         ("nvidia.com/hostdev", True),
-        ("nvidia.com/mlnxnics", False),
+        ("nvidia.com/mlnxnics", True),
+        ("networking.gke.io.networks/rdma-0", True),
+        ("intel.com/intel_sriov_netdevice", False),
         ("nvidia.com/sriov-rdma-vf", True),
         ("intel.com/sriov_roce", True),
         ("openshift.io/mlx5_0", True),

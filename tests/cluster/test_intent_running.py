@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from msgspec import structs
 
-from distcheck.agent.cluster.intent.declared import with_argv, with_expected
+from distcheck.agent.cluster.intent.declared import with_expected
+from distcheck.agent.cluster.intent.running import with_argv
 from distcheck.checks.evidence import (
     Conflict,
     EngineArguments,

@@ -39,11 +39,11 @@ from distcheck.checks.evidence import (
     ray,
 )
 from distcheck.checks.evidence.ray import LocalGcs, LocalRaylet, RayletAnswers, RayLocal, RayNode
-from distcheck.checks.report import judge
+from distcheck.checks.judging import judge
 from distcheck.lab.ray import ReplayedRay
 from distcheck.lab.scenarios import load
-from distcheck.lab.world import World
 from tests.evidence_builder import healthy
+from tests.warm import warm_world
 
 CORPUS = Path(__file__).parents[2] / "../shared/corpus/ray"
 HEAD, WORKER = "ab" * 28, "cd" * 28
@@ -542,7 +542,7 @@ def test_a_group_whose_ray_wants_a_token_is_seen_with_the_callers() -> None:
     ray_ = ReplayedRay([("127.88.7.2", 8), ("127.88.7.3", 8)], token="s3cret")
     ray_.start()
     try:
-        with World(load("healthy-tp16"), ray_) as lab:
+        with warm_world(load("healthy-tp16"), ray_) as lab:
             api = connect(str(lab.kubeconfig))
             group = find_group(api, "llm", "vllm-head-0")
             closed = gather(api, group, ways=Ways(exec=False)).nodes[0].ray

@@ -6,6 +6,8 @@ from typing import Any
 import pytest
 
 from distcheck.agent.cluster.finding.group import find_group
+from distcheck.agent.cluster.finding.namespace import Namespace
+from distcheck.agent.cluster.finding.written import services_of
 from distcheck.agent.cluster.services import look_services
 from distcheck.checks.evidence import Missing
 from distcheck.checks.evidence.policy import NameWanted, PolicyPod, Services
@@ -33,7 +35,8 @@ def looked(
     tmp_path: Path, *objects: dict[str, Any], wanted: tuple[NameWanted, ...] = WANTED, **more: Any
 ) -> tuple[Services | Missing, int]:
     with cluster(tmp_path, list(objects), **more) as (api, _, _):
-        return look_services(api, "llm", wanted, LEADER), api.calls
+        listed = services_of(Namespace(api, "llm"))
+        return look_services(api, "llm", listed, wanted, LEADER), api.calls
 
 
 def test_the_services_that_a_name_may_mean_and_those_of_the_leader_are_read(tmp_path: Path) -> None:
@@ -66,7 +69,7 @@ def test_endpoints_that_may_not_be_read_are_said(tmp_path: Path) -> None:
 
 def test_without_a_name_nothing_is_asked(tmp_path: Path) -> None:
     seen, calls = looked(tmp_path, wanted=())
-    assert (isinstance(seen, Missing), calls) == (True, 0)
+    assert (isinstance(seen, Missing), calls) == (True, 1)
 
 
 def test_a_group_comes_with_the_names_of_its_specs(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import pytest
 from distcheck.lab.world import World
 from tests.deploy.manifests import DEPLOY
 
+pytestmark = pytest.mark.xdist_group("dashboard")
 BOARD: dict[str, Any] = json.loads((DEPLOY / "grafana" / "distcheck.json").read_text())
 NAMESPACE, SCENARIO = "chat", "socket-fallback"
 FAILURE = (

@@ -24,7 +24,7 @@ from distcheck.agent.serve.rounds import Duty, Rounds
 from distcheck.agent.serve.web import Web
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Evidence
-from distcheck.checks.report import judge
+from distcheck.checks.judging import judge
 from distcheck.lab.apiserver import Denial
 from distcheck.lab.world import World
 from tests.deploy.gate_examples import (

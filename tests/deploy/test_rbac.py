@@ -2,8 +2,6 @@
 
 import json
 import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +14,7 @@ from distcheck.lab.world import World
 from tests.deploy.manifests import DEPLOY, documents
 from tests.deploy.roles import OnlyRoles, granted, refusals
 from tests.serve.test_serve_process import get, serving, until
+from tests.warm import warm, warm_world
 
 USER, SERVE = DEPLOY / "rbac-user.yaml", DEPLOY / "serve" / "rbac.yaml"
 GATE = DEPLOY / "rbac-gate.yaml"
@@ -27,7 +26,7 @@ EVERYWHERE = "list pods in all"
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     os.environ["DISTCHECK_LAB_RAY"] = "replayed"
-    with World(load("healthy-tp16")) as world:
+    with warm_world(load("healthy-tp16")) as world:
         yield world
 
 
@@ -37,8 +36,7 @@ def refused(monkeypatch: pytest.MonkeyPatch) -> Iterator[set[str]]:
 
 
 def run(world: World, *words: str) -> dict[str, Any]:
-    command = [sys.executable, "-m", "distcheck", *words, "--kubeconfig", str(world.kubeconfig)]
-    done = subprocess.run(command, capture_output=True, timeout=120, check=False)
+    done = warm().run(["distcheck", *words, "--kubeconfig", str(world.kubeconfig)])
     assert done.stdout, done.stderr.decode()
     return outcomes(done.stdout)
 

@@ -206,3 +206,10 @@ def _no_command(words: list[str]) -> str:
 def test_a_command_that_is_none_is_found(words: str, part: str) -> None:
     """The tests above can fail."""
     assert part in wrong(words.split())
+
+
+def test_make_help_names_every_target() -> None:
+    text = (ROOT / "Makefile").read_text(encoding="utf-8")
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    (told,) = re.findall(r"^help:\n((?:\t@echo .*\n)+)", text, re.MULTILINE)
+    assert {*phony.split()} - {*re.findall(r"[a-z-]+", told)} == {"help"}

@@ -10,7 +10,8 @@ from tools import shown
 from tools.doc_blocks import ROOT, Block, blocks, with_texts
 
 from distcheck.checks.catalog import catalog
-from distcheck.checks.report import Report, judge
+from distcheck.checks.judging import judge
+from distcheck.checks.report import Report
 from distcheck.lab.scenarios import names
 
 

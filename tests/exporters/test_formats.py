@@ -12,7 +12,9 @@ from tests.evidence_builder import healthy, without_look
 
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Cite
-from distcheck.checks.report import Finding, Report, judge
+from distcheck.checks.evidence.manifests import ManifestFinding, Manifests
+from distcheck.checks.judging import judge
+from distcheck.checks.report import Finding, Report
 from distcheck.checks.verdict import Outcome
 from distcheck.exporters.formats import FORMATS, Page, render
 
@@ -161,6 +163,11 @@ class TestGithub:
         text = shown("github", report(finding("unknown", core=False), verdict="pass"))
         assert "::" not in text
 
+    @pytest.mark.parametrize("outcome", ["fail", "warn"])
+    def test_a_rule_without_a_cause_is_titled_by_what_it_found(self, outcome: Outcome) -> None:
+        told = structs.replace(finding(outcome, "CONF075"), cause=None, says="the tag is latest")
+        assert "title=CONF075 the tag is latest::" in shown("github", report(told))
+
     def test_text_cannot_begin_another_command(self) -> None:
         told = structs.replace(finding("fail"), says="x\n::stop-commands::y")
         lines = shown("github", report(told)).splitlines()
@@ -286,3 +293,21 @@ def test_a_verdict_that_is_no_pass_says_how_many_checks_were_left_out() -> None:
 def test_a_passing_summary_counts_every_check_once() -> None:
     counted = [int(word) for word in HEALTHY.summary.split() if word.isdigit()]
     assert sum(counted) == len(HEALTHY.checks)
+
+
+SAYS = "silenced by the annotation distcheck.io/ignore: trust me"
+HUSHED = structs.replace(finding("skipped", "CONF001"), says=SAYS)
+
+
+def test_what_an_annotation_silences_is_told_where_only_verdicts_are() -> None:
+    one = report(finding("pass"), HUSHED, verdict="pass")
+    assert "::notice title=CONF001 silenced::silenced by the annotation" in shown("github", one)
+    assert "(silenced: CONF001) |" in shown("nagios", one)
+    assert f'"{SAYS}"' in shown("junit", one)
+
+
+def test_a_silenced_rule_is_counted_as_such() -> None:
+    error = ManifestFinding("CONF025", "error", "T", "wrong", "", "sts/a spec", silenced="mine")
+    held = structs.replace(healthy(), manifests=Manifests(("sts/a",), ("CONF025",), (error,)))
+    summary = judge(held, catalog()).report.summary
+    assert summary.endswith(", 1 silenced")

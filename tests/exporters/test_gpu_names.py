@@ -6,7 +6,8 @@ from tests.evidence_builder import healthy
 
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Cite
-from distcheck.checks.report import Report, judge
+from distcheck.checks.judging import judge
+from distcheck.checks.report import Report
 from distcheck.exporters.formats import Page, render
 from distcheck.exporters.gpu_names import with_gpu_names
 

@@ -14,7 +14,8 @@ from tests.evidence_builder import change_looks, healthy, without_look
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Missing
 from distcheck.checks.group_map import GroupMap
-from distcheck.checks.report import Report, judge
+from distcheck.checks.judging import judge
+from distcheck.checks.report import Report
 from distcheck.exporters.formats import Page, render
 
 HEALTHY = judge(healthy(), catalog()).report

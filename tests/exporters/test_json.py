@@ -12,7 +12,8 @@ from tests.evidence_builder import healthy
 from distcheck.agent.cli.schema import TYPES, schema_text
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import encode_evidence
-from distcheck.checks.report import Report, judge
+from distcheck.checks.judging import judge
+from distcheck.checks.report import Report
 from distcheck.exporters.json import render_json
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.evidence_builder import healthy
 
 from distcheck.checks.catalog import catalog
-from distcheck.checks.report import judge
+from distcheck.checks.judging import judge
 from distcheck.exporters.text import render_text
 
 

@@ -11,10 +11,15 @@ from tests.evidence_builder import healthy
 
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Cite
-from distcheck.checks.report import Finding, Report, ReportPod, ReportTarget, judge
+from distcheck.checks.judging import judge
+from distcheck.checks.on_paper import SILENCED
+from distcheck.checks.report import Finding, Report, ReportPod, ReportTarget
 from distcheck.checks.verdict import OUTCOMES
+from distcheck.exporters.formats import Page
+from distcheck.exporters.html import render as render_html
+from distcheck.exporters.markdown import render as render_markdown
 from distcheck.exporters.text import render_text
-from distcheck.exporters.typography import Ink, columns, shorten, visible, wrap
+from distcheck.exporters.typography import Ink, columns, no_command, shorten, visible, wrap
 
 SGR = re.compile(r"\x1b\[[\d;]*m")
 HOSTILE = st.text(max_size=80) | st.sampled_from(
@@ -123,6 +128,27 @@ def test_every_outcome_has_its_section(verdict: str, heading: str) -> None:
     report = judge(healthy(), catalog()[:1]).report
     finding = structs.replace(report.checks[0], outcome=verdict, core=True)
     assert f"  {heading}\n" in render_text(structs.replace(report, checks=(finding,)))
+
+
+def test_what_an_annotation_silences_has_a_section_of_its_own() -> None:
+    report = judge(healthy(), catalog()[:2]).report
+    says = (f"{SILENCED}: a test cluster", "nothing here starts Ray")
+    found = zip(report.checks, says, strict=True)
+    checks = tuple(structs.replace(f, outcome="skipped", says=s) for f, s in found)
+    told = render_text(structs.replace(report, checks=checks))
+    _, hushed, aside = re.split(r"  (?:Silenced|Does not apply)\n", told)
+    assert ("a test cluster" in hushed, "starts Ray" in hushed) == (True, False)
+    assert ("a test cluster" in aside, "starts Ray" in aside) == (False, True)
+    for other in (render_markdown, render_html):
+        page = other((structs.replace(report, checks=checks),), Page())
+        assert page.index("Silenced") < page.index("a test cluster") < page.index("Does not apply")
+
+
+@given(st.sampled_from(["", " ", "\t", "x"]), st.text(":#[] a", max_size=9))
+def test_no_line_is_a_command_to_a_runner(front: str, text: str) -> None:
+    told = no_command(f"{front}::{text}")
+    assert not told.lstrip().startswith("::")
+    assert "##[" not in told
 
 
 def test_colour_changes_nothing_but_colour() -> None:

@@ -16,6 +16,7 @@ import msgspec
 import pytest
 from tests.lab.prometheus import Prometheus, need_prometheus
 from tests.probes.namespaces import need_namespaces
+from tests.warm import Forked, warm, warm_world
 
 from distcheck.agent.cli.judging import Judging
 from distcheck.agent.cli.select import select
@@ -97,7 +98,7 @@ def _lab(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Scenario,
     if scenario.world.firewall:
         need_namespaces()
     monkeypatch.setenv("DISTCHECK_LAB_RAY", "replayed")
-    with World(scenario) as world:
+    with warm_world(scenario) as world:
         yield scenario, world
 
 
@@ -125,6 +126,9 @@ def _served(world: World) -> Iterator[str]:
     cluster = Cluster(None, str(world.kubeconfig), 60.0, agents=True)
     rounds = rounds_of(cluster, ((), 60.0), Judging(select(None, None, None), None, None))
     rounds.once()
+    found = {k.report.verdict for k in rounds.verdicts.all(time.monotonic()).values()}
+    expect = world.scenario.expect
+    assert found == {"unknown" if "VerdictUnknown" in expect.alerts else expect.verdict}
     with Web(("127.0.0.1", 0), rounds) as web:
         threading.Thread(target=web.serve_forever, args=(0.02,), daemon=True).start()
         yield f"127.0.0.1:{web.server_address[1]}"
@@ -156,21 +160,20 @@ BESIDE_RAY = (
 def test_verify_finds_the_same_beside_a_real_ray_cluster(name: str, real: RealRay) -> None:
     """A scenario in which a node has not joined starts a cluster of its own."""
     scenario = load(name)
-    with World(scenario, real) as world:
+    with warm_world(scenario, real) as world:
         _found_out(scenario, _verify(world))
 
 
-def _verify(world: World) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "distcheck", "verify", "vllm-head-0", "-o", "json"]
-    return _started(command, {"KUBECONFIG": str(world.kubeconfig)})
-
-
-def _started(command: list[str], env: dict[str, str]) -> subprocess.Popen[bytes]:
-    env = {**os.environ, "NO_COLOR": "1", **env}
+def _verify(world: World) -> Forked | subprocess.Popen[bytes]:
+    words = ["distcheck", "verify", "vllm-head-0", "-o", "json"]
+    env = {**os.environ, "NO_COLOR": "1", "KUBECONFIG": str(world.kubeconfig)}
+    if not world.scenario.world.firewall:
+        return warm().start(words, env=env)
+    command = [sys.executable, "-m", *words]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=env)
 
 
-def _found_out(scenario: Scenario, verify: subprocess.Popen[bytes]) -> None:
+def _found_out(scenario: Scenario, verify: Forked | subprocess.Popen[bytes]) -> None:
     with verify:
         told, complaints = verify.communicate(timeout=120)
     assert told, complaints.decode()

@@ -5,7 +5,7 @@ from msgspec import structs
 from tests.evidence_builder import healthy
 
 from distcheck.checks.catalog import catalog
-from distcheck.checks.report import judge
+from distcheck.checks.judging import judge
 from distcheck.lab.expect import compare
 from distcheck.lab.scenario import Scenario
 from distcheck.lab.scenarios import load, load_all

@@ -5,7 +5,9 @@ import pytest
 from distcheck.checks.check import Body, Check, check
 from distcheck.checks.evidence import Cite, Evidence, Intent, Missing, Target
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.report import Finding, group_verdict, judge
+from distcheck.checks.findings import group_verdict
+from distcheck.checks.judging import judge
+from distcheck.checks.report import Finding
 from distcheck.checks.verdict import Outcome, Verdict, failed, passed, warned, worst
 
 DOC = """A claim.

@@ -8,7 +8,9 @@ from distcheck.checks.manifest.rules import rules
 def judged(*texts: str, only: str | None = None) -> LintReport:
     """The report on these files, `0.yaml` and so on, by all rules or one."""
     chosen = tuple(r for r in rules() if only in (None, r.id))
-    return lint_texts([(f"{n}.yaml", text) for n, text in enumerate(texts)], Asked(chosen))
+    report = lint_texts([(f"{n}.yaml", text) for n, text in enumerate(texts)], Asked(chosen))
+    assert not report.bugs, report.bugs[0].trace
+    return report
 
 
 def found(text: str, rule: str) -> tuple[LintFinding, ...]:

@@ -63,3 +63,24 @@ def test_what_is_not_there_is_no_clean_result(
     (tmp_path / "empty").mkdir()
     (tmp_path / "good").write_text(POD.replace("[]", "[{name: a, image: 'vllm/vllm-openai:v1'}]"))
     assert main(["lint", *(str(tmp_path / w) for w in words)]) == code
+
+
+def test_one_file_is_judged_once_whatever_it_is_called(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.yaml").write_text(POD.replace("[]", "[{name: a, image: vllm/vllm-openai}]"))
+    monkeypatch.chdir(tmp_path)
+    main(["lint", "./a.yaml", "a.yaml", ".", "--only", "CONF075"])
+    assert "1 warning in 1 file, 1 object" in capsys.readouterr().out
+
+
+def test_a_folder_of_other_json_is_named_by_its_first_files(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for number in range(9):
+        (tmp_path / f"{number}.json").write_text('{"a": 1,}  // why\n{')
+    assert main(["lint", str(tmp_path)]) == 3
+    assert capsys.readouterr().out.count("no Kubernetes object") == 5
+    (tmp_path / "pod.yaml").write_text(POD)
+    main(["lint", str(tmp_path)])
+    assert "no Kubernetes object" not in capsys.readouterr().out

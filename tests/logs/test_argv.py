@@ -68,6 +68,7 @@ _SHELLS = [
     ["/bin/sh", "-ec", f"{_RAY} &&\n  vllm serve m \\\n -tp 16"],
     ["env", "A=b", "bash", "-lc", f'bash -c "{_RAY} && exec vllm serve m -tp 16"'],
     [f"{_RAY}; vllm serve m -tp 16"],
+    ["/bin/bash", "-lc", "--", f"{_RAY}; vllm serve m -tp 16"],
 ]
 
 

@@ -37,7 +37,9 @@ def test_each_engine_names_its_layout(
     ("line", "ranks"),
     [("mpirun --host a:8,b:8 -n 16 tritonserver", 16), ("mpiexec -np 4 trtllm-serve m", 4),
      ("launch_triton_server.py --world_size=4 --model_repo=/x", 4), ("tritonserver", None),
-     ("torchrun --nnodes=2 --nproc_per_node 8 tritonserver", 16)],
+     ("torchrun --nnodes=2 --nproc_per_node 8 tritonserver", 16),
+     ("mpirun -n 1 trtllm-serve m --tp_size 16 : -n 15 python3 -m mpi4py.futures", 16),
+     ("mpirun -n 1 tritonserver : trtllm-llmapi-launch x", None)],
 )  # fmt: skip
 def test_a_launcher_says_how_many_ranks_it_starts(line: str, ranks: int | None) -> None:
     assert server(line).ranks == ranks
@@ -83,3 +85,19 @@ def test_servers_of_one_script_that_differ_do_not_say_one_layout() -> None:
     found = engine_flags(["sh", "-c", "vllm serve m -tp 8 -pp 2 & vllm serve m -tp 4 -pp 2"])
     assert found is not None
     assert (found.model, found.tp, found.pp, found.unread) == ("m", None, 2, ("tp",))
+
+
+@pytest.mark.parametrize(
+    ("line", "here"),
+    [
+        ("ray job submit --address http://ray-head:8265 -- vllm serve m -tp 8", False),
+        ("ray job submit --address=http://ray-head:8265 -- vllm serve m -tp 8", False),
+        ("ray job submit --address http://127.0.0.1:8265 -- vllm serve m -tp 8", True),
+        ("ray job submit -- vllm serve m -tp 8", True),
+        ("kubectl exec llm-0 -- vllm serve m -tp 8", False),
+    ],
+)
+def test_a_server_that_a_command_starts_in_another_pod_is_not_this_pods(
+    line: str, here: bool
+) -> None:
+    assert (server_of(line.split()) is not None) == here

@@ -225,3 +225,22 @@ def _calls(script: str) -> int:
 
 def test_only_the_first_mebibyte_is_read() -> None:
     assert len(tokens("a " * (1 << 20))) == 1 << 19
+
+
+@pytest.mark.parametrize(
+    ("script", "words"),
+    [
+        ("run $([ $A = 0 ] || echo --headless)", "run --headless"),
+        ("run $([ $A = 1 ] || echo --headless)", "run"),
+        ("H=$(test $A -eq 1 && echo -n2 b || echo c); run $H", "run -n2 b"),
+        ("run $(echo $(echo a))", "run a"),
+        ("run $([ $B = 1 ] || echo x)", "run $([ $B = 1 ] || echo x)"),
+        ("run $(echo a | cut -c1)", "run $(echo a | cut -c1)"),
+        ("run $(echo *)", "run $(echo *)"),
+        ("run $((8 * ${A##*-})) $((${B:-3}*2))", "run 8 6"),
+        ("run $((8 * ${B##*-}))", "run $((8 * ${B##*-}))"),
+    ],
+)
+def test_tests_and_echo_in_a_word_are_read_as_what_they_print(script: str, words: str) -> None:
+    (ran,) = runs(["sh", "-c", script], {"A": "1"}, assume=True)
+    assert " ".join(ran.words) == words

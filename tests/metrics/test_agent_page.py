@@ -213,7 +213,7 @@ def test_a_scrape_answers_at_once_while_a_look_hangs(
 
     def hang(_now: str) -> None:
         entered.set()
-        held.wait(20)
+        held.wait(60)
 
     before = scrape(agent)
     monkeypatch.setattr(agent.watch._nvml, "look_at_each", hang)
@@ -221,15 +221,14 @@ def test_a_scrape_answers_at_once_while_a_look_hangs(
     stuck.start()
     assert entered.wait(10)
     with agent.tail._lock, agent._one_at_a_time:
-        start = time.monotonic()
         during = scrape(agent)
-        took = time.monotonic() - start
+        still_hangs = stuck.is_alive()
     last = agent.watch.last
     held.set()
     stuck.join(20)
     agent.watch.last = last
     assert during.count("\n") == before.count("\n")
-    assert took < 2
+    assert still_hangs
 
 
 def test_every_family_has_at_most_eight_labels_and_the_page_has_no_other(agent: NodeAgent) -> None:

@@ -12,7 +12,8 @@ from distcheck.agent.serve.metrics import ServeFamilies
 from distcheck.agent.serve.verdicts import Kept, Verdicts
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Missing, NodeLook
-from distcheck.checks.report import Report, judge
+from distcheck.checks.judging import judge
+from distcheck.checks.report import Report
 
 SOME = [c for c in catalog() if c.id in ("SHM001", "NCCL002")]
 REPORT = judge(healthy(), SOME).report

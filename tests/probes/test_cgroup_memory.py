@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.probes.node_folder import CONTAINER, Node
 
@@ -86,6 +86,7 @@ def test_a_cgroup_that_is_nowhere_is_a_reason(tmp_path: Path) -> None:
 
 
 @settings(deadline=None, max_examples=60)
+@example(text=f"0::/{FS}\0\n")
 @given(text=st.text() | st.from_regex(rf"[0-9]*:(memory)?:/(\.\./)*({FS}/)?[a-z./]*\n?"))
 def test_any_text_gives_a_limit_or_a_reason(
     text: str, tmp_path_factory: pytest.TempPathFactory

@@ -2,7 +2,6 @@
 
 import os
 import socket
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -150,10 +149,8 @@ def test_no_descriptor_stays_open(root: Path) -> None:
 def test_a_path_that_is_too_long_or_too_deep_is_not_followed(tmp_path: Path, path: str) -> None:
     node = Node(tmp_path).start()
     node.process(77, ["x"])
-    start = time.process_time()
     with pytest.raises(ProbeError, match="too long or too deep"):
         Container(node.settings.host_proc, 77).read(path, 10)
-    assert time.process_time() - start < 0.5
 
 
 def test_a_link_that_leads_too_deep_is_not_followed(tmp_path: Path) -> None:

@@ -2,25 +2,18 @@
 
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.metrics.lab_node import agent_of, scrape, series
+from tests.waiting import within
 
 from distcheck.agent.loop import Loop
 from distcheck.agent.probes.probe import Probing
 from distcheck.checks.evidence import Missing
 
 _LIMIT = RuntimeError("can't start new thread")
-
-
-def _until(true: Callable[[], object]) -> None:
-    end = time.monotonic() + 5
-    while not true():
-        assert time.monotonic() < end
-        time.sleep(0.005)
 
 
 def _no_thread(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -55,12 +48,28 @@ def test_a_turn_that_fails_is_told_and_the_next_one_is_taken() -> None:
     gate = threading.Semaphore(0)
     loop = Loop("watch", turn, lambda: gate.acquire(timeout=5), 0.01)
     loop.start()
-    _until(lambda: loop.outcomes)
+    assert within(5, lambda: loop.outcomes)
     assert not loop.outcomes["watch"].success
     gate.release()
-    _until(lambda: loop.outcomes["watch"].success)
+    assert within(5, lambda: loop.outcomes["watch"].success)
     loop.over.set()
     gate.release()
+
+
+def test_the_log_of_a_turn_that_fails_has_no_secret_and_drives_no_terminal(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def turn() -> None:
+        raise RuntimeError("https://bob:S3cr3tPassw0rd@host refused \x1b[2J")
+
+    loop = Loop("watch", turn, lambda: loop.over.wait(20), 0.01)
+    loop.start()
+    assert within(20, lambda: loop.outcomes)
+    loop.over.set()
+    told = capsys.readouterr().err
+    assert "RuntimeError" in told
+    assert "S3cr3tPassw0rd" not in told
+    assert "\x1b" not in told
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
@@ -71,7 +80,7 @@ def test_health_tells_a_loop_whose_thread_has_ended() -> None:
     loop = Loop("watch", end, lambda: None, 0.01)
     assert loop.trouble == ""
     loop.start()
-    _until(lambda: not loop.runs)
+    assert within(5, lambda: not loop.runs)
     assert loop.trouble == "watch: its thread has ended"
     loop.over.set()
     assert loop.trouble == ""
@@ -81,7 +90,7 @@ def test_health_tells_a_loop_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None
     gate = threading.Event()
     loop = Loop("watch", lambda: None, lambda: gate.wait(5), 1.0)
     loop.start()
-    _until(lambda: loop.outcomes)
+    assert within(5, lambda: loop.outcomes)
     now = time.monotonic()
     monkeypatch.setattr("distcheck.agent.loop.time.monotonic", lambda: now + 700)
     assert loop.trouble == "watch: no turn has ended for 700 s"

@@ -107,8 +107,9 @@ def test_a_network_without_a_route_is_rejected(pod: Path) -> None:
 def test_many_targets_are_tried_at_once_and_this_process_stays_home(pod: Path) -> None:
     home = Path("/proc/thread-self/ns/net").readlink()
     targets = [PortTarget("llm/peer", PEER, 7002, "gcs")] * 40
-    before = time.monotonic()
-    assert {p.outcome for p in ports.look(pod, None, targets)} == {"filtered"}
-    assert time.monotonic() - before < 5
+    begun = time.monotonic()
+    seen = ports.look(pod, None, targets)
+    assert sum(p.seconds for p in seen) > 2 * (time.monotonic() - begun)
+    assert {p.outcome for p in seen} == {"filtered"}
     assert Path("/proc/thread-self/ns/net").readlink() == home
     assert not ports.is_own(pod)

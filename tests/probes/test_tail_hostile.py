@@ -1,7 +1,7 @@
 """A hostile container harms nobody but its own verdict: real files of every bad kind."""
 
 import os
-import time
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -9,12 +9,14 @@ import msgspec
 import pytest
 from tests.probes.node_folder import UID, Node
 from tests.probes.tailing import Tailing, cri, init
+from tests.waiting import within
 
 from distcheck.agent import node as node_module
 from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.podlogs import pod_folders
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.ray_session import SESSION
+from distcheck.agent.tail import Live
 from distcheck.agent.tail_pod import TailedPod
 
 GOOD = f"{0:08x}{UID[8:]}"
@@ -77,9 +79,7 @@ def test_what_is_no_log_inside_a_container_is_not_read(
     tail: Tailing, make: Callable[[Path], None]
 ) -> None:
     make(tail.node.root / "container" / WORKER.lstrip("/"))
-    start = time.monotonic()
     assert tail.tick().ranks == [0]
-    assert time.monotonic() - start < 2
     _good_is_unharmed(tail)
 
 
@@ -186,23 +186,88 @@ def test_lines_that_name_another_pod_speak_for_the_pod_that_wrote_them(tail: Tai
 def test_a_file_system_that_never_answers_holds_up_nobody(
     tail: Tailing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("distcheck.agent.tail._HANGS_AFTER", 0.3)
+    gate = _hanging(monkeypatch)
     tail.tailer = tail.agent().tail
-    real = TailedPod.fetch
+    tail.tick()
+    tail.tick(2)
+    assert "earlier look has not ended" in tail.tailer._pods[UID].trouble
+    assert not tail.tailer.outcomes["tail"].success
+    assert within(60, lambda: not tail.tick(2).tailer._pods[GOOD].trouble)
+    _good_is_unharmed(tail)
+    gate.set()
+
+
+def test_who_asks_for_logs_on_a_slow_disk_waits_for_the_look_that_is_under_way(
+    tail: Tailing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = _hanging(monkeypatch)
+    monkeypatch.setattr("distcheck.agent.tail._GIVEN_UP_AFTER", 1000)
+    tail.tailer = tail.agent().tail
+    tail.tailer.start()
+    try:
+        assert within(60, lambda: UID in tail.tailer._pods and tail.tailer._pods[UID].hung > 0)
+        threading.Timer(0.5, gate.set).start()
+        seen = tail.tailer.look(Live(tail.tailer._pods[UID].folder, ()), 60)
+    finally:
+        tail.tailer.stop(5)
+    assert seen is not None
+    assert [r.rank for c in seen.nccl.communicators for r in c.ranks] == [0]
+
+
+def test_who_asks_for_logs_on_a_dead_disk_does_not_wait_for_ever(
+    tail: Tailing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = _hanging(monkeypatch)
+    tail.tailer = tail.agent().tail
+    tail.tailer.start()
+    try:
+        assert within(60, lambda: UID in tail.tailer._pods and tail.tailer._pods[UID].hung > 0)
+        with pytest.raises(ProbeError, match="earlier look has not ended"):
+            tail.tailer.look(Live(tail.tailer._pods[UID].folder, ()), 3600)
+    finally:
+        gate.set()
+        tail.tailer.stop(5)
+
+
+def test_a_dead_disk_keeps_nobody_waiting_once_it_is_given_up(
+    tail: Tailing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = _hanging(monkeypatch)
+    tail.tailer = tail.agent().tail
+    assert within(60, lambda: tail.tick().tailer._pods[UID].hung >= 3)
+    tail.tailer._probing._timeout = 3600.0
+    tail.tick()
+    gate.set()
+    assert within(60, lambda: not tail.tick().tailer._pods[UID].hung)
+    assert tail.ranks == [0]
+
+
+def test_what_a_look_reads_of_a_pod_that_was_forgotten_meanwhile_is_not_taken(
+    tail: Tailing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gate = _hanging(monkeypatch)
+    tail.tailer = tail.agent().tail
+    tail.tick()
+    assert tail.tailer._probing.is_late("tail", UID)
+    tail.tailer._drop(set())
+    assert not tail.tailer._probing.is_late("tail", UID)
+    gate.set()
+    assert within(60, lambda: not tail.tick().tailer._pods[UID].trouble)
+    assert tail.ranks == [0]
+
+
+def _hanging(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
+    """The hostile pod's logs cannot be read before the event that is returned."""
+    monkeypatch.setattr("distcheck.agent.tail._HANGS_AFTER", 0.1)
+    gate, real = threading.Event(), TailedPod.fetch
 
     def hangs(self: TailedPod, budget: int) -> object:
         if self.folder.uid == UID:
-            time.sleep(3)
+            gate.wait(60)
         return real(self, budget)
 
     monkeypatch.setattr(TailedPod, "fetch", hangs)
-    start = time.monotonic()
-    tail.tick()
-    tail.tick(2)
-    assert time.monotonic() - start < 2
-    assert "earlier look has not ended" in tail.tailer._pods[UID].trouble
-    assert not tail.tailer.outcomes["tail"].success
-    _good_is_unharmed(tail)
+    return gate
 
 
 def test_the_kernels_own_files_are_no_logs(tmp_path: Path) -> None:

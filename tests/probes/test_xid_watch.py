@@ -5,12 +5,13 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 import pytest
+from tests.waiting import within
 
 from distcheck.agent.nvml_events import XidEvent, XidEvents
 from distcheck.agent.probes.nvml import Nvml
@@ -150,13 +151,6 @@ class FakeNvml(Nvml):
             self.open -= 1
 
 
-def until(true: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 5
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.005)
-
-
 def event(number: int) -> XidEvent:
     return XidEvent("GPU-a", 2, number)
 
@@ -175,19 +169,19 @@ def test_it_waits_again_when_the_driver_is_back(monkeypatch: pytest.MonkeyPatch)
     )
     watch = XidWatch(nvml)
     end = watch.start()
-    until(lambda: numbers(watch) == [13, 31])
+    assert within(5, lambda: numbers(watch) == [13, 31])
     seen = watch.seen()
     assert isinstance(seen, Xids)
     assert seen.ended == ""
     end()
-    until(lambda: nvml.open == 0)
+    assert within(5, lambda: nvml.open == 0)
 
 
 def test_nothing_that_goes_wrong_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("distcheck.agent.xid_watch._SOON", 0.01)
     watch = XidWatch(FakeNvml(ValueError("odd"), OSError("odder"), FakeEvents(event(43))))
     end = watch.start()
-    until(lambda: numbers(watch) == [43])
+    assert within(5, lambda: numbers(watch) == [43])
     end()
 
 
@@ -198,8 +192,8 @@ def test_the_gpus_are_let_go_after_an_xid_that_asks_for_a_reset(
     nvml = FakeNvml(FakeEvents(event(48), event(63), event(31)), FakeEvents())
     watch = XidWatch(nvml, rest=60)
     end = watch.start()
-    until(lambda: nvml.tries == 1 and nvml.open == 0 and numbers(watch) != [])
-    until(lambda: isinstance(seen := watch.seen(), Xids) and bool(seen.ended))
+    assert within(5, lambda: nvml.tries == 1 and nvml.open == 0 and numbers(watch) != [])
+    assert within(5, lambda: isinstance(seen := watch.seen(), Xids) and bool(seen.ended))
     seen = watch.seen()
     assert isinstance(seen, Xids)
     assert numbers(watch) == [48, 63, 31]
@@ -211,7 +205,7 @@ def test_a_programs_own_fault_is_no_reason_to_let_go() -> None:
     nvml = FakeNvml(FakeEvents(event(31)))
     watch = XidWatch(nvml)
     end = watch.start()
-    until(lambda: numbers(watch) == [31])
+    assert within(5, lambda: numbers(watch) == [31])
     assert nvml.open == 1
     end()
 
@@ -229,7 +223,7 @@ def test_a_wait_that_does_not_come_back_is_said(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("distcheck.agent.xid_watch._SILENT", 0.05)
     watch = XidWatch(FakeNvml(FakeEvents(lambda: time.sleep(0.5))))
     end = watch.start()
-    until(lambda: isinstance(watch.seen(), Xids))
+    assert within(5, lambda: isinstance(watch.seen(), Xids))
     time.sleep(0.1)
     seen = watch.seen()
     assert isinstance(seen, Xids)

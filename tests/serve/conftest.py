@@ -13,7 +13,7 @@ from tests.serve.gate_world import CHECKS, SEEN, Cluster
 from distcheck.agent.cluster.finding.group import Group
 from distcheck.agent.serve.rounds import Duty, Rounds
 from distcheck.checks.evidence import Evidence
-from distcheck.checks.report import Judged, judge
+from distcheck.checks.judging import Judged, judge
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ from distcheck.agent.cluster.errors import Unreachable
 from distcheck.agent.cluster.finding.group import Group, find_group
 from distcheck.agent.serve.gate import Answer, Terms
 from distcheck.checks.evidence import Evidence, Trouble
-from distcheck.checks.report import judge
+from distcheck.checks.judging import judge
 from distcheck.lab.apiserver import Fault
 
 
@@ -115,9 +115,15 @@ def test_inconclusive_is_no_pass_for_a_group_that_still_starts(here: Cluster) ->
     assert here.ask(inconclusive="pass").result == "unknown"
 
 
-def test_a_check_that_crashed_does_not_pass_and_hides_no_failure(here: Cluster) -> None:
-    here.rounds._judge = lambda evidence: replace(judge(evidence, CHECKS), bugs=("Traceback",))
+def test_a_check_that_crashed_does_not_pass_and_hides_no_failure(
+    here: Cluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    trace = "Traceback\nKeyError: 'https://bob:S3cr3tPassw0rd@host'"
+    here.rounds._judge = lambda evidence: replace(judge(evidence, CHECKS), bugs=(trace,))
     here.round()
+    told = capsys.readouterr().err
+    assert "KeyError" in told
+    assert "S3cr3tPassw0rd" not in told
     said = here.ask(inconclusive="pass")
     assert (said.passed, said.result) == (False, "unknown")
     assert "a check of distcheck itself crashed" in said.says
@@ -162,11 +168,10 @@ def test_a_slow_api_server_is_asked_once_for_all_who_ask_at_once(here: Cluster) 
     here.round()
     here.server.faults = (Fault(latency=0.1),)
     here.gate.running.forget()
-    before, start = here.rounds.api.calls, time.monotonic()
+    before = here.rounds.api.calls
     said = _side_by_side(here, [f"qwen-{n}" for n in range(4)])
     assert [one.passed for one in said] == [True] * 4
     assert here.rounds.api.calls - before < 5
-    assert time.monotonic() - start < 3
 
 
 def test_who_waits_longer_than_an_answer_may_take_is_told_so(

@@ -6,7 +6,7 @@ from tests.evidence_builder import healthy
 
 from distcheck.agent.serve.journal import Journal
 from distcheck.checks.catalog import catalog
-from distcheck.checks.report import judge
+from distcheck.checks.judging import judge
 
 REPORT = judge(healthy(), catalog()).report
 FAILED = structs.replace(REPORT, verdict="fail", summary="NCCL002: sockets\n\x1b[31m" + "x" * 900)

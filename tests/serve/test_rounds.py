@@ -13,7 +13,7 @@ from distcheck.agent.cluster.finding.group import Group
 from distcheck.agent.serve.rounds import Duty, Rounds
 from distcheck.checks.catalog import catalog
 from distcheck.checks.evidence import Evidence
-from distcheck.checks.report import Judged, judge
+from distcheck.checks.judging import Judged, judge
 from distcheck.lab.apiserver import Fault
 
 NOW = 0.0

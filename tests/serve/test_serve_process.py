@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.warm import warm_world
 
 from distcheck.agent.cli.lab import _environ
 from distcheck.lab.machine import free_port
@@ -24,7 +25,7 @@ from distcheck.lab.world import World
 @pytest.fixture(scope="module")
 def world() -> Iterator[World]:
     os.environ["DISTCHECK_LAB_RAY"] = "replayed"
-    with World(load("replicated")) as world:
+    with warm_world(load("replicated")) as world:
         yield world
 
 

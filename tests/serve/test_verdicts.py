@@ -7,7 +7,8 @@ from distcheck.agent.openmetrics import page
 from distcheck.agent.serve.metrics import ServeFamilies
 from distcheck.agent.serve.verdicts import Kept, Verdicts
 from distcheck.checks.catalog import catalog
-from distcheck.checks.report import Report, judge
+from distcheck.checks.judging import judge
+from distcheck.checks.report import Report
 
 KEY = ("llm", "vllm-head")
 INTERVAL = 60.0

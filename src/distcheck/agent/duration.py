@@ -2,8 +2,10 @@
 
 import re
 
+from distcheck.pattern import pattern
+
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
+_PART = pattern(r"(\d+(?:\.\d+)?)(ms|s|m|h)", re.ASCII)
 _YEAR = 365 * 24 * 3600
 HOW = "write 90s, 10m or 1h30m"
 

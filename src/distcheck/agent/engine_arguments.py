@@ -38,8 +38,7 @@ class Started(Struct, frozen=True):
         A model that the command line names first stays first.
         """
         at = _first_argument(self.argv)
-        added = (w for name, values in self.file.values.items() for w in _words(name, values))
-        return (*self.argv[:at], *added, *self.argv[at:])
+        return (*self.argv[:at], *self.file.words, *self.argv[at:])
 
     @property
     def flags(self) -> EngineFlags:
@@ -73,10 +72,6 @@ def _first_argument(argv: Sequence[str]) -> int:
         if word == _ENTRY or word.endswith("api_server.py"):
             return at + 1
     return len(argv)
-
-
-def _words(name: str, values: Sequence[str]) -> tuple[str, ...]:
-    return (f"--{name}={values[0]}",) if len(values) == 1 else (f"--{name}", *values)
 
 
 def evidence(started: Started) -> EngineArguments:

@@ -1,21 +1,22 @@
 """The addresses that command lines join others by, of Ray and of every engine."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from distcheck.agent.logs.argv import ray_start
+from distcheck.pattern import pattern
 
 RAY = "ray"
 LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1", "auto", "local", "0.0.0.0", ""})  # noqa: S104
-_JOINS = re.compile(
+_JOINS = pattern(
     r"(?<!\S)(?:--(dist[-_]init[-_]addr|nccl[-_]init[-_]addr|master[-_]addr|rdzv[-_]endpoint"
-    r"|data[-_]parallel[-_]address|ray[-_]address|head-address)|-dpa)[= ]\s{0,9}([^\s;&|)]+)"
+    r"|data[-_]parallel[-_]address|ray[-_]address|head-address)|-dpa)[= ]\s{0,9}([^\s;&|)]+)",
+    near=("addr", "endpoint", "dpa"),
 )
 """SGLang, vLLM's mp and data-parallel flags, torchrun, vLLM's and NIM's scripts for Ray."""
-_REFERENCE = re.compile(r"\$(?:\{(\w{1,99})\}|(\w{1,99}))")
-_SERVICE_HOST = re.compile(r"\$[({]?([A-Z0-9_]{1,253})_SERVICE_HOST[)}]?")
+_REFERENCE = pattern(r"\$(?:\{(\w{1,99})\}|(\w{1,99}))")
+_SERVICE_HOST = pattern(r"\$[({]?([A-Z0-9_]{1,253})_SERVICE_HOST[)}]?", near=("_SERVICE_HOST",))
 """The kubelet's own variable for a Service: its name in capitals, with `_` for `-`."""
 
 

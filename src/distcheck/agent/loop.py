@@ -1,11 +1,13 @@
 """A loop of the agent's own: it goes on whatever one of its turns does, and tells it."""
 
+import sys
 import threading
 import time
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 
+from distcheck.agent.own_bugs import for_a_log
 from distcheck.agent.probes.probe import Outcome
 
 _STUCK_TURNS, _STUCK_S = 3, 600.0
@@ -77,4 +79,4 @@ class Loop:
         before = self.outcomes.get(self._name)
         if before is None or before.success:
             with suppress(Exception):
-                traceback.print_exc()
+                sys.stderr.write(for_a_log(traceback.format_exc()))

@@ -187,14 +187,28 @@ class NodeAgent:
         gpus = gpus_later()
         known = () if isinstance(pods, Missing) else pods
         chosen = named(known, asked.pods)
-        ras = RasRound(self._settings, self._ras, now)
-        here = Here(
+        here, ray_later = self._here(now, pool), self._ray(chosen)
+        lookers = [PodLooker(here, with_main(pod, gpus)).start(asked.targets) for pod in chosen]
+        ray, given = ray_later(), given_later()
+        why = pods.reason if isinstance(pods, Missing) else f"{self._settings.node} has no such pod"
+        looks = in_order(asked.pods, [with_devices(one(), given) for one in lookers], why)
+        if isinstance(gpus, Gpus):
+            gpus = with_owners(gpus, known, self._proc, asked.pods)
+        rdma, health, xids = rdma_later(), health_later(), self.xids.seen()
+        look = NodeLook(self._settings.node, now, __version__, gpus, ray, looks, rdma, health, xids)
+        uids = {pod.folder.key: pod.folder.uid for pod in chosen}
+        self.answers.remember(look, uids, _names_gcs(chosen), time.time())
+        return look
+
+    def _here(self, now: str, pool: Executor) -> Here:
+        """What a look at one pod takes from its node."""
+        return Here(
             self._settings,
             self._proc,
             self._logs,
             self.tail,
             self.probing,
-            ras,
+            RasRound(self._settings, self._ras, now),
             now,
             self._rdma,
             self._kernel,
@@ -203,27 +217,6 @@ class NodeAgent:
             pool,
             RayletLooker(self._settings, self._allowance, self._raylets, pool),
         )
-        ray_later = self._ray(chosen)
-        lookers = [PodLooker(here, with_main(pod, gpus)).start(asked.targets) for pod in chosen]
-        ray, given = ray_later(), given_later()
-        why = pods.reason if isinstance(pods, Missing) else f"{self._settings.node} has no such pod"
-        looks = in_order(asked.pods, [with_devices(one(), given) for one in lookers], why)
-        if isinstance(gpus, Gpus):
-            gpus = with_owners(gpus, known, self._proc, asked.pods)
-        look = NodeLook(
-            self._settings.node,
-            now,
-            __version__,
-            gpus,
-            ray,
-            looks,
-            rdma_later(),
-            health_later(),
-            self.xids.seen(),
-        )
-        uids = {pod.folder.key: pod.folder.uid for pod in chosen}
-        self.answers.remember(look, uids, _names_gcs(chosen), time.time())
-        return look
 
     def _rdma_devices(self, now: str) -> RdmaDevices:
         """The node's HCAs, with their counters as the look before had them."""

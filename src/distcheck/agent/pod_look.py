@@ -10,7 +10,7 @@ from distcheck.agent import rdma_access
 from distcheck.agent.debug_file import debug_files
 from distcheck.agent.engine_arguments import evidence
 from distcheck.agent.kernel_look import KernelLooker
-from distcheck.agent.logs.distil import Distilled
+from distcheck.agent.logs.distil import Distilled, with_logs
 from distcheck.agent.pod_here import Here, NodePod, environ_of
 from distcheck.agent.pod_network import MAX_PROCESSES, NetworkLooker
 from distcheck.agent.probes import sockets
@@ -49,14 +49,14 @@ class PodLooker:
             why = self._pod.hidden or why
             volume = self._start("shm", lambda: self._volume(why))
             unseen = PodLook.unseen(folder.key, why)
-            return lambda: structs.replace(_with_logs(unseen, logs()), shm=volume())
+            return lambda: structs.replace(with_logs(unseen, logs()), shm=volume())
         parts = self._parts(main, targets)
         open_ones = self._start("sockets", lambda: sockets.look(self._proc, main.pid))
 
         def wait() -> PodLook:
             seen = open_ones()
             connections = () if isinstance(seen, Missing) else seen
-            look = _with_logs(PodLook.unseen(folder.key, ""), logs())
+            look = with_logs(PodLook.unseen(folder.key, ""), logs())
             found = {name: part() for name, part in parts.items()}
             return structs.replace(look, connections=connections, **found)
 
@@ -189,14 +189,6 @@ class PodLooker:
         several = len({t.container_id for t in self._pod.tasks}) > 1
         if several and not self._pod.known:
             raise ProbeError(f"no process shows which container of {self._pod.folder.name} it is")
-
-
-def _with_logs(look: PodLook, logs: Distilled | Missing) -> PodLook:
-    if isinstance(logs, Missing):
-        return structs.replace(look, nccl=logs, vllm=logs, engine=logs, ray_log=logs)
-    return structs.replace(
-        look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine, ray_log=logs.ray
-    )
 
 
 def _gone(why: str) -> Looks[Seen]:

@@ -4,6 +4,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 
+from distcheck.pattern import pattern
+
 PROGRAMS = (
     "vllm",
     "raylet",
@@ -47,14 +49,18 @@ _NAME_WORDS = (
 )
 ENVIRON_NAMES = frozenset(_NAME_WORDS.split())
 SECRET_WORDS = ("KEY", "TOKEN", "SECRET", "PASS", "PWD", "CREDENTIAL", "AUTH", "COOKIE", "URL")
-_NAME = re.compile(r"(--[A-Za-z][\w.-]*|-[A-Za-z])\Z")
-_QUOTED = re.compile(r"[\s{\"']")
-_LOOSE = re.compile(r"[\s{\"']|\A\w+=")
-_SMELLS = re.compile(r"(?:key|token|secret|passw\w*|pwd|credentials?|auth)s?\Z", re.IGNORECASE)
-_LOGIN = re.compile(r"\A([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
-_URL = re.compile(r"[A-Za-z][\w+.-]{0,32}://")
-_QUERY = re.compile(r"(?<=\?).*", re.DOTALL)
-_VALUE = r"(?:\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"']\S*)"
+_NAME = pattern(r"(--[A-Za-z][\w.-]*|-[A-Za-z])\Z")
+_QUOTED = pattern(r"[\s{\"']")
+_LOOSE = pattern(r"[\s{\"']|\A\w+=")
+_SMELLS = pattern(
+    r"(?:key|token|secret|passw\w*|pwd|credentials?|auth|(?<![a-z])pat)s?\Z", re.IGNORECASE
+)
+_LOGIN = pattern(r"\A([A-Za-z][\w+.-]*://)?.*@", re.DOTALL)
+_URL = pattern(r"[A-Za-z][\w+.-]{0,32}://")
+_QUERY = pattern(r"(?<=\?).*", re.DOTALL)
+_QUOTE = r"(?:\\{0,4}[\"'])?"
+"""In JSON within YAML or a shell's words it is escaped, once or twice."""
+_VALUE = r"(?:\\{0,4}\"[^\"\n]*\"?|'[^'\n]*'?|[^\s\"']\S*)"
 _NAMED = r"(?:passw\w{0,16}|(?<![a-z])pwd)"
 _COMPOUND = (
     r"(?:secret|(?:api|access|secret|private|auth|session|client|bearer|hf|ngc)"
@@ -68,34 +74,74 @@ _SAYS_NOTHING = (
 )
 """Words that tell of a secret without being one: `HF_TOKEN is not set` stays as it is."""
 
+_REFERENCE = (
+    r"\$(?:(?-i:[A-Z_][A-Z0-9_]{0,128})|\{\w{1,128}\}"
+    r"|\((?!\s*(?:echo|printf)\b)[^()\"'\n]{0,256}\))(?![^\s\"'\\;|&),}\]])"
+)
+"""`$VAR`, `${VAR}`, `$(VAR)` and `$(command)` as a whole word: where a secret is, and none."""
+_SCHEME = r"(?:(?:basic|bearer|token|apikey)\s+)"
+_ASSIGNED = r"(?-i:PASSPHRASE)=(?=[^\s\"'\\]\S{0,256}\s[^\r\n]{0,256}\s--\w)"
+"""For one command, whose flags follow: elsewhere a passphrase is of many words."""
+_TAIL = r"[^\s\"'](?:[^\"'\r\n;&|]|;(?!\s+[\w./-]{1,64}\s)|&(?!&\s)|\|(?!\|?\s))*"
+"""To the quote, the line's end, or the shell's next command: `; theme=x` is a cookie's."""
+
 
 def _pattern(text: str, instead: str, *, case: bool = False) -> tuple[str, str, int]:
     return text, instead, 0 if case else re.IGNORECASE
 
 
-_SECRETS: tuple[tuple[str, str, int], ...] = (
+_TOKENS = _pattern(
+    r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]{0,4096})?"
+    r"|(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{16,}"
+    r"|sk-[\w-]{8,}|nvapi-[\w-]{8,}|A(?:KI|SI)A[0-9A-Z]{12,}|gh[pousr]_\w{8,}"
+    r"|github_pat_\w{8,}|gl(?:pat|ptt|dt|rt)-[\w-]{8,}|dckr_(?:pat|oat)_[\w-]{8,}"
+    r"|xox[abeoprs]-[\w-]{8,}|AIza[\w-]{16,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,})",
+    HIDDEN,
+    case=True,
+)
+_SHAPES: tuple[tuple[str, str, int], ...] = (
     _pattern(
         r"-----BEGIN [A-Z ]{0,40}PRIVATE KEY-----(?s:.)*?(?:-----END [A-Z ]{0,40}-----|\Z)", HIDDEN
     ),
+    _pattern(r"(://)[^\s/?#@:]{0,256}:(?!\d{1,5}[/?#])(?:[^\s\"'<>:]|:(?!//))*@", rf"\1{HIDDEN}@"),
+    _pattern(r"(://)[^\s/?#]*@", rf"\1{HIDDEN}@"),
+    _pattern(r"(://(?:[^\s?:]|:(?!//))*\?)\S+", rf"\1{HIDDEN}"),
     _pattern(
-        r"(\w://)[^\s/?#@:]{0,256}:(?!\d{1,5}[/?#])(?:[^\s\"'<>:]|:(?!//))*@", rf"\1{HIDDEN}@"
+        rf"\b(bearer|apikey)\s+{_SAYS_NOTHING}(?!{_REFERENCE})[\"']?(?:[^\s\"'\\]|\\(?![\"']))+",
+        rf"\1 {HIDDEN}",
     ),
-    _pattern(r"(\w://)[^\s/?#]*@", rf"\1{HIDDEN}@"),
-    _pattern(r"(\w://(?:[^\s?:]|:(?!//))*\?)\S+", rf"\1{HIDDEN}"),
-    _pattern(r"\b(bearer|apikey)\s+" + _SAYS_NOTHING + r"\S+", rf"\1 {HIDDEN}"),
     _pattern(
-        r"((?:authorization|(?<![a-z])(?:set-)?cookie)[\"']?\s*[=:]\s*[\"']?)[^\s\"'][^\"'\r\n]*",
+        rf"((?:authorization|(?<![a-z])(?:set-)?cookie){_QUOTE}\s*[=:]\s*{_QUOTE})"
+        rf"(?!{_SCHEME}?{_REFERENCE}){_TAIL}",
         rf"\1{HIDDEN}",
     ),
-    _pattern(r"(passphrase[\"']?\s*[=:]\s*[\"']?)[^\s\"'][^\"'\r\n]*", rf"\1{HIDDEN}"),
-    _pattern(r"(signature[\"']?\s*[=:]\s*[\"']?)[\w+/%=-]{12,}", rf"\1{HIDDEN}"),
+    _pattern(rf"(signature{_QUOTE}\s*[=:]\s*{_QUOTE})[\w+/%=-]{{12,}}", rf"\1{HIDDEN}"),
+)
+"""What is a secret by its shape: keys, logins and queries of URLs, headers, signatures."""
+_NAMES_ONE = rf"(?:key|token|secret|passphrase|credentials?|{_NAMED})"
+_QUOTING: tuple[tuple[str, str, int], ...] = (
     _pattern(
-        r"((?:authorization|key|token|secret)[\"']?\s*[=:]\s*)"
+        rf"({_NAMES_ONE}(?:=|\\{{0,4}}[\"']\s*[:=]\s*))(?!{_REFERENCE}){_VALUE}", rf"\1{HIDDEN}"
+    ),
+    _pattern(
+        rf"(?<![\w-])(--[\w-]{{0,64}}{_NAMES_ONE})\s+(?!-){_SAYS_NOTHING}{_VALUE}", rf"\1 {HIDDEN}"
+    ),
+)
+"""Where a sentence repeats `name=value`, `"name": value` or `--flag value`: prose has none."""
+_SECRETS: tuple[tuple[str, str, int], ...] = (
+    *_SHAPES,
+    _pattern(rf"({_ASSIGNED})\S+", rf"\1{HIDDEN}"),
+    _pattern(
+        rf"((?!{_ASSIGNED})passphrase{_QUOTE}\s*[=:]\s*{_QUOTE})[^\s\"'][^\"'\r\n]*",
+        rf"\1{HIDDEN}",
+    ),
+    _pattern(
+        rf"((?:authorization|key|token|secret){_QUOTE}\s*[=:]\s*)(?!{_QUOTE}{_SCHEME}?{_REFERENCE})"
         r"(?!authentication token is (?:missing|incorrect|invalid|required)\b)"
-        r"(?:(?:basic|bearer|token|apikey)\s+)?(?:\[[^\]\n]*\]?|" + _VALUE + ")",
+        rf"{_SCHEME}?(?:\[(?:[^\]\n;]|;(?!\s))*\]?|{_VALUE})",
         rf"\1{HIDDEN}",
     ),
-    _pattern(rf"({_NAMED}[\"']?\s*[=:]\s*)(?![\"']?[/~]){_VALUE}", rf"\1{HIDDEN}"),
+    _pattern(rf"({_NAMED}{_QUOTE}\s*[=:]\s*)(?!{_QUOTE}[/~]){_VALUE}", rf"\1{HIDDEN}"),
     _pattern(
         r"(--?[\w-]{0,64}(?:key|token|secret|passw\w{0,8}|passphrase|pwd|credentials?)(?![\w-]))"
         rf"\s+(?!-){_VALUE}",
@@ -126,20 +172,17 @@ _SECRETS: tuple[tuple[str, str, int], ...] = (
         case=True,
     ),
     _pattern(r"\b(authorization\s+\w{1,64})\s+\S+", rf"\1 {HIDDEN}"),
-    _pattern(
-        r"(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}(?:\.[\w-]{0,4096})?"
-        r"|(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{16,}"
-        r"|sk-[\w-]{8,}|nvapi-[\w-]{8,}|A(?:KI|SI)A[0-9A-Z]{12,}|gh[pousr]_\w{8,}"
-        r"|github_pat_\w{8,}|gl(?:pat|ptt|dt|rt)-[\w-]{8,}|dckr_(?:pat|oat)_[\w-]{8,}"
-        r"|xox[abeoprs]-[\w-]{8,}|AIza[\w-]{16,}|npm_[A-Za-z0-9]{16,}|pypi-[\w-]{16,})",
-        HIDDEN,
-        case=True,
-    ),
+    _TOKENS,
 )
 """Logins and queries of URLs, values named as secrets, and tokens known by how they begin.
 
 Each is linear in the text: a part that may be long is one that no other match begins in.
 """
+_TELLING = (
+    "://", "key", "token", "secret", "pass", "pwd", "credential", "authorization", "cookie",
+    "bearer", "signature", "-u",
+)  # fmt: skip
+"""All of `_SECRETS` but the last match only where one of these stands, in either case."""
 _LONGEST = 200
 
 
@@ -152,14 +195,38 @@ def is_wanted(argv: Sequence[str]) -> bool:
 @cache
 def _secrets() -> tuple[tuple[re.Pattern[str], str], ...]:
     """Compiled where first used: a command that reads no log does not pay for them."""
-    return tuple((re.compile(text, flags), instead) for text, instead, flags in _SECRETS)
+    return tuple((pattern(text, flags), instead) for text, instead, flags in _SECRETS)
 
 
 def scrubbed(text: str) -> str:
     """`text` of a log or a message, with what looks like a secret replaced."""
-    for pattern, instead in _secrets():
-        text = pattern.sub(instead, text)
+    rows = _secrets() if _may_tell(text) else _secrets()[-1:]
+    for form, instead in rows:
+        text = form.sub(instead, text)
     return text
+
+
+@cache
+def _shapes() -> tuple[tuple[re.Pattern[str], str], ...]:
+    rows = (*_SHAPES, *_QUOTING, _TOKENS)
+    return tuple((pattern(text, flags), instead) for text, instead, flags in rows)
+
+
+def without_shapes(text: str) -> str:
+    """A sentence of ours: in prose a word behind the name of a secret is none.
+
+    Hidden is what is a secret by its shape, and values where a command line or JSON is repeated.
+    """
+    rows = _shapes() if _may_tell(text) else _shapes()[-1:]
+    for form, instead in rows:
+        text = form.sub(instead, text)
+    return text
+
+
+def _may_tell(text: str) -> bool:
+    """Beyond ASCII other letters fold to these, too."""
+    folded = text.lower()
+    return not text.isascii() or any(word in folded for word in _TELLING)
 
 
 def plain_text(text: str) -> str:

@@ -15,6 +15,7 @@ from pathlib import Path
 import msgspec
 from msgspec import Struct
 
+from distcheck.agent.replacing import put_own
 from distcheck.agent.tail_place import Place
 
 VERSION = 1
@@ -111,11 +112,7 @@ class StateFolder:
     def _write(self, name: str, data: bytes) -> None:
         assert self._path is not None
         new = self._path / f"{name.removesuffix('.state')}.new"
-        new.unlink(missing_ok=True)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
-        with os.fdopen(os.open(new, flags, 0o600), "wb") as file:
-            file.write(data)
-        new.replace(self._path / name)
+        put_own(self._path / name, new, data)
         self._sizes[name] = len(data)
         self.trouble = None
 

@@ -7,6 +7,7 @@ distilled, a bounded number of bytes for each pod and for all.
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 
 from msgspec import Struct
 
@@ -26,7 +27,10 @@ TURN_BYTES = 1 << 20
 MAX_PODS = 64
 _SAVE_PERIOD = 60.0
 _SCAN_PERIOD, _SCAN_SHARE = 15.0, 300
-_HANGS_AFTER = 2.0
+_HANGS_AFTER, _GIVEN_UP_AFTER = 2.0, 3
+"""Seconds that a turn waits for a look, and turns for which those who asked wait for it."""
+_A_MOMENT = 0.05
+"""Seconds that a turn waits for a look that was given up: others are read meanwhile."""
 _SLEEPY_AFTER = 30.0
 _MAX_AWAKE = 16
 
@@ -133,7 +137,11 @@ class Tailer:
         self.tick(time.monotonic())
 
     def _rest(self) -> None:
-        self._wake.wait(PERIOD)
+        """A turn takes long enough while a look hangs that somebody waits for."""
+        with self._lock:
+            eager = any(_hangs(p) and p.waited for p in self._pods.values())
+        if not eager:
+            self._wake.wait(PERIOD)
 
     def tick(self, now: float) -> None:
         """One round: see which pods there are, read what was written, keep it from time to time."""
@@ -180,6 +188,7 @@ class Tailer:
         """Forget all pods but those `there`."""
         for uid in (self._pods.keys() | self._state.uids) - there:
             self._pods.pop(uid, None)
+            self._probing.forget("tail", uid)
             self._state.forget(uid)
 
     def _read_all(self, now: float) -> None:
@@ -195,23 +204,34 @@ class Tailer:
             turn = [p for p in turn if p.more and (left > 0 or (hurried and p.asked > p.served))]
 
     def _turn(self, pods: Iterable[TailedPod], now: float) -> int:
-        """Each of these pods once, side by side; how many bytes were read."""
-        every = [(pod, pod.asked, self._started(pod)) for pod in pods]
+        """Each of these pods once, side by side, those that hang last; how many bytes were read."""
+        in_turn = sorted(pods, key=lambda p: p.hung)
+        every = [(pod, pod.asked, self._started(pod)) for pod in in_turn]
         total = 0
         for pod, asked, fetched in every:
             seen = fetched()
             with self._lock:
-                if isinstance(seen, Missing):
-                    pod.trouble, pod.more = seen.reason, False
-                else:
-                    total += pod.take(seen, now)
-                if not pod.more:
-                    pod.served = asked
-                    self._lock.notify_all()
+                total += self._given(pod, asked, seen, now)
+                self._lock.notify_all()
         return total
 
+    def _given(self, pod: TailedPod, asked: int, seen: Fetched | Missing, now: float) -> int:
+        """What a look gave to its pod, and to those who asked before it began; bytes read."""
+        late, size = pod.hung > 0, 0
+        if isinstance(seen, Missing):
+            pod.trouble, pod.more = seen.reason, False
+        else:
+            size = pod.take(seen, now)
+            pod.more |= late  # what was written since is read at once
+        pod.hung = pod.hung + 1 if self._probing.is_late("tail", pod.folder.uid) else 0
+        if not pod.more and not _hangs(pod):
+            pod.served = asked
+        return size
+
     def _started(self, pod: TailedPod) -> Callable[[], Fetched | Missing]:
-        return self._probing.start("tail", lambda: pod.fetch(TURN_BYTES), of=pod.folder.uid)
+        seconds = _A_MOMENT if pod.hung >= _GIVEN_UP_AFTER else None
+        read, uid = partial(pod.fetch, TURN_BYTES), pod.folder.uid
+        return self._probing.follow("tail", read, of=uid, seconds=seconds)
 
     def _let_sleep(self, now: float) -> None:
         """Hold little of logs in which nothing was written for a while."""
@@ -227,3 +247,8 @@ class Tailer:
         for pod in list(self._pods.values()):
             with self._lock:
                 pod.save()
+
+
+def _hangs(pod: TailedPod) -> bool:
+    """Whether its look is under way for long, and may end soon."""
+    return 0 < pod.hung < _GIVEN_UP_AFTER

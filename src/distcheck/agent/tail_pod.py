@@ -44,6 +44,12 @@ class TailedPod:
         self._listed = Listed([], [])
         self.more, self.trouble = True, "its logs were not read yet"
         self.asked = self.served = 0
+        self.hung = 0  # turns for which its look has not ended
+
+    @property
+    def waited(self) -> bool:
+        """Whether somebody asked who has no answer yet."""
+        return self.asked > self.served
 
     @property
     def tasks(self) -> tuple[Task, ...]:

@@ -177,16 +177,7 @@ class PodWatch:
         container: str,
     ) -> Evidence:
         """This pod as a group of its own, whose other pods are not known."""
-        logs = self._told(folder.uid)[1]
-        look = PodLook.unseen(folder.key, "the agent does not look at it by itself")
-        look = structs.replace(
-            look, model=kept.model, arguments=kept.arguments, engine_http=http, connections=()
-        )
-        if kept.described:
-            processes = Processes(tuple(kept.described.values()), kept.environ, gpus.seen_at)
-            look = structs.replace(look, processes=processes)
-        if logs is not None:
-            look = structs.replace(look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine)
+        look = self._look(folder, gpus, kept, http)
         node, now = self._settings.node or "node", gpus.seen_at or ""
         titles = {t.pid: t.title for t in kept.tasks}
         mine = {h.process.pid: h for h in holders}
@@ -208,6 +199,21 @@ class PodWatch:
             (pod,),
             (structs.replace(seen, pods=(look,)),),
         )
+
+    def _look(
+        self, folder: PodFolder, gpus: Gpus, kept: _Kept, http: EngineHttp | Missing
+    ) -> PodLook:
+        look = PodLook.unseen(folder.key, "the agent does not look at it by itself")
+        look = structs.replace(
+            look, model=kept.model, arguments=kept.arguments, engine_http=http, connections=()
+        )
+        if kept.described:
+            processes = Processes(tuple(kept.described.values()), kept.environ, gpus.seen_at)
+            look = structs.replace(look, processes=processes)
+        logs = self._told(folder.uid)[1]
+        if logs is None:
+            return look
+        return structs.replace(look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine)
 
 
 _NO_RAY = Missing("Ray is not asked by the agent itself")

@@ -60,7 +60,7 @@ def needs_text(check: Check) -> str:
 def section(heading: str, text: str, room: int, ink: Ink) -> list[str]:
     """A heading and its wrapped paragraphs, indented; nothing for no text."""
     paragraphs = [p for p in text.split("\n\n") if p]
-    lines = [line for p in paragraphs for line in wrap(ink.clean(p), room)]
+    lines = [line for p in paragraphs for line in wrap(ink.clean(p), room, code=True)]
     return [ink.paint(heading, "bold"), *(f"  {line}" for line in lines)] if lines else []
 
 

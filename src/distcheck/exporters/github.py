@@ -7,12 +7,13 @@ annotations of a level and drops the rest without a word.
 
 from collections.abc import Iterator, Sequence
 
-from distcheck.checks.report import Finding, Report, by_cause
+from distcheck.checks.findings import by_cause, silenced
+from distcheck.checks.report import Finding, Report
 from distcheck.exporters.formats import Page
 from distcheck.exporters.outcome import counts
-from distcheck.exporters.typography import visible
+from distcheck.exporters.typography import shorten, visible
 
-_MOST = 10
+_MOST, _HEADLINE = 10, 90
 TEXT = (("%", "%25"), ("\r", "%0D"), ("\n", "%0A"))
 PROPERTY = (*TEXT, (":", "%3A"), (",", "%2C"))
 
@@ -21,8 +22,10 @@ def render(reports: Sequence[Report], page: Page) -> str:
     """The annotations, then a line with each verdict."""
     errors = list(_annotations(reports, page, "error"))
     warnings = list(_annotations(reports, page, "warning"))
-    lines = [*_bounded(errors, "error"), *_bounded(warnings, "warning"), *map(_verdict, reports)]
-    return "".join(f"{line}\n" for line in lines)
+    notices = list(_notices(reports))
+    told = ((errors, "error"), (warnings, "warning"), (notices, "notice"))
+    lines = [line for held, level in told for line in _bounded(held, level)]
+    return "".join(f"{line}\n" for line in (*lines, *map(_verdict, reports)))
 
 
 def _annotations(reports: Sequence[Report], page: Page, level: str) -> Iterator[str]:
@@ -31,6 +34,14 @@ def _annotations(reports: Sequence[Report], page: Page, level: str) -> Iterator[
         for finding in by_cause(report.checks):
             if _level(finding, page) == level:
                 yield _command(level, of + _titled(finding), _told(finding))
+
+
+def _notices(reports: Sequence[Report]) -> Iterator[str]:
+    """What an annotation of the group's own objects keeps from being told."""
+    for report in reports:
+        of = f"{report.target.full_name}: " if len(reports) > 1 else ""
+        for one in silenced(report.checks):
+            yield _command("notice", f"{of}{one.id} silenced", visible(one.says))
 
 
 def _bounded(lines: list[str], level: str) -> list[str]:
@@ -55,9 +66,10 @@ def _level(finding: Finding, page: Page) -> str | None:
 
 
 def _titled(finding: Finding) -> str:
-    """What is wrong: a check's own title is the good state."""
-    undecided = "not decided" if finding.outcome == "unknown" else finding.title
-    return f"{finding.id} {finding.cause or undecided}"
+    """What is wrong: a check's own title is the good state; rules for manifests have no causes."""
+    undecided = finding.outcome == "unknown"
+    wrong = "not decided" if undecided else shorten(finding.says, _HEADLINE, "...")
+    return f"{finding.id} {finding.cause or wrong}"
 
 
 def _told(finding: Finding) -> str:

@@ -3,13 +3,14 @@
 import re
 from collections.abc import Callable, Iterator
 
-from distcheck.checks.report import Finding, Report, by_cause
+from distcheck.checks.findings import by_cause
+from distcheck.checks.report import Finding, Report
+from distcheck.exporters.outcome import quiet as quiet_parts
 
 Safe = Callable[[str], str]
 _CITES = 8
 _COMMAND = re.compile(r"`([^`]{1,400})`")
 _LOUD = (("fail", "Failed"), ("unknown", "Unknown"), ("warn", "Warnings"))
-_QUIET = (("pass", "Passed"), ("unknown", "Not decided"), ("skipped", "Does not apply"))
 
 
 def loud(report: Report, safe: Safe) -> Iterator[str]:
@@ -25,12 +26,9 @@ def loud(report: Report, safe: Safe) -> Iterator[str]:
 def quiet(report: Report, safe: Safe) -> Iterator[str]:
     """The rest, as tables that fold."""
     ordered = by_cause(report.checks)
-    for outcome, heading in _QUIET:
-        found = [f for f in ordered if f.outcome == outcome]
-        found = [f for f in found if not (outcome == "unknown" and f.core)]
-        if found:
-            yield f"<details open><summary>{heading} <b>{len(found)}</b></summary>"
-            yield f"<table>{''.join(_row(f, safe) for f in found)}</table></details>"
+    for heading, found in quiet_parts(ordered):
+        yield f"<details open><summary>{heading} <b>{len(found)}</b></summary>"
+        yield f"<table>{''.join(_row(f, safe) for f in found)}</table></details>"
 
 
 def _full(finding: Finding, safe: Safe) -> str:

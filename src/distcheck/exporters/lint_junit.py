@@ -1,10 +1,11 @@
-"""`lint` as JUnit XML: a suite a file, a case a finding, and one for what cannot be read."""
+"""`lint` as JUnit XML: a suite a file, a case a finding, and one for what is not judged."""
 
 from collections import defaultdict
 from xml.etree import ElementTree as ET
 
 from distcheck.checks.manifest.finding import Level
 from distcheck.checks.manifest.report import LintFinding, LintReport, NotJudged, as_grave
+from distcheck.exporters.lint_concise import headline
 from distcheck.exporters.typography import visible
 
 
@@ -14,9 +15,8 @@ def render_junit(report: LintReport, failing: Level) -> str:
     by_file: dict[str, list[ET.Element]] = defaultdict(list)
     for one in report.findings:
         by_file[one.at.file].append(_case(one, failing))
-    for bad in report.not_judged:
-        if bad.unreadable:
-            by_file[bad.file].append(_unreadable(bad))
+    for bad in report.grave:
+        by_file[bad.file].append(_not_judged(bad))
     for file, cases in by_file.items():
         root.append(_suite(file, cases))
     if not by_file:
@@ -25,11 +25,14 @@ def render_junit(report: LintReport, failing: Level) -> str:
     return f'<?xml version="1.0" encoding="UTF-8"?>\n{ET.tostring(root, encoding="unicode")}\n'
 
 
-def _unreadable(bad: NotJudged) -> ET.Element:
-    file = visible(bad.file)
-    case = ET.Element("testcase", classname=file, name=f"readable (line {bad.line})", time="0")
-    text = f"{file}:{bad.line}:{bad.column}: {visible(bad.says)}"
-    ET.SubElement(case, "error", type="unreadable", message=visible(bad.says)).text = text
+def _not_judged(bad: NotJudged) -> ET.Element:
+    kind = "bug" if bad.bug else "unreadable"
+    what = f"judged by {bad.rule or 'all rules'}" if bad.bug else "readable"
+    name = f"{what} (line {bad.line})"
+    case = ET.Element("testcase", classname=visible(bad.file), name=name, time="0")
+    text = f"{bad.file}:{bad.line}:{bad.column}: {bad.says}\n{bad.trace}"
+    said = "\n".join(visible(line) for line in text.split("\n") if line)
+    ET.SubElement(case, "error", type=kind, message=visible(bad.says)).text = said
     return case
 
 
@@ -44,7 +47,7 @@ def _suite(file: str, cases: list[ET.Element]) -> ET.Element:
 
 
 def _case(one: LintFinding, failing: Level) -> ET.Element:
-    name = f"{one.id} {one.title} (line {one.at.line})"
+    name = f"{headline(one)} (line {one.at.line})"
     case = ET.Element("testcase", classname=visible(one.at.file), name=visible(name), time="0")
     text = f"{one.at.file}:{one.at.line}:{one.at.column}\n{one.says}\n{one.unseen}\n{one.fix}"
     said = "\n".join(visible(line) for line in text.split("\n") if line)
@@ -58,8 +61,11 @@ def _case(one: LintFinding, failing: Level) -> ET.Element:
 
 
 def _clean(report: LintReport) -> ET.Element:
-    suite = ET.Element(
-        "testsuite", name="distcheck lint", tests="1", errors="0", failures="0", skipped="0"
-    )
-    ET.SubElement(suite, "testcase", classname="lint", name=f"{report.objects} objects", time="0")
-    return suite
+    """A pass that says what was judged; where that was nothing, it is skipped."""
+    name = f"{report.objects} objects by {report.rules} rules"
+    case = ET.Element("testcase", classname="lint", name=name, time="0")
+    if report.judged:
+        ET.SubElement(case, "system-out").text = visible("; ".join(report.groups))
+    else:
+        ET.SubElement(case, "skipped", message="nothing here serves a model")
+    return _suite("distcheck lint", [case])

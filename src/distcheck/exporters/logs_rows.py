@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 
 from distcheck.checks.evidence.engine import EngineLog
-from distcheck.checks.knowledge.rank_ranges import Ranges, spans
+from distcheck.checks.knowledge.rank_ranges import rank_words
 from distcheck.checks.logs_devices import CUT
 from distcheck.checks.logs_engine import VllmPart
 from distcheck.checks.logs_headline import engine_alone
@@ -80,9 +80,9 @@ def _complete(part: NcclPart, world: LoggedCommunicator) -> str:
     else:
         said = [f"{part.init_complete_ranks} of {world.nranks} complete"]
     if world.started:
-        said.append(f"started and not complete: {_ranks(world.started)}")
+        said.append(f"started and not complete: {rank_words(world.started)}")
     if world.unseen:
-        said.append(f"not in these logs: {_ranks(world.unseen)}")
+        said.append(f"not in these logs: {rank_words(world.unseen)}")
     return "; ".join([*said, *_others(part, world)])
 
 
@@ -96,14 +96,9 @@ def _others(part: NcclPart, world: LoggedCommunicator) -> list[str]:
 
 
 def _hosts(world: LoggedCommunicator) -> str:
-    held = [f"{host} ({_ranks(found)})" for host, found in world.by_host.items()]
+    held = [f"{host} ({rank_words(found)})" for host, found in world.by_host.items()]
     more = f" and {len(held) - _HOSTS} more hosts" if len(held) > _HOSTS else ""
     return ", ".join(held[:_HOSTS]) + more
-
-
-def _ranks(found: Ranges) -> str:
-    single = len(found) == 1 and found[0][0] == found[0][1]
-    return f"{'rank' if single else 'ranks'} {spans(found)}"
 
 
 def network(part: NcclPart) -> str:

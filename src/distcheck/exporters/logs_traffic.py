@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from distcheck.checks.knowledge.networks import is_gdr, network_of
-from distcheck.checks.knowledge.rank_ranges import Ranges, spans
+from distcheck.checks.knowledge.rank_ranges import rank_words
 from distcheck.checks.logs_gdr import GdrShare
 from distcheck.checks.logs_pairs import HostPair, OddChannels
 
@@ -53,7 +53,7 @@ def _odd(odd: Sequence[OddChannels], shares: Sequence[GdrShare]) -> list[str]:
     """What is true of ranks by rank; what is true of a part of their channels by size."""
     whole = [one for one in odd if not (one.partly and shares)]
     shown = [
-        f"{_ranks(one.ranks)} on {one.host}: {_named(one.transport)}{_way(one)}"
+        f"{rank_words(one.ranks)} on {one.host}: {_named(one.transport)}{_way(one)}"
         for one in whole[:_MOST_ODD]
     ]
     return shown + _more(len(whole)) + _by_size(odd, shares)
@@ -80,11 +80,6 @@ def _more(count: int) -> list[str]:
 def _way(one: OddChannels) -> str:
     ways = {"send": " for what it sends", "receive": " for what it receives"}
     return ways[one.directions[0]] if len(one.directions) == 1 else ""
-
-
-def _ranks(found: Ranges) -> str:
-    single = len(found) == 1 and found[0][0] == found[0][1]
-    return f"{'rank' if single else 'ranks'} {spans(found)}"
 
 
 def _links(pairs: Sequence[HostPair]) -> set[frozenset[str | None]]:

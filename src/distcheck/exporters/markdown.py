@@ -7,9 +7,10 @@ away is left out first, then evidence, then findings.
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from distcheck.checks.report import Finding, Report, by_cause
+from distcheck.checks.findings import by_cause
+from distcheck.checks.report import Finding, Report
 from distcheck.exporters.formats import Page
-from distcheck.exporters.outcome import left_out
+from distcheck.exporters.outcome import left_out, quiet
 from distcheck.exporters.typography import visible
 
 _SIGNS = {"pass": "✅", "warn": "⚠️", "fail": "❌", "unknown": "❔", "skipped": "➖"}  # noqa: RUF001
@@ -18,7 +19,6 @@ _REFERENCE = re.compile(r"(@|#(?=\d))")
 _CITES = 5
 _ROOM = 60_000
 _SHORTENED = " Shortened to fit: all of it is in the other formats."
-_HIDDEN = {"pass": "Passed", "unknown": "Not decided", "skipped": "Does not apply"}
 
 
 def render(reports: Sequence[Report], _page: Page) -> str:
@@ -121,16 +121,13 @@ def _seen(finding: Finding) -> Iterator[str]:
 
 def _quiet(report: Report) -> Iterator[str]:
     """What passed and what says nothing of the verdict, folded away."""
-    for outcome, heading in _HIDDEN.items():
-        found = [f for f in report.checks if f.outcome == outcome]
-        found = [f for f in found if not (outcome == "unknown" and f.core)]
-        if found:
-            yield f"<details><summary>{heading}: {len(found)}</summary>"
-            yield ""
-            yield from _table(found)
-            yield ""
-            yield "</details>"
-            yield ""
+    for heading, found in quiet(report.checks):
+        yield f"<details><summary>{heading}: {len(found)}</summary>"
+        yield ""
+        yield from _table(found)
+        yield ""
+        yield "</details>"
+        yield ""
 
 
 def _table(findings: Iterable[Finding]) -> Iterator[str]:

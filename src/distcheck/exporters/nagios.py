@@ -7,12 +7,13 @@ last: so the text is short.
 
 from collections.abc import Sequence
 
+from distcheck.checks.findings import silenced
 from distcheck.checks.report import Report
 from distcheck.checks.verdict import OUTCOMES, worst
 from distcheck.exporters.formats import Page
 from distcheck.exporters.typography import shorten, visible
 
-_GROUPS, _COLUMNS = 5, 160
+_GROUPS, _COLUMNS, _NAMED = 5, 160, 5
 _STATUS = {"pass": "OK", "warn": "WARNING", "fail": "CRITICAL", "unknown": "UNKNOWN"}
 
 
@@ -22,14 +23,18 @@ def render(reports: Sequence[Report], page: Page) -> str:
     if (verdict == "warn" and page.strict) or (verdict == "unknown" and page.unknown_fails):
         verdict = "fail"
     ordered = sorted(reports, key=lambda r: r.verdict != verdict)
-    said = [shorten(visible(_told(r)), _COLUMNS, "...") for r in ordered[:_GROUPS]]
+    said = [_told(r) for r in ordered[:_GROUPS]]
     said += [f"and {len(ordered) - _GROUPS} groups more"] if len(ordered) > _GROUPS else []
     text = "; ".join(said).replace("|", "/")
     return f"DISTCHECK {_STATUS.get(verdict, 'UNKNOWN')} - {text} | {_perfdata(reports)}\n"
 
 
 def _told(report: Report) -> str:
-    return f"{report.target.full_name}: {report.summary}"
+    text = f"{report.target.full_name}: {report.summary}"
+    hushed = [f.id for f in silenced(report.checks)]
+    more = f" and {len(hushed) - _NAMED} more" if len(hushed) > _NAMED else ""
+    by = f" (silenced: {', '.join(hushed[:_NAMED])}{more})" if hushed else ""
+    return shorten(visible(text), _COLUMNS, "...") + by
 
 
 def _perfdata(reports: Sequence[Report]) -> str:

@@ -1,7 +1,9 @@
 """What one finding counts for where only good, bad and skipped are known."""
 
+from collections.abc import Iterator, Sequence
 from typing import Literal
 
+from distcheck.checks.findings import silenced
 from distcheck.checks.report import Finding, Report
 from distcheck.exporters.formats import Page
 
@@ -19,9 +21,26 @@ def counts(finding: Finding, page: Page) -> Counts:
 
 def why_skipped(finding: Finding) -> str:
     """The reason, and which of the two kinds it is."""
+    if silenced([finding]):
+        return finding.says
     if finding.outcome == "skipped":
         return f"does not apply: {finding.says}"
     return f"{'unknown' if finding.core else 'not decided'}: {finding.says}"
+
+
+def quiet(findings: Sequence[Finding]) -> Iterator[tuple[str, list[Finding]]]:
+    """What passed and what says nothing of the verdict, by heading; what is empty is left out."""
+    hushed = {f.id for f in silenced(findings)}
+    parts: dict[str, list[Finding]] = {name: [] for name in _QUIET.values()}
+    for one in findings:
+        name = SILENCED if one.id in hushed else _QUIET.get(one.outcome)
+        if name and not (one.outcome == "unknown" and one.core):
+            parts[name].append(one)
+    yield from ((name, found) for name, found in parts.items() if found)
+
+
+SILENCED = "Silenced"
+_QUIET = {"pass": "Passed", "unknown": "Not decided", "": SILENCED, "skipped": "Does not apply"}
 
 
 def left_out(report: Report) -> str:

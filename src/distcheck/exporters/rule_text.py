@@ -10,14 +10,14 @@ _MEASURE = 88
 
 
 def render_rules(rules: Iterable[Rule], width: int, ink: Ink) -> str:
-    """One row a rule: id, level, title."""
+    """One row a rule: id, levels, title."""
     return "".join(_row(r, width, ink) for r in rules)
 
 
 def _row(rule: Rule, width: int, ink: Ink) -> str:
-    first, *rest = wrap(ink.clean(rule.page.title), max(width - 20, 20))
-    level = ink.paint(pad(rule.level, 10), "dim")
-    lines = [f"{ink.paint(rule.id, 'bold')}  {level}{first}", *(" " * 19 + r for r in rest)]
+    first, *rest = wrap(ink.clean(rule.page.title), max(width - 29, 20))
+    level = ink.paint(pad(rule.levels, 18), "dim")
+    lines = [f"{ink.paint(rule.id, 'bold')}  {level}{first}", *(" " * 28 + r for r in rest)]
     return "\n".join(lines) + "\n"
 
 
@@ -25,7 +25,7 @@ def render_rule(rule: Rule, width: int, ink: Ink) -> str:
     """Title and level, what and why, what to do, an example that fails and one that passes."""
     page, room = rule.page, min(width, _MEASURE) - 2
     parts = [
-        [f"{ink.paint(rule.id, 'bold')}  {ink.clean(page.title)} ({rule.level})"],
+        [f"{ink.paint(rule.id, 'bold')}  {ink.clean(page.title)} ({rule.levels})"],
         section("What it finds", page.what, room, ink),
         section("Why", page.why, room, ink),
         section("What to do", page.fix, room, ink),

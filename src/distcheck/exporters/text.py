@@ -4,12 +4,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from msgspec import Struct
 
+from distcheck.checks.findings import by_cause, silenced
 from distcheck.checks.knowledge.counted import counted
-from distcheck.checks.report import Finding, Report, by_cause
+from distcheck.checks.report import Finding, Report
 from distcheck.exporters.formats import Page
 from distcheck.exporters.outcome import left_out
 from distcheck.exporters.text_finding import Sheet, brief, detail, reasons
-from distcheck.exporters.typography import Ink, listed, wrap
+from distcheck.exporters.typography import Ink, listed, no_command, wrap
 
 _ENGINES = {
     "vllm": "vLLM",
@@ -33,7 +34,8 @@ _SECTIONS = (
     _Section("Warnings", lambda f: f.outcome == "warn", detail),
     _Section("Passed", lambda f: f.outcome == "pass", brief),
     _Section("Not decided", lambda f: f.outcome == "unknown" and not f.core, reasons),
-    _Section("Does not apply", lambda f: f.outcome == "skipped", reasons),
+    _Section("Silenced", lambda f: bool(silenced([f])), reasons),
+    _Section("Does not apply", lambda f: f.outcome == "skipped" and not silenced([f]), reasons),
 )
 
 
@@ -44,7 +46,7 @@ def render_text(
     sheet = Sheet(width, Ink(colour, unicode), 6 + max([8, *(len(f.id) for f in report.checks)]))
     parts = [_headline(report, sheet), _about(report, sheet), *_sections(report, sheet)]
     parts.append(_footer(report, sheet))
-    return "\n" + "\n\n".join("\n".join(p) for p in parts if p) + "\n\n"
+    return "\n" + "\n\n".join("\n".join(map(no_command, p)) for p in parts if p) + "\n\n"
 
 
 def render(reports: Sequence[Report], page: Page) -> str:

@@ -1,7 +1,6 @@
 """Text on a terminal: columns, wrapping by words, colour, and nothing that could drive it."""
 
-import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from msgspec import Struct
 
@@ -28,29 +27,56 @@ def _escaped(char: str) -> str:
     return char.encode("unicode_escape").decode("ascii")
 
 
+def no_command(line: str) -> str:
+    """`line`, so that no runner of GitHub Actions takes it for a command.
+
+    It takes `::` at the front, behind spaces too, and `##[` anywhere (actions/runner
+    src/Runner.Common/ActionCommand.cs). What is read from files and logs may begin a line.
+    """
+    told = line.replace("##[", "## [") if "##[" in line else line
+    front = told.lstrip()
+    if not front.startswith("::"):
+        return told
+    return f"{told[: len(told) - len(front)]}\\{front}"
+
+
 def columns(text: str) -> int:
     """Terminal columns of `text`: two for wide characters, none for combining ones."""
     return len(text) if text.isascii() else sum(map(_column, text))
 
 
 def _column(char: str) -> int:
+    import unicodedata  # noqa: PLC0415 - few texts are beyond ASCII
+
     if unicodedata.combining(char) or unicodedata.category(char) in ("Mn", "Me"):
         return 0
     return 2 if unicodedata.east_asian_width(char) in ("W", "F") else 1
 
 
-def wrap(text: str, width: int) -> list[str]:
+def wrap(text: str, width: int, *, code: bool = False) -> list[str]:
     """Lines of at most `width` columns, broken between words.
 
-    A word that is longer than a line stands alone and whole: a path can still be copied.
+    A word that is longer than a line stands alone and whole: a path can still be copied. So can
+    with `code` what stands in backticks, where it is no longer than a line.
     """
     lines: list[str] = []
-    for word in text.split(" "):
+    for word in _words(text, width) if code else text.split(" "):
         if lines and columns(lines[-1]) + 1 + columns(word) <= width:
             lines[-1] += f" {word}"
         else:
             lines.append(word)
     return lines or [""]
+
+
+def _words(text: str, width: int) -> Iterator[str]:
+    """Words, of which those between two backticks are one."""
+    held = ""
+    for word in text.split(" "):
+        held = f"{held} {word}" if held else word
+        if held.count("`") % 2 == 0:
+            yield from [held] if columns(held) <= width else held.split(" ")
+            held = ""
+    yield from held.split(" ") if held else ()
 
 
 def shorten(text: str, width: int, more: str) -> str:
@@ -61,6 +87,14 @@ def shorten(text: str, width: int, more: str) -> str:
     cut = _cut(text, room)
     head, space, _ = cut.rpartition(" ")
     return (head if space and columns(head) > room // 2 else cut).rstrip(" ,;:") + more
+
+
+def clip(text: str, width: int, more: str) -> str:
+    """`text` in at most `width` columns, cut anywhere, then `more` where there is room for it."""
+    if columns(text) <= width:
+        return text
+    more = more if columns(more) <= width else ""
+    return _cut(text, width - columns(more)) + more
 
 
 def _cut(text: str, width: int) -> str:

@@ -17,7 +17,7 @@ from distcheck.lab.layout import Layout, Member, Rank
 from distcheck.lab.nccl_text import CHANNELS
 
 _FILE = "netlink.json"
-_BY_FAMILY, _DEVICES, _QUEUE_PAIRS = 20, (5 << 10) + 1, (5 << 10) + 10
+_BY_FAMILY, _DEVICES = 20, (5 << 10) + 1
 _AF_INET = 2
 _HEADER = 16
 _FIRST_NUMBER, _FIRST_FILE = 0x4A0, 40

@@ -14,8 +14,10 @@ from distcheck.lab.nccl_range import WAYS
 from distcheck.lab.nvml import LabNvml
 from distcheck.lab.shm_files import LabSpace
 
-_LOOK_EVERY = 2.0
+_LOOK_EVERY = 0.5
 """Seconds: who looks at the lab's metrics does not wait a minute for a node that came late."""
+_PATIENCE = 20.0
+"""Seconds for a look: a laptop that runs a whole cluster is slower than a node of GPUs."""
 
 
 def main(argv: list[str]) -> int:
@@ -44,6 +46,7 @@ def main(argv: list[str]) -> int:
         xid_watch=True,
         dns_port=given.dns_port,
         look_every=_LOOK_EVERY,
+        timeout=_PATIENCE,
     )
     library, netlink = LabNvml(root / "nvml.json"), LabNetlink(root)
     listener = WAYS[given.range]

@@ -8,7 +8,9 @@ from distcheck.lab.layout import GPUS, Layout, Member
 
 Object = dict[str, Any]
 SHM = "/dev/shm"
-IMAGE = "vllm/vllm-openai:v0.10.2"
+OFFICIAL = "vllm/vllm-openai:v0.10.2"
+OWN = "registry.example.com/llm/vllm-nnodes:7"
+"""Somebody's build: the official image takes `--nnodes` since 0.11.1 only."""
 
 
 def pod_spec(layout: Layout, member: Member) -> Object:
@@ -26,6 +28,10 @@ def pod_spec(layout: Layout, member: Member) -> Object:
     }
 
 
+def _image(layout: Layout) -> str:
+    return OWN if layout.world.leader_worker_set else OFFICIAL
+
+
 def _container(layout: Layout, member: Member) -> Object:
     command, args = specs.declared(layout, member)
     gpus = {"nvidia.com/mig-3g.40gb": "1"} if layout.world.mig else {"nvidia.com/gpu": str(GPUS)}
@@ -34,7 +40,7 @@ def _container(layout: Layout, member: Member) -> Object:
         limits["rdma/hca_shared_devices_a"] = "1"
     return {
         "name": "vllm",
-        "image": IMAGE,
+        "image": _image(layout),
         "command": command,
         "args": args,
         "env": _env(layout),
@@ -107,7 +113,7 @@ def status(layout: Layout, ip: str, container: str, container_id: str) -> Object
         "containerStatuses": [
             {
                 "name": container,
-                "image": IMAGE if container == "vllm" else "distcheck",
+                "image": _image(layout) if container == "vllm" else "distcheck",
                 "imageID": "",
                 "containerID": f"containerd://{container_id}",
                 "ready": True,

@@ -78,10 +78,6 @@ def _there(one: JobCommunicator) -> Ranks:
     return [r for r in one.ranks if r.answers]
 
 
-def _gone(one: JobCommunicator) -> Ranks:
-    return [r for r in one.ranks if not r.answers]
-
-
 def _nodes(one: JobCommunicator) -> int:
     return len({r.host for r in _there(one)})
 

@@ -1,5 +1,7 @@
 """Command lines of the lab: what the specs declare, and what the processes really run."""
 
+import shlex
+
 from distcheck.lab.layout import Layout, Member
 from distcheck.lab.model import model_of
 from distcheck.lab.scenario import Engine, Scene
@@ -17,11 +19,11 @@ def declared(layout: Layout, member: Member) -> tuple[list[str], list[str]]:
     joins = world.leader_worker_set and not member.leader
     serve = _serve(world, wanted, "$(LWS_LEADER_ADDRESS)")
     if not world.ray:
-        return ["vllm"], [*serve[1:], *(_headless(wanted) if joins else [])]
+        return ["vllm"], [*serve[1:], *(_headless(wanted, "$(LWS_WORKER_INDEX)") if joins else [])]
     if not member.leader:
         return ["ray"], ["start", f"--address={world.names.join}:{port}", "--num-gpus=8", "--block"]
     if _as_declared(layout):
-        script = f"ray start --head --port={port} --num-gpus=8 && exec {' '.join(serve)}"
+        script = f"ray start --head --port={port} --num-gpus=8 && exec {shlex.join(serve)}"
         return ["/bin/bash", "-c"], [script]
     return ["/opt/serve/start.sh"], serve
 
@@ -95,10 +97,14 @@ def _serve(scene: Scene, engine: Engine, leader: str) -> list[str]:
             "--data-parallel-address": leader,
             "--data-parallel-rpc-port": _RPC_PORT,
         }
+    elif scene.leader_worker_set:
+        options |= {"--nnodes": len(engine.nodes), "--master-addr": leader}
     words = [str(word) for option in options.items() for word in option]
     return ["vllm", "serve", model_of(scene).path, *words, *scene.flags]
 
 
-def _headless(engine: Engine) -> list[str]:
+def _headless(engine: Engine, rank: str = "1") -> list[str]:
     """What a pod adds that only runs engines: copies are counted on from the leader's."""
+    if engine.dp == 1:
+        return ["--headless", "--node-rank", rank]
     return ["--headless", "--data-parallel-start-rank", str(engine.dp // len(engine.nodes))]

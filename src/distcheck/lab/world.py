@@ -6,11 +6,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Self
+from typing import IO, Self
 from urllib.request import urlopen
 
 from distcheck.lab import firewall, folders, node_logs, objects
@@ -27,7 +27,7 @@ from distcheck.lab.layout import (
 )
 from distcheck.lab.listeners import Dropper, Listener
 from distcheck.lab.lookups import make_server
-from distcheck.lab.machine import end, free_port, free_subnet, listens
+from distcheck.lab.machine import Process, end, free_port, free_subnet, listens
 from distcheck.lab.prometheus_file import prometheus_text
 from distcheck.lab.ras_job import RAS_PORT, job_of
 from distcheck.lab.ras_server import RasServer
@@ -40,6 +40,10 @@ _AGE_SECONDS = 600
 _START_SECONDS = 20.0
 
 
+Spawn = Callable[[Sequence[str], IO[bytes]], Process]
+"""Starts `python -m WORDS`, which prints to that file and ends with this process."""
+
+
 class LabError(RuntimeError):
     """The lab cannot be started here; the message says which part and why."""
 
@@ -48,11 +52,13 @@ class World:
     """A scenario brought to life; a context manager. `verify` sees only its kubeconfig.
 
     `ray` is a cluster that runs already, its two nodes at `.2` and `.3` of one subnet: it
-    serves every scenario whose nodes have all joined, and is not stopped.
+    serves every scenario whose nodes have all joined, and is not stopped. `spawn` starts agents.
     """
 
-    def __init__(self, scenario: Scenario, ray: LabRay | None = None) -> None:
-        self.scenario = scenario
+    def __init__(
+        self, scenario: Scenario, ray: LabRay | None = None, spawn: Spawn | None = None
+    ) -> None:
+        self.scenario, self._spawn = scenario, spawn or _spawn
         whole = scenario.world.ray_is_real and scenario.world.ray_nodes == scenario.world.nodes
         self._ray = ray if whole else None
         self._stack = ExitStack()
@@ -112,19 +118,16 @@ class World:
         ports = free_port(), free_port()
         self._agents[f"distcheck-agent-{member.node}"] = ports
         command = [
-            sys.executable,
-            *("-m", "distcheck.lab.node"),
+            "distcheck.lab.node",
             *("--root", str(member.folder)),
             *("--node", member.node),
             *("--listen", f"127.0.0.1:{ports[0]}"),
             *("--metrics", f"127.0.0.1:{ports[1]}"),
             *("--dns-port", str(self._dns.port)),
-            *("--parent", str(os.getpid())),
             *("--range", self.scenario.world.nccl_range.get(member.node, "open")),
         ]
         log = self._stack.enter_context((member.folder / "agent.log").open("wb"))
-        agent = subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own module
-        self._stack.callback(end, agent)
+        self._stack.callback(end, self._spawn(command, log))
 
     def _meeting_point(self, head: Member) -> int:
         """The port of the head where the ranks meet: listening, or dropped by the scenario."""
@@ -226,6 +229,11 @@ class World:
             return next(((m.ip, port) for m in self.layout_members() if m.pod == pod), None)
         real = dict(zip((EVIDENCE_PORT, METRICS_PORT), self._agents[pod], strict=True)).get(port)
         return None if real is None else ("127.0.0.1", real)
+
+
+def _spawn(words: Sequence[str], log: IO[bytes]) -> Process:
+    command = [sys.executable, "-m", *words, "--parent", str(os.getpid())]
+    return subprocess.Popen(command, stdout=log, stderr=log)  # noqa: S603 - our own module
 
 
 def _page(port: int) -> bytes:

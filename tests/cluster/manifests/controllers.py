@@ -97,6 +97,15 @@ def _deployment(one: Object) -> list[Object]:
     return [_child(one, "ReplicaSet", f"{name}-{digest}", "apps/v1", meta=meta, spec=spec)]
 
 
+def _rollout(one: Object) -> list[Object]:
+    """Argo Rollouts, `utils/replicaset`: as a Deployment does, with a label of its own."""
+    name = one["metadata"]["name"]
+    digest = _hash(name, 10)
+    meta = {"labels": {"rollouts-pod-template-hash": digest}}
+    spec = one["spec"] | {"replicas": one["spec"].get("replicas", 1)}
+    return [_child(one, "ReplicaSet", f"{name}-{digest}", "apps/v1", meta=meta, spec=spec)]
+
+
 def _replicaset(one: Object) -> list[Object]:
     name, labels = one["metadata"]["name"], one["metadata"]["labels"]
     template, replicas = one["spec"]["template"], one["spec"]["replicas"]
@@ -274,6 +283,7 @@ def _job(one: Object) -> list[Object]:
 _MAKERS: dict[str, Callable[[Object], list[Object]]] = {
     "Deployment": _deployment,
     "ReplicaSet": _replicaset,
+    "Rollout": _rollout,
     "StatefulSet": _statefulset,
     "LeaderWorkerSet": _lws,
     "RayCluster": _raycluster,

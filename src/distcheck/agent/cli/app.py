@@ -7,8 +7,6 @@ import sys
 
 from distcheck import __version__
 from distcheck.agent.cli import exit as codes
-from distcheck.agent.cli.ending import orderly_end
-from distcheck.agent.cli.kubelet import tell_kubelet
 
 PLUGIN = "kubectl-distcheck"
 _HERE = "distcheck.agent.cli"
@@ -35,30 +33,34 @@ COMMANDS: dict[str, tuple[str, str]] = {
 }
 _LOOKING = ("verify", "collect", "wait")
 """Commands that look at a cluster; the others see to signals themselves."""
-REPORT_BUGS = (
-    "This is a bug of distcheck, not of your cluster. Please report it with the lines above,\n"
-    "`distcheck --version`, and if you can the file that `distcheck collect` writes."
-)
 
 
 def main(argv: list[str]) -> int:
     """Run the command that `argv` names; the exit code. No exception leaves this function."""
+    _open_streams()
     try:
         code = _run(argv)
         sys.stdout.flush()
     except codes.Stop as stop:
         print(f"distcheck: {stop.says}", file=sys.stderr)  # noqa: T201 - the command's own voice
-        tell_kubelet(stop.says)
+        _tell_kubelet(stop.says)
         return stop.code
     except KeyboardInterrupt:
         return codes.INTERRUPTED
     except BrokenPipeError:
         return _reader_gone()
     except OSError as error:
-        return _unwritable(error) if error.errno == errno.ENOSPC else _bug()
-    except Exception:  # noqa: BLE001 - whatever is left is our bug, and says so
-        return _bug()
+        return _unwritable(error) if error.errno == errno.ENOSPC else _bug(error, argv)
+    except Exception as error:  # noqa: BLE001 - whatever is left is our bug, and says so
+        return _bug(error, argv)
     return code
+
+
+def _open_streams() -> None:
+    """What is written to a stream that the caller closed (`>&-`) goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - no import; it stays
 
 
 def called() -> str:
@@ -92,14 +94,42 @@ def _run(argv: list[str]) -> int:
     if first not in COMMANDS:
         raise codes.usage(_unknown(first))
     if first in _LOOKING:
+        from distcheck.agent.cli.ending import orderly_end  # noqa: PLC0415 - of these alone
+
         with orderly_end():
             return _command(first, argv[1:])
     return _command(first, argv[1:])
 
 
 def _command(name: str, argv: list[str]) -> int:
-    module = importlib.import_module(COMMANDS[name][0])
+    from distcheck.agent.cli.loading import loading  # noqa: PLC0415 - help and version load nothing
+
+    with loading():
+        _import_msgspec()
+        module = importlib.import_module(COMMANDS[name][0])
     return int(module.PROGRAM.run(f"{called()} {name}", argv))
+
+
+def _import_msgspec() -> None:
+    """Without typing_extensions, which take longer to import than msgspec.
+
+    It does not depend on them: where they are absent it takes the same of `typing`. Whoever
+    imports them later gets them. Of the patterns in `platform` and `textwrap` it uses none.
+    """
+    from distcheck.pattern import late_patterns  # noqa: PLC0415 - help and version need none
+
+    absent = sys.modules.setdefault("typing_extensions", None) is None  # type: ignore[arg-type]
+    with late_patterns():
+        import msgspec  # noqa: F401, PLC0415 - for its import
+
+    if absent:
+        del sys.modules["typing_extensions"]
+
+
+def _tell_kubelet(says: str) -> None:
+    from distcheck.agent.cli.kubelet import tell_kubelet  # noqa: PLC0415 - only at such an end
+
+    tell_kubelet(says)
 
 
 def _unknown(word: str) -> str:
@@ -121,9 +151,16 @@ def _unwritable(error: OSError) -> int:
     return codes.USAGE
 
 
-def _bug() -> int:
-    import traceback  # noqa: PLC0415 - only a bug pays for it
+def _bug(error: Exception, argv: list[str]) -> int:
+    """What raised in `lint` is told without its message, which may repeat what a manifest holds."""
+    from distcheck.agent.cli.bugs import tell_bugs  # noqa: PLC0415 - only a bug pays for it
 
-    traceback.print_exc()
-    sys.stderr.write(f"\n{REPORT_BUGS}\n")
+    if argv[:1] == ["lint"] and not isinstance(error, OSError):
+        from distcheck.checks.manifest.bug import traced  # noqa: PLC0415 - as above
+
+        tell_bugs([traced(error)], of_manifests=True)
+        return codes.BUG
+    import traceback  # noqa: PLC0415 - as above
+
+    tell_bugs([traceback.format_exc()], of_manifests=argv[:1] == ["lint"])
     return codes.BUG

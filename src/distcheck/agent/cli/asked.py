@@ -7,6 +7,7 @@ from msgspec import Struct
 from distcheck import __version__
 from distcheck.agent import clock
 from distcheck.agent.cli.exit import usage
+from distcheck.agent.cli.options import duration
 from distcheck.agent.ray_token import read_token
 from distcheck.checks.evidence import Evidence, Intent, Target
 
@@ -28,12 +29,37 @@ class Asked(Struct, frozen=True):
     ray_token: str = ""
 
 
-def ray_token(path: str | None) -> str:
-    """The token in the file; empty without one.
+def asked_of(
+    target: str,
+    namespace: str | None,
+    context: str | None,
+    kubeconfig: str | None,
+    *,
+    timeout: str,
+    no_agents: bool,
+    no_exec: bool,
+    ray_token_file: str | None,
+    quiet: bool,
+) -> Asked:
+    """What the options say that all commands have which look at a cluster.
 
     Raises:
-        Stop: the file cannot be used (code 2).
+        Stop: one of them is wrong (code 2).
     """
+    return Asked(
+        target,
+        namespace,
+        context,
+        kubeconfig,
+        duration("--timeout", timeout),
+        agents=not no_agents,
+        exec=not no_exec,
+        quiet=quiet,
+        ray_token=_ray_token(ray_token_file),
+    )
+
+
+def _ray_token(path: str | None) -> str:
     try:
         return "" if path is None else read_token(Path(path))
     except ValueError as error:

@@ -1,22 +1,22 @@
 """The one door to typer: declares a command's options, reads its arguments, then runs it.
 
-Typer takes a quarter of a second to import: it reads only words that are not plain.
+Typer takes a quarter of a second to import: it reads only words that are not plain, and help is our
+own page.
 """
 
 import functools
-import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 from distcheck.agent.cli.exit import usage
-from distcheck.agent.cli.words import Argument, Option, bound
+from distcheck.agent.cli.words import Argument, Option, ask_for_help, bound
 
 if TYPE_CHECKING:
     import typer
 
 Body = Callable[..., int]
 
-_SETTINGS = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
+_SETTINGS = {"help_option_names": ["-h", "--help"]}
 _GREEDY = {"ignore_unknown_options": True, "allow_interspersed_args": False}
 
 
@@ -35,8 +35,9 @@ class Program:
 
     def __init__(self, *bodies: Body, says: str = "", greedy: str = "") -> None:
         """A group where several bodies are given; the one named `greedy` keeps all words."""
-        self._bodies, self._says, self._greedy = bodies, says, greedy
-        self._names = [body.__name__.strip("_") for body in bodies]
+        self._bodies = {body.__name__.strip("_"): body for body in bodies}
+        self._says, self._greedy = says, greedy
+        self._alone = bodies[0] if len(bodies) == 1 else None
 
     def _command(self) -> Any:
         import typer  # noqa: PLC0415 - see above
@@ -49,42 +50,54 @@ class Program:
             context_settings=_SETTINGS,
             help=self._says,
         )
-        for name, body in zip(self._names, self._bodies, strict=True):
+        for name, body in self._bodies.items():
             settings = _SETTINGS | (_GREEDY if name == self._greedy else {})
             app.command(name, context_settings=settings)(_later(body))
         return typer.main.get_command(app)
 
     def paths(self) -> list[list[str]]:
         """The words before the options: none for a single command, else each of the group."""
-        return [[name] for name in self._names] if len(self._names) > 1 else [[]]
+        return [[]] if self._alone else [[name] for name in self._bodies]
 
     def options(self, words: list[str]) -> dict[str, str]:
         """What each long option says, of the command that `words` name within a group."""
-        found = self._command()
-        for word in words:
-            found = getattr(found, "commands", {}).get(word, found)
-        return {
-            name: str(getattr(param, "help", None) or "")
-            for param in found.params
-            for name in param.opts
-            if name.startswith("--")
-        }
+        from distcheck.agent.cli.help_page import options_of  # noqa: PLC0415 - few ask
+
+        body = self._alone or self._bodies.get(words[0] if words else "")
+        return options_of(body) if body else {}
 
     def read(self, name: str, argv: list[str]) -> Callable[[], int]:
-        """What `argv` asks for, not run yet; `--help` is printed and asks for nothing.
+        """What `argv` asks for, not run yet; `--help` asks for a page.
 
         Raises:
             Stop: the words do not fit the command (code 2).
         """
-        given = bound(self._bodies[0], argv) if len(self._bodies) == 1 else None
-        if given is not None:
-            return functools.partial(self._bodies[0], **given)
+        if ask_for_help(argv) and (page := self._page(name, argv)):
+            return functools.partial(_told, page)
+        given = bound(self._alone, argv) if self._alone else None
+        if self._alone and given is not None:
+            return functools.partial(self._alone, **given)
         command = self._command()
         try:
             job = command.main(args=argv, prog_name=name, standalone_mode=False)
         except _refused() as error:
             raise usage(f"{name.rpartition('distcheck ')[2]}: {_one_line(error)}") from error
         return job if callable(job) else lambda: int(job or 0)
+
+    def _page(self, name: str, argv: list[str]) -> str:
+        """The page of help; empty where the words are for a command that `greedy` runs."""
+        from distcheck.agent.cli import help_page  # noqa: PLC0415 - few ask
+        from distcheck.agent.cli.output import stdout_page  # noqa: PLC0415 - it needs options
+
+        width = stdout_page().width
+        if self._alone:
+            return help_page.command_page(name, self._alone, width)
+        first, *rest = argv
+        if ask_for_help([first]):
+            return help_page.group_page(name, self._says, self._bodies, width)
+        if first in self._bodies and ask_for_help(rest[:1] if first == self._greedy else rest):
+            return help_page.command_page(f"{name} {first}", self._bodies[first], width)
+        return ""
 
     def run(self, name: str, argv: list[str]) -> int:
         """Read `argv` and run; the exit code.
@@ -95,6 +108,13 @@ class Program:
         return int(self.read(name, argv)())
 
 
+def _told(page: str) -> int:
+    from distcheck.agent.cli.output import say  # noqa: PLC0415 - it needs options
+
+    say(page)
+    return 0
+
+
 def _later(body: Body) -> Callable[..., Callable[[], int]]:
     """Typer only reads words: the body runs after it, with our own error handling."""
 
@@ -102,15 +122,16 @@ def _later(body: Body) -> Callable[..., Callable[[], int]]:
     def bind(**given: object) -> Callable[[], int]:
         return functools.partial(body, **given)
 
+    import inspect  # noqa: PLC0415 - only where typer is, which needs it anyway
+
     whole = inspect.signature(body)
-    told = [p.replace(annotation=_told(p.annotation)) for p in whole.parameters.values()]
+    told = [p.replace(annotation=_in_typers_words(p.annotation)) for p in whole.parameters.values()]
     bind.__signature__ = whole.replace(parameters=told)  # type: ignore[attr-defined]
     bind.__annotations__ = {p.name: p.annotation for p in told}
     return bind
 
 
-def _told(hint: Any) -> Any:
-    """An annotation in typer's own words."""
+def _in_typers_words(hint: Any) -> Any:
     (ours,) = hint.__metadata__
     return Annotated[hint.__origin__, _typers(ours)]
 

@@ -41,10 +41,15 @@ def usage(says: str) -> Stop:
     return Stop(USAGE, says)
 
 
+def _number(word: str) -> str:
+    """The number that an id ends in: `CONF098` is no misspelling of another number."""
+    return word[len(word.rstrip("0123456789")) :].lstrip("0")
+
+
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """` (did you mean X?)` where a known word is near, else nothing."""
-    from difflib import get_close_matches  # noqa: PLC0415 - only a mistyped word pays for it
+    from distcheck.checks.knowledge.spelling import alike  # noqa: PLC0415 - only for a wrong word
 
-    folded = {k.casefold(): k for k in known}
-    near = get_close_matches(word.casefold(), folded, n=1)
+    folded = {k.casefold(): k for k in known if _number(k) == _number(word)}
+    near = alike(word.casefold(), folded)
     return f" (did you mean {folded[near[0]]}?)" if near else ""

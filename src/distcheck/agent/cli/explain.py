@@ -12,28 +12,35 @@ from distcheck.exporters.explain_terms import Term, render_term, terms
 from distcheck.exporters.explain_text import render_page
 from distcheck.exporters.formats import Page
 
-Id = Annotated[
-    str,
-    argument("Id of a check, cause, failure or mark; a verdict's word; or `all` checks.", "ID|all"),
+Ids = Annotated[
+    list[str],
+    argument(
+        "Ids of checks, rules of lint, causes, failures or marks; a verdict's word; `all` checks.",
+        "ID...|all",
+    ),
 ]
 
 
-def explain(check_id: Id) -> int:
+def explain(ids: Ids) -> int:
     """What a check proves and does not, or what a cause, failure or verdict means; what to do."""
     checks = {c.id: c for c in catalog()}
     page = stdout_page()
-    if check_id.lower() == "all":
-        chosen = tuple(checks.values())
-    elif check_id.upper() in checks:
-        chosen = (checks[check_id.upper()],)
-    elif check_id.upper().startswith("CONF"):
-        say(_rule(check_id.upper(), page))
-        return 0
-    else:
-        say(render_term(_meanings(check_id, checks), page.width, ink(page)))
-        return 0
-    say("\n\n".join(render_page(c, page.width, ink(page)) for c in chosen))
+    say("\n\n".join([text for one in ids for text in _pages(one, checks, page)]))
     return 0
+
+
+def _pages(word: str, checks: Mapping[str, Check], page: Page) -> Iterator[str]:
+    if word.lower() == "all":
+        chosen = tuple(checks.values())
+    elif word.upper() in checks:
+        chosen = (checks[word.upper()],)
+    elif word.upper().startswith("CONF"):
+        yield _rule(word.upper(), page)
+        return
+    else:
+        yield render_term(_meanings(word, checks), page.width, ink(page))
+        return
+    yield from (render_page(c, page.width, ink(page)) for c in chosen)
 
 
 def _rule(rule_id: str, page: Page) -> str:

@@ -15,7 +15,7 @@ from distcheck.agent.cluster.access import LACKING
 from distcheck.agent.cluster.api import connect
 from distcheck.agent.cluster.finding.group import find_group
 from distcheck.agent.cluster.gather import Ways, gather
-from distcheck.agent.manifests.live import judged_live
+from distcheck.agent.manifests.live_again import LiveRules
 from distcheck.checks.evidence import Evidence
 
 _NOT_OURS_TO_MEND = (errors.Unreachable, errors.Refused)
@@ -32,6 +32,7 @@ def gathering(asked: Asked, progress: Progress) -> Callable[[], Evidence]:
         api = connect(asked.kubeconfig, asked.context, timeout=min(asked.timeout, 10.0))
     namespace = asked.namespace or api.namespace
     told: set[str] = set()
+    rules = LiveRules()
 
     def look() -> Evidence:
         with _said():
@@ -42,7 +43,8 @@ def gathering(asked: Asked, progress: Progress) -> Callable[[], Evidence]:
             ways = Ways(agents=asked.agents, exec=asked.exec, ray_token=asked.ray_token)
             left = end - monotonic()
             evidence = gather(api, group, timeout=left, progress=progress, ways=ways)
-            evidence = structs.replace(evidence, manifests=judged_live(group.objects))
+            manifests = rules.judged(group.objects, evidence.policies)
+            evidence = structs.replace(evidence, manifests=manifests)
             _warn(evidence, told, quiet=asked.quiet)
             return evidence
 

@@ -14,8 +14,13 @@ def tell_github(reports: Sequence[Report], page: Page) -> None:
     Outside of a job, or where a file cannot be written, nothing happens: the annotations and
     the exit code say the same.
     """
-    _append("GITHUB_STEP_SUMMARY", render("markdown", reports, page))
+    tell_summary(render("markdown", reports, page))
     _append("GITHUB_OUTPUT", f"verdict={worst([r.verdict for r in reports])}\n")
+
+
+def tell_summary(text: str) -> None:
+    """Add Markdown to the job's summary, as `tell_github` does."""
+    _append("GITHUB_STEP_SUMMARY", text)
 
 
 def _append(variable: str, text: str) -> None:

@@ -5,7 +5,7 @@ from distcheck.agent.cli.options import expected
 from distcheck.agent.cli.overrides import with_expected, with_model
 from distcheck.agent.cli.select import Selection
 from distcheck.checks.evidence import Evidence
-from distcheck.checks.report import Judged, judge
+from distcheck.checks.judging import Judged, judge
 
 
 class Judging:

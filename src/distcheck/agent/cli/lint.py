@@ -1,26 +1,33 @@
 """`distcheck lint`: manifests judged before they are applied."""
 
-from typing import TYPE_CHECKING, Annotated, cast
+import os
+import sys
+from contextlib import nullcontext, redirect_stdout
+from functools import cache, partial
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
-import msgspec
-
+from distcheck import __version__
 from distcheck.agent.cli import exit as codes
 from distcheck.agent.cli import options as opt
 from distcheck.agent.cli.command import Program, argument, option
-from distcheck.agent.cli.exit import did_you_mean, usage
-from distcheck.agent.cli.output import Output, check_writable, ink, show_on
-from distcheck.agent.manifests.lint import Asked, lint
+from distcheck.agent.cli.exit import usage
+from distcheck.agent.cli.loading import loading
+from distcheck.agent.cli.output import Output, keep, outputs, show_on
+from distcheck.agent.manifests.files import STDIN, read_all, standard_input
 from distcheck.checks.manifest.finding import LEVELS, Level
-from distcheck.checks.manifest.report import LintReport, as_grave
-from distcheck.checks.manifest.rule import Rule
-from distcheck.checks.manifest.rules import rules
-from distcheck.exporters.formats import Page
+from distcheck.checks.manifest.report import SCHEMA, LintReport, as_grave
 
 if TYPE_CHECKING:
-    from distcheck.checks.evidence import ModelConfig
-    from distcheck.checks.knowledge.plan_fabric import Fabric
+    from collections.abc import Callable, Sequence
 
-FORMATS = ("text", "json", "sarif", "junit", "github")
+    from distcheck.agent.manifests.lint import Asked
+    from distcheck.agent.manifests.source import Problem
+    from distcheck.checks.manifest.rule import Rule
+
+_HEAD = 400
+"""Characters, in which a report of ours names itself."""
+
+FORMATS = ("text", "concise", "json", "sarif", "junit", "github")
 
 Paths = Annotated[
     list[str], argument("Manifests, or folders of them; - is standard input.", "PATH...")
@@ -37,19 +44,26 @@ Model = Annotated[
 ]
 Interconnect = Annotated[
     str | None,
-    option("--interconnect", says="Between nodes, for each GPU: 400gbps.", metavar="RATE"),
+    option(
+        "--interconnect",
+        says="Between nodes, for each GPU: 400gbps, ib-ndr, roce-100, ethernet-25.",
+        metavar="RATE",
+    ),
 ]
 NothingIsFine = Annotated[
     bool, option("--nothing-is-fine", says="Exit 0, not 3, where nothing serves a model.")
 ]
+Quiet = Annotated[
+    bool, option("-q", "--quiet", says="Text tells findings and what is unreadable, nothing else.")
+]
 Fix = Annotated[
     bool, option("--fix", says="Mend what is safe to mend: show a diff, and write the files.")
 ]
-Diff = Annotated[bool, option("--diff", says="Show what --fix would write, and write nothing.")]
+Diff = Annotated[bool, option("--diff", says="Show what --fix would write; findings go to stderr.")]
 Formats = Annotated[
     list[str] | None,
-    option("-o", "--output", says="text (default), json, sarif, junit or github. Repeatable.",
-           metavar="FORMAT[=FILE]"),
+    option("-o", "--output", metavar="FORMAT[=FILE]",
+           says="text (default), concise (a line each), json, sarif, junit, github. Repeatable."),
 ]  # fmt: skip
 
 
@@ -64,6 +78,7 @@ def lint_(
     fix: Fix = False,
     diff: Diff = False,
     nothing_is_fine: NothingIsFine = False,
+    quiet: Quiet = False,
     output: Formats = None,
 ) -> int:
     """Judge manifests before they are applied, by the rules that `verify` judges a group by.
@@ -72,56 +87,88 @@ def lint_(
     where nothing is wrong, 1 for findings of --level, 2 for input that cannot be read, 3 where
     nothing in it serves a model. `# distcheck: ignore CONF075 reason` silences a finding.
     """
-    wanted = lint_outputs(output)
+    wanted = outputs(output, FORMATS)
     failing = _level(level)
-    chosen = chosen_rules(only, skip)
-    fabric = _fabric(interconnect) if interconnect else None
-    asked = Asked(chosen, "hint", _model(model) if model else None, fabric)
-    if fix or diff:
-        from distcheck.agent.cli.lint_fix import fix as mend  # noqa: PLC0415 - rarely asked for
-
-        mend(paths, asked, write=fix and not diff, aside=_prints_for_machines(wanted))
-    report = lint(paths, asked)
-    show_on(wanted, lambda name, page: _show(report, name, page, failing, chosen))
-    code = code_of(report, failing)
+    asked = cache(partial(_asked, only, skip, model, interconnect))
+    if only or skip or model or interconnect:
+        asked()  # what is wrong with them is said before anything is read
+    write = fix and not diff
+    filters = write and _filters(paths, wanted)
+    piped = standard_input() if filters else None
+    read, problems = read_all(paths, piped)
+    keep((name for name, text in read if not _is_ours(text)), wanted)
+    aside = filters or _prints_for_machines(wanted)
+    mends = {"write": write, "aside": aside, "piped": piped}
+    report, whole = _judged(read, problems, asked, mends if fix or diff else None)
+    chosen = asked().rules if read else ()
+    with redirect_stdout(sys.stderr) if filters or (diff and not aside) else nullcontext():
+        _tell(report, wanted, failing, chosen, quiet=quiet, diffed=diff)
+    code = code_of(report, failing, whole=whole)
     return codes.PASS if nothing_is_fine and code == codes.UNKNOWN else code
 
 
-def _model(path: str) -> "ModelConfig":
-    from distcheck.agent.cli.model_file import read_model  # noqa: PLC0415 - only for --model
+def _judged(
+    read: "Sequence[tuple[str, str]]", problems: "Sequence[Problem]", asked: "Callable[[], Asked]",
+    mends: "dict[str, Any] | None",
+) -> tuple[LintReport, bool]:  # fmt: skip
+    """The report, and whether all that `--fix` was to write was written.
 
-    return read_model(path)
+    Rules, and all that understands manifests, are loaded once there is something to judge.
+    """
+    if not read:
+        if mends and mends["piped"] is not None:
+            from distcheck.agent.cli.lint_fix import pass_on  # noqa: PLC0415 - rarely asked for
+
+            pass_on(mends["piped"])
+        told = tuple(p.not_judged for p in problems)
+        return LintReport(SCHEMA, __version__, 0, 0, 0, (), (), told, 0), True
+    with loading():
+        from distcheck.agent.manifests.lint import judged  # noqa: PLC0415 - see above
+        from distcheck.agent.manifests.yaml_tree import load_parser  # noqa: PLC0415 - as above
+
+        load_parser()
+        by = asked()
+    found, whole, kept = judged(read, by, problems), True, dict[str, str]()
+    if found.mended:
+        from distcheck.agent.manifests import rewriting  # noqa: PLC0415 - as below
+
+        kept = rewriting.kept(dict(read), found, by, mends["piped"] if mends else None)
+        found = rewriting.without(found, kept)
+    if mends is not None:
+        from distcheck.agent.cli.lint_fix import mend  # noqa: PLC0415 - rarely asked for
+
+        found, whole = mend(read, problems, found, by, kept, **mends)
+    return found.report, whole
 
 
-def _fabric(text: str) -> "Fabric | None":
-    from distcheck.agent.cli.plan_values import interconnect  # noqa: PLC0415 - as above
+def _asked(
+    only: list[str] | None, skip: list[str] | None, model: str | None, interconnect: str | None
+) -> "Asked":
+    from distcheck.agent.cli.lint_asked import asked  # noqa: PLC0415 - see `_judged`
 
-    return interconnect(text)
+    return asked(only, skip, model, interconnect)
 
 
-def lint_outputs(given: list[str] | None) -> tuple[Output, ...]:
-    """What `-o` asks for; raises `Stop` for an unknown format, or two on standard output."""
-    found = tuple(_output(word) for word in given or ("text",))
-    printed = [o.format for o in found if o.path is None]
-    if len(printed) > 1:
-        raise usage(f"-o: {' and '.join(printed)} would both go to standard output")
-    return found
+def _filters(paths: list[str], wanted: tuple[Output, ...]) -> bool:
+    """Whether `--fix` reads standard input, and so writes standard output."""
+    if STDIN not in paths:
+        return False
+    if paths != [STDIN]:
+        raise usage("--fix -: the mended text goes to standard output, so give no other files")
+    if getattr(sys.stdout, "name", "") == os.devnull:
+        raise usage("--fix -: the mended text goes to standard output, which is closed")
+    if _prints_for_machines(wanted):
+        raise usage("--fix -: the mended text goes to standard output: give -o FORMAT=FILE")
+    return True
+
+
+def _is_ours(text: str) -> bool:
+    """Whether it is a report of `distcheck` in a folder that is judged again."""
+    return '"distcheck' in text[:_HEAD]
 
 
 def _prints_for_machines(wanted: tuple[Output, ...]) -> bool:
-    return any(o.path is None and o.format != "text" for o in wanted)
-
-
-def _output(word: str) -> Output:
-    from pathlib import Path  # noqa: PLC0415 - only for a file
-
-    name, _, file = word.partition("=")
-    if name not in FORMATS:
-        raise opt.refused("-o", name, FORMATS)
-    path = Path(file) if file not in ("", "-") else None
-    if path is not None:
-        check_writable(path)
-    return Output(name, path)
+    return any(o.path is None and o.format not in ("text", "concise") for o in wanted)
 
 
 def _level(word: str) -> Level:
@@ -129,53 +176,35 @@ def _level(word: str) -> Level:
     return cast("Level", word)
 
 
-def chosen_rules(only: list[str] | None, skip: list[str] | None) -> tuple[Rule, ...]:
-    """The rules to judge by; raises `Stop` for an id that does not exist, or none left."""
-    known = {r.id: r for r in rules()}
-    kept, left = _ids("--only", only, known), _ids("--skip", skip, known)
-    found = tuple(r for r in known.values() if (not kept or r.id in kept) and r.id not in left)
-    if not found:
-        raise usage("no rule selected; `distcheck list --rules` names them all")
-    return found
+def code_of(report: LintReport, failing: Level, *, whole: bool = True) -> int:
+    """1 beats all: what was found is sure; our own bugs beat 2, and that beats 3.
 
-
-def _ids(name: str, given: list[str] | None, known: dict[str, Rule]) -> set[str]:
-    found = {w.upper() for w in opt.words(given)}
-    for word in sorted(found - known.keys()):
-        hint = did_you_mean(word, known)
-        raise usage(f"{name}: no rule {word!r}{hint}; `distcheck list --rules` names them all")
-    return found
-
-
-def code_of(report: LintReport, failing: Level) -> int:
-    """1 beats 2: what was found is sure; 2 beats 3."""
+    `whole`: what `--fix` was to write was written.
+    """
     if any(as_grave(f.level, failing) for f in report.open):
         return codes.FAIL
-    if any(n.unreadable for n in report.not_judged):
+    if report.bugs:
+        return codes.BUG
+    if not whole or any(n.unreadable for n in report.not_judged):
         return codes.USAGE
     return codes.PASS if report.judged else codes.UNKNOWN
 
 
-def _show(
-    report: LintReport, name: str, page: Page, failing: Level, chosen: tuple[Rule, ...]
-) -> str:
-    if name == "json":
-        return msgspec.json.format(msgspec.json.encode(report), indent=2).decode() + "\n"
-    if name == "sarif":
-        from distcheck.exporters.lint_sarif import render_sarif  # noqa: PLC0415 - one format
+def _tell(
+    report: LintReport, wanted: tuple[Output, ...], failing: Level, chosen: "tuple[Rule, ...]",
+    *, quiet: bool, diffed: bool,
+) -> None:  # fmt: skip
+    from distcheck.agent.cli.lint_show import show, tell_misspelt  # noqa: PLC0415 - not for --help
 
-        return render_sarif(report, chosen)
-    if name == "junit":
-        from distcheck.exporters.lint_junit import render_junit  # noqa: PLC0415 - one format
+    code = code_of(report, failing) if report.bugs else None
+    how = partial(show, report, failing=failing, chosen=chosen, code=code)
+    show_on(wanted, partial(how, quiet=quiet, diffed=diffed))
+    if any(n.misspelt for n in report.not_judged):
+        tell_misspelt(report, wanted, quiet=quiet)
+    if report.bugs:
+        from distcheck.agent.cli.bugs import tell_bugs  # noqa: PLC0415 - only a bug pays for it
 
-        return render_junit(report, failing)
-    if name == "github":
-        from distcheck.exporters.lint_github import render_github  # noqa: PLC0415 - one format
-
-        return render_github(report)
-    from distcheck.exporters.lint_text import render_text  # noqa: PLC0415 - one format
-
-    return render_text(report, page, ink(page))
+        tell_bugs((bug.trace for bug in report.bugs if bug.trace), of_manifests=True)
 
 
 PROGRAM = Program(lint_)

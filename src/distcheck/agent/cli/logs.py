@@ -6,12 +6,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
-import msgspec
-
 from distcheck.agent.cli import exit as codes
 from distcheck.agent.cli import options as opt
 from distcheck.agent.cli.command import Program, argument
-from distcheck.agent.cli.output import ink, outputs, show_on
+from distcheck.agent.cli.output import ink, keep, outputs, show_on
 from distcheck.agent.cli.progress import Progress
 from distcheck.agent.logs.describe import report
 from distcheck.agent.logs.files import STDIN, STOPPED
@@ -19,6 +17,7 @@ from distcheck.agent.logs.folders import log_files
 from distcheck.agent.logs.stopping import Stopping, Told
 from distcheck.checks.logs_report import LogsReport
 from distcheck.exporters.formats import Page
+from distcheck.exporters.json_text import json_text
 from distcheck.exporters.logs_files import ENDLESS
 from distcheck.exporters.logs_text import render_text
 
@@ -50,6 +49,7 @@ def logs(
     wanted = outputs(output)
     unknown = _UNKNOWN[opt.one_of("--inconclusive", inconclusive, ("fail", "pass"))]
     named, skipped = _named(files)
+    keep(named, wanted)
     with Progress(quiet=quiet) as progress:
         if STDIN in named and sys.stdin is not None and sys.stdin.isatty():
             progress("reading standard input; Ctrl-D or Ctrl-C ends it")
@@ -117,7 +117,7 @@ def _telling(progress: Progress) -> Told:
 
 def _show(told: LogsReport, name: str, page: Page) -> str:
     if name == "json":
-        return msgspec.json.format(msgspec.json.encode(told), indent=2).decode() + "\n"
+        return json_text(told)
     return render_text(told, page.width, ink(page))
 
 

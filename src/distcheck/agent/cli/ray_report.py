@@ -23,7 +23,7 @@ from distcheck.checks.evidence import (
     Target,
 )
 from distcheck.checks.evidence.ray import GCS_REFUSED, GCS_SILENT, NEEDS_TOKEN, NOT_A_GCS
-from distcheck.checks.report import Judged, judge
+from distcheck.checks.judging import Judged, judge
 
 _CHECKS = ("RAY001", "RAY002", "RAY003")
 _KEYS = ("nodes", "gpus", "world")

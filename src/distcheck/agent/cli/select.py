@@ -8,8 +8,8 @@ from distcheck.agent.cli.exit import did_you_mean, usage
 from distcheck.agent.cli.options import words
 from distcheck.checks.catalog import catalog
 from distcheck.checks.check import Check
+from distcheck.checks.findings import PAPER
 from distcheck.checks.on_paper import OnPaper
-from distcheck.checks.report import PAPER
 
 
 class Selection(Struct, frozen=True):

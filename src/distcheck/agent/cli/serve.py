@@ -89,7 +89,7 @@ def rounds_of(cluster: Cluster, duty: tuple[tuple[str, ...], float], judging: Ju
     from distcheck.agent.cluster.errors import ClusterError  # noqa: PLC0415
     from distcheck.agent.cluster.finding.group import Group  # noqa: PLC0415
     from distcheck.agent.cluster.gather import Ways, gather  # noqa: PLC0415
-    from distcheck.agent.manifests.live import judged_live  # noqa: PLC0415
+    from distcheck.agent.manifests.live_again import LiveRules  # noqa: PLC0415
     from distcheck.agent.serve.rounds import Duty, Rounds  # noqa: PLC0415
 
     try:
@@ -97,10 +97,13 @@ def rounds_of(cluster: Cluster, duty: tuple[tuple[str, ...], float], judging: Ju
     except ClusterError as error:
         raise usage(f"serve: {error}") from error
 
+    rules = LiveRules()
+
     def look(group: Group) -> Evidence:
         ways = Ways(agents=cluster.agents, exec=False, no_exec="serve runs nothing in pods")
         evidence = gather(api, group, timeout=cluster.timeout, ways=ways)
-        return structs.replace(evidence, manifests=judged_live(group.objects))
+        manifests = rules.judged(group.objects, evidence.policies)
+        return structs.replace(evidence, manifests=manifests)
 
     return Rounds(api, Duty(*duty), look, judging.judge)
 

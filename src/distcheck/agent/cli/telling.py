@@ -4,13 +4,14 @@ import sys
 from collections.abc import Sequence
 
 from distcheck.agent.cli import options as opt
-from distcheck.agent.cli.app import REPORT_BUGS
+from distcheck.agent.cli.bugs import tell_bugs
 from distcheck.agent.cli.exit import Stop
 from distcheck.agent.cli.github_files import tell_github
 from distcheck.agent.cli.kubelet import tell_kubelet
-from distcheck.agent.cli.output import Output, outputs, write
+from distcheck.agent.cli.output import Output, keep, outputs, write
 from distcheck.agent.cli.verdict_exit import exit_code, worst_code
-from distcheck.checks.report import Judged, Report
+from distcheck.checks.judging import Judged
+from distcheck.checks.report import Report
 from distcheck.checks.verdict import verdict_line
 from distcheck.exporters.formats import Page
 from distcheck.exporters.typography import visible
@@ -26,13 +27,15 @@ class Telling:
         strict: bool,
         inconclusive: str | None,
         quiet: bool = False,
+        read: str | None = None,
     ) -> None:
-        """Read the options, and see that the outputs can be written.
+        """Read the options, and see that the outputs can be written, not over the file `read`.
 
         Raises:
             Stop: one of them is wrong (exit code 2).
         """
         self._outputs = outputs(output)
+        keep([read] if read else [], self._outputs)
         self._strict = strict
         self._quiet = quiet
         self._unknown = opt.one_of("--inconclusive", inconclusive, ("fail", "pass"))
@@ -56,8 +59,7 @@ class Telling:
         finally:
             if ended:
                 sys.stderr.write(f"distcheck: {ended}\n")
-            for one in judged:
-                _own_bugs(one.bugs)
+            tell_bugs(bug for one in judged for bug in one.bugs)
         codes = (exit_code(j, strict=self._strict, inconclusive=self._unknown) for j in judged)
         return worst_code(codes)
 
@@ -95,10 +97,3 @@ def _into_files(reports: Sequence[Report], wanted: Sequence[Output]) -> str:
 def _is_unreached(judged: Judged) -> bool:
     """Nothing was seen, for one reason: a page of unknowns would bury it."""
     return bool(judged.report.notes) and not judged.report.target.pods
-
-
-def _own_bugs(tracebacks: Sequence[str]) -> None:
-    for text in tracebacks:
-        sys.stderr.write(f"{text}\n")
-    if tracebacks:
-        sys.stderr.write(f"{REPORT_BUGS}\n")

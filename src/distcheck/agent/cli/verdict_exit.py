@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 
 from distcheck.agent.cli import exit as codes
-from distcheck.checks.report import Judged
+from distcheck.checks.judging import Judged
 
 _CODES = {"pass": codes.PASS, "warn": codes.PASS, "fail": codes.FAIL, "unknown": codes.UNKNOWN}
 _INCONCLUSIVE = {"fail": codes.FAIL, "pass": codes.PASS}

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Annotated
 
 from distcheck.agent.cli import options as opt
-from distcheck.agent.cli.asked import Asked, ray_token
+from distcheck.agent.cli.asked import Asked, asked_of
 from distcheck.agent.cli.command import Program, argument, option
 from distcheck.agent.cli.ending import Signalled
 from distcheck.agent.cli.evidence_files import read_evidence
@@ -61,35 +61,35 @@ def verify(
     Finds the group of TARGET, gathers evidence from its nodes' agents, judges it, and tells.
     """
     judging = Judging(select(only, skip, require), expect, model)
-    telling = Telling(output, strict=strict, inconclusive=inconclusive, quiet=quiet)
+    telling = Telling(output, strict=strict, inconclusive=inconclusive, quiet=quiet, read=evidence)
     if evidence is not None:
         _refuse_beside(
-            ("TARGET", target),
-            ("--wait", wait),
-            ("--namespace", namespace),
-            ("--context", context),
-            ("--kubeconfig", kubeconfig),
-            ("--no-agents", no_agents),
-            ("--no-exec", no_exec),
-            ("--ray-token-file", ray_token_file),
-        )
+            target=target, wait=wait, namespace=namespace, context=context, kubeconfig=kubeconfig,
+            no_agents=no_agents, no_exec=no_exec, ray_token_file=ray_token_file,
+        )  # fmt: skip
         return telling.tell([judging.judge(e) for e in read_evidence(evidence)])
     if target is None:
         raise usage("verify: name a TARGET, or judge a file with --evidence PATH")
-    asked = Asked(
-        target,
-        namespace,
-        context,
-        kubeconfig,
-        opt.duration("--timeout", timeout),
-        agents=not no_agents,
-        exec=not no_exec,
-        quiet=quiet,
-        ray_token=ray_token(ray_token_file),
-    )
-    patience = opt.duration("--wait", wait) if wait is not None else None
+    asked = asked_of(
+        target, namespace, context, kubeconfig, timeout=timeout, no_agents=no_agents,
+        no_exec=no_exec, ray_token_file=ray_token_file, quiet=quiet,
+    )  # fmt: skip
+    return _looked_at(asked, judging, telling, wait)
+
+
+def _refuse_beside(**given: object) -> None:
+    """Evidence that is judged from a file needs no cluster, and none of its options."""
+    for name, value in given.items():
+        if value:
+            word = "TARGET" if name == "target" else f"--{name.replace('_', '-')}"
+            raise usage(f"--evidence goes without {word}")
+
+
+def _looked_at(asked: Asked, judging: Judging, telling: Telling, wait: str | None) -> int:
+    """Look until the verdict stays, and tell it; also where a signal ends the wait."""
+    patience = None if wait is None else opt.duration("--wait", wait)
     try:
-        with Progress(quiet=quiet) as progress:
+        with Progress(quiet=asked.quiet) as progress:
             look = Looking(asked, _gathering(asked, progress), patient=patience is not None)
             judged, awaits = until_settled(
                 lambda: judging.judge(look()), patience, progress, hopeless=look.hopeless
@@ -103,13 +103,6 @@ def verify(
     ran_out = f"--wait {wait} ran out: {awaits}" if awaits else ""
     code = telling.tell([judged], ran_out)
     return WAITED if ran_out else code
-
-
-def _refuse_beside(*given: tuple[str, object]) -> None:
-    """Evidence that is judged from a file needs no cluster, and none of its options."""
-    for name, value in given:
-        if value:
-            raise usage(f"--evidence goes without {name}")
 
 
 def _gathering(asked: Asked, progress: Progress) -> Callable[[], Evidence]:

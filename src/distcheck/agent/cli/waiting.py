@@ -6,7 +6,7 @@ from collections.abc import Callable
 from distcheck.agent.cli.ending import Signalled
 from distcheck.agent.cli.progress import Progress
 from distcheck.checks.awaited import Held, awaited
-from distcheck.checks.report import Judged
+from distcheck.checks.judging import Judged
 
 PAUSE = 5.0
 """Seconds between two gatherings."""

@@ -1,14 +1,16 @@
 """Plain words of a command line: `--name value`, `--name=value`, `-n value`, a switch, a path.
 
-Whatever else somebody types (`-nvalue`, `--`, a number, a word that does not fit, `--help`) is left
-to the library, which knows every form and how to refuse one.
+Whatever else somebody types (`-nvalue`, `--`, a number, a word that does not fit) is left to the
+library, which knows every form and how to refuse one.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from msgspec import Struct
 
 
-class Option(NamedTuple):
+class Option(Struct, frozen=True):
     """An option as its command declares it."""
 
     names: tuple[str, ...]
@@ -16,7 +18,7 @@ class Option(NamedTuple):
     metavar: str | None
 
 
-class Argument(NamedTuple):
+class Argument(Struct, frozen=True):
     """A positional argument as its command declares it."""
 
     says: str
@@ -27,17 +29,26 @@ class _Unclear(Exception):  # noqa: N818 - an answer, not an error
     """The words are not plain."""
 
 
-class _Parameter(NamedTuple):
+class Parameter(Struct, frozen=True):
+    """What a command takes, by the annotation of its function."""
+
     name: str
     told: Option | Argument
     is_switch: bool
     is_many: bool
     is_text: bool
+    is_required: bool
+
+
+def ask_for_help(argv: Sequence[str]) -> bool:
+    """Whether help is among the words; behind `--` there are none but names of files."""
+    own = argv[: argv.index("--")] if "--" in argv else argv
+    return "-h" in own or "--help" in own
 
 
 def bound(body: Callable[..., int], argv: list[str]) -> dict[str, Any] | None:
     """The arguments of `body` that `argv` gives; None where the words are not plain."""
-    ours = list(_parameters(body))
+    ours = list(parameters(body))
     found: dict[str, Any] = {}
     words = iter(argv)
     try:
@@ -45,16 +56,17 @@ def bound(body: Callable[..., int], argv: list[str]) -> dict[str, Any] | None:
             _take(word, words, ours, found)
     except _Unclear:
         return None
-    default = set(body.__kwdefaults__ or {}) | set(_defaulted(body))
-    return found if {p.name for p in ours} <= found.keys() | default else None
+    return found if {p.name for p in ours if p.is_required} <= found.keys() else None
 
 
-def _parameters(body: Callable[..., int]) -> Iterator[_Parameter]:
+def parameters(body: Callable[..., int]) -> Iterator[Parameter]:
+    """What `body` takes, in its order."""
+    default = {*(body.__kwdefaults__ or {}), *_defaulted(body)}
     for name, hint in body.__annotations__.items():
         if name != "return":
             kind, (told,) = hint.__origin__, hint.__metadata__
-            many = str(kind).startswith("list")
-            yield _Parameter(name, told, kind is bool, many, "str" in str(kind))
+            many, text = str(kind).startswith("list"), "str" in str(kind)
+            yield Parameter(name, told, kind is bool, many, text, name not in default)
 
 
 def _defaulted(body: Any) -> tuple[str, ...]:
@@ -62,7 +74,7 @@ def _defaulted(body: Any) -> tuple[str, ...]:
     return tuple(names[len(names) - len(body.__defaults__ or ()) :])
 
 
-def _take(word: str, words: Iterator[str], ours: list[_Parameter], found: dict[str, Any]) -> None:
+def _take(word: str, words: Iterator[str], ours: list[Parameter], found: dict[str, Any]) -> None:
     if word.startswith("-") and word != "-":
         one, value = _option(word, words, ours)
     else:
@@ -77,7 +89,7 @@ def _take(word: str, words: Iterator[str], ours: list[_Parameter], found: dict[s
         found[one.name] = value
 
 
-def _option(word: str, words: Iterator[str], ours: list[_Parameter]) -> tuple[_Parameter, Any]:
+def _option(word: str, words: Iterator[str], ours: list[Parameter]) -> tuple[Parameter, Any]:
     name, has_value, value = word.partition("=") if word.startswith("--") else (word, "", "")
     one = _one([p for p in ours if isinstance(p.told, Option) and name in p.told.names])
     if one.is_switch and not has_value:
@@ -91,7 +103,7 @@ def _option(word: str, words: Iterator[str], ours: list[_Parameter]) -> tuple[_P
     return one, value
 
 
-def _one(found: list[_Parameter]) -> _Parameter:
+def _one(found: list[Parameter]) -> Parameter:
     if len(found) != 1:
         raise _Unclear
     return found[0]

@@ -5,6 +5,7 @@ from typing import Any, Literal
 
 from distcheck.agent.cluster.quantity import parse_quantity
 from distcheck.checks.evidence import ShmDeclared
+from distcheck.checks.knowledge.mounts import mounted_at
 
 Object = dict[str, Any]
 
@@ -35,7 +36,7 @@ def shm_of(raw: Object, container: Object, every: Sequence[Object]) -> ShmDeclar
 
 def _volume_of(container: Object) -> str | None:
     mounts = container.get("volumeMounts") or ()
-    at = (m.get("name") for m in mounts if str(m.get("mountPath", "")).rstrip("/") == _SHM)
+    at = (m.get("name") for m in mounts if mounted_at(m.get("mountPath")) == _SHM)
     return next((str(name) for name in at), None)
 
 

@@ -11,14 +11,16 @@ from distcheck.agent.cluster import access
 from distcheck.agent.cluster.api import AT_ONCE, Api
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.finding.group import Group
-from distcheck.agent.cluster.intent.declared import with_argv, with_expected
+from distcheck.agent.cluster.intent.declared import with_expected
+from distcheck.agent.cluster.intent.running import with_argv
 from distcheck.agent.cluster.policies import look_policies
 from distcheck.agent.cluster.reach import AGENT_NAMESPACE, find_agents
 from distcheck.agent.cluster.rounds import Agents, Round, Ways, both_rounds
 from distcheck.agent.cluster.services import look_services
 from distcheck.agent.cluster.troubles.restarts import restarted_since
 from distcheck.agent.cluster.without_agents.fallback import BY
-from distcheck.checks.evidence import Evidence, NodeLook, Pod
+from distcheck.checks.evidence import Evidence, Missing, NodeLook, Pod
+from distcheck.checks.evidence.policy import Services
 
 __all__ = ["Ways", "gather"]
 
@@ -49,9 +51,7 @@ def gather(
         agents = _agents(api) if ways.agents else {}
         lacking = pool.submit(_lacking, api, group, agents, ways)
         policies = pool.submit(look_policies, api, group.target.namespace, group.seen)
-        services = pool.submit(
-            look_services, api, group.target.namespace, group.wanted, next(iter(group.seen), None)
-        )
+        services = pool.submit(_services, api, group)
         seen = both_rounds(first, _by_node(group.pods), agents, end)
         notes = [*group.notes, *lacking.result(), *_versions(seen.nodes.values()), *seen.notes]
         again = restarted_since(api, group.pods, group.selector, notes.append)
@@ -59,18 +59,15 @@ def gather(
     looks = tuple(seen.nodes[node] for node in sorted(seen.nodes))
     intent = with_expected(with_argv(group.intent, looks), expect or {})
     return Evidence(
-        __version__,
-        clock.now(),
-        group.target,
-        intent,
-        group.pods,
-        looks,
-        notes=tuple(notes),
-        troubles=troubles,
-        policies=policies.result(),
-        services=services.result(),
+        __version__, clock.now(), group.target, intent, group.pods, looks, notes=tuple(notes),
+        troubles=troubles, policies=policies.result(), services=services.result(),
         rollouts=group.rollouts,
-    )
+    )  # fmt: skip
+
+
+def _services(api: Api, group: Group) -> Services | Missing:
+    leader = next(iter(group.seen), None)
+    return look_services(api, group.target.namespace, group.services, group.wanted, leader)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ class Kind(Struct, frozen=True):
 POD = Kind("Pod", "pod", "/api/v1", "pods")
 SERVICE = Kind("Service", "service", "/api/v1", "services")
 CONFIGMAP = Kind("ConfigMap", "configmap", "/api/v1", "configmaps")
+PVC = Kind("PersistentVolumeClaim", "pvc", "/api/v1", "persistentvolumeclaims")
 EVENT = Kind("Event", "event", "/api/v1", "events")
 STATEFULSET = Kind("StatefulSet", "sts", "/apis/apps/v1", "statefulsets")
 DEPLOYMENT = Kind("Deployment", "deploy", "/apis/apps/v1", "deployments")
@@ -30,6 +31,8 @@ RAYSERVICE = Kind("RayService", "rayservice", "/apis/ray.io/v1", "rayservices")
 RAYJOB = Kind("RayJob", "rayjob", "/apis/ray.io/v1", "rayjobs")
 MPIJOB = Kind("MPIJob", "mpijob", "/apis/kubeflow.org/v2beta1", "mpijobs")
 NIMSERVICE = Kind("NIMService", "nimservice", "/apis/apps.nvidia.com/v1alpha1", "nimservices")
+ROLLOUT = Kind("Rollout", "rollout", "/apis/argoproj.io/v1alpha1", "rollouts")
+"""Argo's; no TARGET: what it wrote is read, and its pods are found as those of a ReplicaSet."""
 
 WORKLOADS = (STATEFULSET, DEPLOYMENT, LWS, RAYCLUSTER, RAYSERVICE, NIMSERVICE)
 """Those that a bare NAME is tried as; jobs only where they are named as such."""

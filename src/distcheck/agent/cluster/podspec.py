@@ -4,22 +4,24 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from msgspec import Struct
+
 from distcheck.agent.cluster.declared_shm import shm_of
 from distcheck.agent.cluster.quantity import parse_quantity
-from distcheck.agent.cluster.troubles.reasons import short
 from distcheck.checks.evidence import Pod
 from distcheck.checks.evidence.group import Role
+from distcheck.pattern import pattern
 
 Object = dict[str, Any]
 
-_GPUS = re.compile(r"nvidia\.com/(gpu|gpu\.shared|mig-.+)\Z")
-_RDMA = re.compile(
+_GPUS = pattern(r"nvidia\.com/(gpu|gpu\.shared|mig-.+)\Z")
+_RDMA = pattern(
     r"rdma/.+|vpc\.amazonaws\.com/efa|.+/(?:.*[-_.])?(?:rdma|roce|hca|hostdev|ib|infiniband|ibvf?|"
-    r"mlx5?|mlnx|cx[4-8]|connectx)(?:[-_.0-9].*)?\Z"
+    r"mlx5?|mlnx(?:nics?)?|cx[4-8]|connectx)(?:[-_.0-9].*)?\Z"
 )
 """Resources whose plugins give a container its files below /dev/infiniband. The prefix of the
 shared device plugin is `rdma`; those of SR-IOV are the cluster's to choose."""
-_REFERENCE = re.compile(r"\$\$|\$\(([A-Za-z_.\-][A-Za-z0-9_.\-]*)\)")
+_REFERENCE = pattern(r"\$\$|\$\(([A-Za-z_.\-][A-Za-z0-9_.\-]*)\)", near=("$",))
 _MOST_GPUS = 100_000
 _MOST_RESTARTS = 1 << 31
 
@@ -59,23 +61,40 @@ def argv_of(container: Object) -> tuple[str, ...]:
     """
     words = [*(container.get("command") or ()), *(container.get("args") or ())]
     values = environment(container)
-    return tuple(expanded(str(w), values) for w in words)
+    room = Room()
+    return tuple(expanded(str(w), values, room) for w in words)
 
 
 def environment(container: Object) -> dict[str, str]:
     """The literal variables of a container; later ones may use earlier ones."""
     values: dict[str, str] = {}
+    room = Room()
     for one in container.get("env") or ():
-        if "valueFrom" not in one:
-            values[one["name"]] = expanded(str(one.get("value") or ""), values)
+        if "valueFrom" not in one and "name" in one:
+            values[one["name"]] = expanded(str(one.get("value") or ""), values, room)
     return values
 
 
-def expanded(text: str, values: Mapping[str, str]) -> str:
-    """`text` with each `$(VAR)` that is in `values` put in, as the kubelet does it."""
+class Room(Struct):
+    """Characters that may be put into the variables, or the words, of one container.
+
+    Linux starts no program with more (execve(2): a quarter of the stack's 8 MiB); references
+    that double the one before would need any amount.
+    """
+
+    left: int = 2 << 20
+
+
+def expanded(text: str, values: Mapping[str, str], room: Room) -> str:
+    """`text` with each `$(VAR)` that is in `values` put in, as the kubelet does it.
+
+    What there is no `room` for stays as it is written.
+    """
 
     def replacement(m: re.Match[str]) -> str:
-        return "$" if m[0] == "$$" else values.get(m[1], m[0])
+        found = "$" if m[0] == "$$" else values.get(m[1], m[0])
+        room.left -= len(found)
+        return found if room.left >= 0 else m[0]
 
     return _REFERENCE.sub(replacement, text)
 
@@ -136,4 +155,6 @@ def _waiting(status: Object, state: Object) -> str | None:
 
 def _reason(one: Object) -> str:
     """In words that may be shown: the runtime's message holds whole command lines."""
+    from distcheck.agent.cluster.troubles.reasons import short  # noqa: PLC0415 - of live pods alone
+
     return short(": ".join(str(one[k]) for k in ("reason", "message") if one.get(k)))

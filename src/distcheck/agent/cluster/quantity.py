@@ -1,10 +1,11 @@
 """Kubernetes quantities to whole numbers."""
 
-import re
 from decimal import Decimal
 
-_QUANTITY = re.compile(
-    r"(?P<number>[0-9]{0,40}\.?[0-9]{1,40})(?P<unit>[eE][+-]?[0-9]{1,3}|[A-Za-z]{0,2})\Z"
+from distcheck.pattern import pattern
+
+_QUANTITY = pattern(
+    r"(?P<number>[0-9]{0,40}\.?[0-9]{1,40})(?:(?P<power>[eE][+-]?[0-9]{1,3})|(?P<unit>[A-Za-z]{0,2}))\Z"
 )
 _UNITS = {
     "": Decimal(1),
@@ -24,7 +25,7 @@ def parse_quantity(text: str | float) -> int | None:
     m = _QUANTITY.match(str(text)[:_LONGEST].strip())
     if m is None:
         return None
-    if m["unit"][:1] in ("e", "E") and len(m["unit"]) > 1 and m["unit"] not in _UNITS:
-        return min(int(Decimal(m["number"] + m["unit"])), _MOST)
+    if m["power"]:
+        return min(int(Decimal(m["number"] + m["power"])), _MOST)
     unit = _UNITS.get(m["unit"])
     return None if unit is None else min(int(Decimal(m["number"]) * unit), _MOST)

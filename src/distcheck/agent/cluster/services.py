@@ -17,28 +17,26 @@ Slices = Mapping[str, Sequence[Object]]
 
 
 def look_services(
-    api: Api, namespace: str, wanted: Sequence[NameWanted], leader: PolicyPod | None
-) -> Services | Missing:
-    """The Services of `namespace` that `wanted` may mean, or that select `leader`.
+    api: Api, namespace: str, listed: Sequence[Object] | Missing, wanted: Sequence[NameWanted],
+    leader: PolicyPod | None,
+) -> Services | Missing:  # fmt: skip
+    """Those of the Services of `namespace` that `wanted` may mean, or that select `leader`.
 
-    Never raises; two requests. A few Services at most: each name means two at most.
+    Never raises; one request, for their endpoints. A few at most: each name means two at most.
     """
-    path = SERVICE.path(namespace)
     if not wanted:
         return Missing("the specs of the group's pods name no other pod to join")
-    try:
-        every = api.items(path)
-    except ClusterError as error:
-        return Missing(f"Services could not be listed: {error}")
+    if isinstance(listed, Missing):
+        return listed
     read = (m for w in wanted for m in meanings(w.name, namespace))
     named = {m.service for m in read if m.namespace == namespace}
-    chosen = [s for s in every if _name(s) in named]
-    chosen += [s for s in every if leader and _selects(s, leader) and s not in chosen]
+    chosen = [s for s in listed if _name(s) in named]
+    chosen += [s for s in listed if leader and _selects(s, leader) and s not in chosen]
     slices, unasked = _slices(api, namespace, [_name(s) for s in chosen[:_MOST]])
     unasked += tuple(f"Service {_name(s)} has no EndpointSlice" for s in chosen if _bare(s, slices))
     return Services(
         tuple(_seen(s, namespace, slices.get(_name(s), ())) for s in chosen[:_MOST]),
-        f"GET {path}",
+        f"GET {SERVICE.path(namespace)}",
         clock.now(),
         tuple(wanted),
         unasked + (f"of {len(chosen)} Services only {_MOST} were read",) * (len(chosen) > _MOST),

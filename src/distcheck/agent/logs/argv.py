@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from msgspec import Struct, structs
 
 from distcheck.agent.logs.flags import BOOL, FLOAT, INT, TEXT, Grammar, Kinds, read_flags
-from distcheck.agent.logs.shell import runs
+from distcheck.agent.logs.shell import reads_whole, runs
 from distcheck.agent.logs.shell_variables import Known
 
 _ENTRY_POINTS = frozenset({"vllm.entrypoints.openai.api_server", "vllm.entrypoints.api_server"})
@@ -143,16 +143,20 @@ def engine_flags(
         for ran in runs(argv, known, assume=assume)
         if (rest := vllm_arguments(ran.words)) is not None
     ]
-    return agreed(found) if found else None
+    return agreed(found, whole=reads_whole(argv, known, assume=assume)) if found else None
 
 
-def agreed(found: Sequence[EngineFlags]) -> EngineFlags:
-    """The last of several servers, without the degrees that not all of them ask for."""
+def agreed(found: Sequence[EngineFlags], *, whole: bool = True) -> EngineFlags:
+    """The last of several servers, without the degrees that not all of them ask for.
+
+    Where the script was not read as a `whole`, another may follow.
+    """
     last = found[-1]
-    odd = [d for d in _DEGREES if len({getattr(one, d) for one in found}) > 1]
+    odd = [d for d in _DEGREES if not whole or len({getattr(one, d) for one in found}) > 1]
     if not odd:
         return last
-    reasons = {**last.reasons, **dict.fromkeys(odd, "which of several servers starts")}
+    why = "which of several servers starts" if whole else "a script too long to be read"
+    reasons = {**last.reasons, **dict.fromkeys(odd, why)}
     return structs.replace(last, **dict.fromkeys(odd), unread=tuple(reasons), reasons=reasons)
 
 

@@ -16,7 +16,8 @@ from distcheck.agent.logs.argv import (
     vllm_flags,
 )
 from distcheck.agent.logs.flags import BOOL, INT, TEXT, Grammar, Read, read_flags
-from distcheck.agent.logs.shell import Ran, runs
+from distcheck.agent.logs.shell import reads_whole, runs
+from distcheck.agent.logs.shell_script import Ran
 from distcheck.agent.logs.shell_variables import Known
 from distcheck.checks.evidence.group import Engine
 
@@ -64,7 +65,11 @@ _TRITON = Grammar(
         "--pp": ("pp", INT),
         "--world-size": ("ranks", INT),
         "--http-port": ("port", INT),
-    }
+    },
+    {
+        **dict.fromkeys(("--tp-size", "--tp_size"), "--tp"),
+        **dict.fromkeys(("--pp-size", "--pp_size"), "--pp"),
+    },
 )
 _MPI = Grammar({"--np": ("ranks", INT)}, {"-np": "--np", "-n": "--np", "-c": "--np"})
 _TORCHRUN = Grammar({"--nnodes": ("nnodes", INT), "--nproc-per-node": ("here", INT)})
@@ -78,7 +83,8 @@ class Server(Struct, frozen=True):
 
     `ranks` is how many processes MPI or torchrun start for it in all; `variables` are those
     that the script set for it. `is_whole`: a degree that no flag names is 1; not so where it
-    is written in a built engine.
+    is written in a built engine. `others` are the flags of all servers of its script, where
+    that has several.
     """
 
     engine: Engine
@@ -86,6 +92,22 @@ class Server(Struct, frozen=True):
     ranks: int | None = None
     variables: Mapping[str, str] = {}
     is_whole: bool = True
+    others: tuple[EngineFlags, ...] = ()
+
+    @property
+    def positions(self) -> tuple[tuple[int, int], ...]:
+        """The parts that it may take: its node's rank and first copy, 0 where no flag says so.
+
+        Nothing where one of them cannot be read.
+        """
+        every = self.others or (self.flags,)
+        if any(_PLACED & set(flags.unread) or flags.config for flags in every):
+            return ()
+        placed = {(f.node_rank or 0, f.dp_start or f.dp_rank or 0) for f in every}
+        return tuple(sorted(placed))
+
+
+_PLACED = frozenset({"node_rank", "dp_rank", "dp_start", "arguments"})
 
 
 def server_of(
@@ -98,12 +120,17 @@ def server_of(
     """
     found = [s for ran in runs(argv, known, assume=assume) for s in _servers(ran)]
     same = [s for s in found if s.engine == found[-1].engine]
-    return structs.replace(found[-1], flags=agreed([s.flags for s in same])) if found else None
+    if not found:
+        return None
+    whole = reads_whole(argv, known, assume=assume)
+    flags = agreed([s.flags for s in same], whole=whole)
+    others = tuple(s.flags for s in found) if len(found) > 1 else ()
+    return structs.replace(found[-1], flags=flags, others=others)
 
 
 def _servers(ran: Ran) -> Iterator[Server]:
     words, many = ran.words, launched(ran.words)
-    if only_shows(words):
+    if only_shows(words) or _runs_elsewhere(words):
         return
     if (vllm := vllm_arguments(words)) is not None:
         yield Server("vllm", vllm_flags(vllm), None, ran.variables)
@@ -116,18 +143,42 @@ def _servers(ran: Ran) -> Iterator[Server]:
         yield structs.replace(found, flags=flags, ranks=ranks, variables=ran.variables)
 
 
+def _runs_elsewhere(words: Sequence[str]) -> bool:
+    """Whether it hands the command to another pod: `ray job submit`, `kubectl exec`."""
+    name = words[0].rpartition("/")[2] if words else ""
+    if name in ("kubectl", "oc"):
+        return "exec" in words
+    if name != "ray" or tuple(words[1:3]) != ("job", "submit"):
+        return False
+    flags = zip(words, (*words[1:], ""), strict=True)
+    told = [w.partition("=")[2] or after for w, after in flags if w.partition("=")[0] in _TO]
+    return bool(told) and not any(here in told[0] for here in _HERE)
+
+
+_TO, _HERE = ("--address",), ("localhost", "127.0.0.1", "0.0.0.0")  # noqa: S104
+
+
 def launched(words: Sequence[str]) -> dict[str, int]:
     """How many processes (`ranks`) mpirun or torchrun starts, and on how many nodes."""
     for at, word in enumerate(words):
         name = word.rpartition("/")[2]
         if name in _MPI_NAMES:
-            return read_flags(words[at + 1 :], _MPI).values
+            return _of_mpi(words[at + 1 :])
         if name == "torchrun" or word == "torch.distributed.run":
             values = read_flags(words[at + 1 :], _TORCHRUN).values
             if "nnodes" in values and "here" in values:
                 values["ranks"] = values["nnodes"] * values["here"]
             return values
     return {}
+
+
+def _of_mpi(words: Sequence[str]) -> dict[str, int]:
+    """Of `-n 1 A : -n 15 B` the sum; without a count in one part Open MPI fills the slots."""
+    ends = [*(at for at, w in enumerate(words) if w == ":"), len(words)]
+    starts = [0, *(end + 1 for end in ends)]
+    parts = (read_flags(words[a:b], _MPI).values for a, b in zip(starts, ends, strict=False))
+    counts = [p.get("ranks") for p in parts]
+    return {} if None in counts else {"ranks": sum(filter(None, counts))}
 
 
 def _sglang_arguments(words: Sequence[str]) -> Sequence[str] | None:
@@ -160,12 +211,20 @@ def _triton(words: Sequence[str]) -> Server | None:
             skipped = 2 if words[at + 1 : at + 2] == ("serve",) else 1
             return Server("triton-trtllm", _trtllm(words[at + skipped :]))
         leads = name == "server.py" and words[at + 1 : at + 2] == ("leader",)
-        if leads or name in _TRITON_SCRIPTS:
+        runs_engine = name == "run.py" and _runs_engine(words, at)
+        if leads or runs_engine or name in _TRITON_SCRIPTS:
             read = read_flags(words[at + 1 :], _TRITON)
             ranks = read.values.pop("ranks", None)
             flags = _flags(read.values, read)
             return Server("triton-trtllm", flags, ranks, is_whole=False)
     return None
+
+
+def _runs_engine(words: Sequence[str], at: int) -> bool:
+    """Whether this `run.py` is the runner of TensorRT-LLM's examples, or like it under MPI."""
+    flags = {w.partition("=")[0] for w in words[at + 1 :]}
+    by_mpi = any(w.rpartition("/")[2] in _MPI_NAMES for w in words[:at])
+    return "--engine_dir" in flags or (by_mpi and "--tp_size" in flags)
 
 
 def _trtllm(arguments: Sequence[str]) -> EngineFlags:

@@ -14,6 +14,7 @@ from distcheck.agent.logs.nccl import NcclReader, NcclState
 from distcheck.agent.logs.ray import RayLogState, RayReader
 from distcheck.agent.logs.vllm import VllmReader, VllmState
 from distcheck.agent.redact import scrubbed
+from distcheck.checks.evidence import Missing, PodLook
 from distcheck.checks.evidence.engine import EngineLog
 from distcheck.checks.evidence.nccl import NcclLog
 from distcheck.checks.evidence.ray_log import RayLog
@@ -34,6 +35,13 @@ class Distilled(Struct, frozen=True):
     cut: str | None = None
     engine: EngineLog = EngineLog()
     ray: RayLog = RayLog()
+
+
+def with_logs(look: PodLook, logs: Distilled | Missing) -> PodLook:
+    """The look at a pod with what its logs show, or why they show nothing."""
+    if isinstance(logs, Missing):
+        return replace(look, nccl=logs, vllm=logs, engine=logs, ray_log=logs)
+    return replace(look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine, ray_log=logs.ray)
 
 
 class DistillerState(Struct):

@@ -1,16 +1,18 @@
 """Reading flags as argparse and click do, from a table of those that matter."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
 
+from distcheck.pattern import pattern
+
 TEXT, INT, FLOAT, BOOL = "text", "int", "float", "bool"
 _LONGEST_REASON = 200
 _PATTERNS = {
-    INT: re.compile(r"\d{1,9}", re.ASCII),
-    FLOAT: re.compile(r"\d{0,6}\.?\d{1,6}", re.ASCII),
+    INT: pattern(r"\d{1,9}", re.ASCII),
+    FLOAT: pattern(r"\d{0,6}\.?\d{1,6}", re.ASCII),
 }
 Kinds = Mapping[str, tuple[str, str]]
 
@@ -58,40 +60,71 @@ def read_flags(arguments: Sequence[str], grammar: Grammar) -> Read:
 
     `positional` is the first word, or the first behind flags whose arity is known.
     """
-    values: dict[str, object] = {}
-    unread: dict[str, str] = {}
-    positional: str | None = None
-    filled_in: str | None = None
-    certain, words, valued = True, iter(arguments), False
+    reader, words = _Reader(grammar), iter(arguments)
     for word in words:
-        if not word.startswith("-"):
-            is_model = certain and positional is None
-            is_one = is_model and not word.endswith(("@]}", "$@"))
-            if set("$`") & set(word) and not valued and not is_one:
-                filled_in = word[:_LONGEST_REASON]
-            valued = False
-            positional = word if is_model else positional
-            certain = certain and positional is not None
-            continue
+        if word.startswith("-"):
+            reader.flag(word, words)
+        else:
+            reader.word(word)
+    return reader.read
+
+
+class _Reader:
+    """Word after word; `_valued`: the last one was a flag that may take the next for its value."""
+
+    def __init__(self, grammar: Grammar) -> None:
+        self._grammar = grammar
+        self._values: dict[str, object] = {}
+        self._unread: dict[str, str] = {}
+        self._positional: str | None = None
+        self._open: str | None = None
+        self._certain, self._valued = True, False
+
+    @property
+    def read(self) -> Read:
+        """What was read so far."""
+        values = {k: v for k, v in self._values.items() if v is not None}
+        return Read(values, self._positional, self._unread, self._open)
+
+    def word(self, word: str) -> None:
+        """One that begins without a dash: the model, a value, or what a shell has yet to fill."""
+        filled = bool(set("$`") & set(word))
+        is_model = self._certain and self._positional is None
+        is_model = is_model and not (filled and "model" in self._values)
+        is_one = is_model and not word.endswith(("@]}", "$@"))
+        if filled and not self._valued and not is_one:
+            self._open = word[:_LONGEST_REASON]
+        self._valued = False
+        if is_model:
+            self._positional = word
+        self._certain = self._certain and self._positional is not None
+
+    def flag(self, word: str, rest: Iterator[str]) -> None:
+        """A flag, with its value, which may be the next word of `rest`."""
         name, equals, inline = word.partition("=")
-        valued = False
-        off = grammar.named(f"--{name[5:]}") if name.startswith("--no-") else None
-        if off is not None and grammar.flags[off][1] == BOOL:
-            values[grammar.flags[off][0]] = False
-            continue
-        flag = grammar.named(name)
+        self._valued = False
+        off = self._grammar.named(f"--{name[5:]}") if name.startswith("--no-") else None
+        if off is not None and self._grammar.flags[off][1] == BOOL:
+            self._values[self._grammar.flags[off][0]] = False
+            return
+        flag = self._grammar.named(name)
+        if flag is None and word[2:].isdecimal() and word[:2] in self._grammar.short:
+            flag, equals, inline = self._grammar.named(word[:2]), "=", word[2:]
         if flag is None:
-            valued = not equals and name.replace("_", "-") not in grammar.switches
-            certain = certain and not valued
-            continue
-        field, kind = grammar.flags[flag]
-        text = inline if equals else ("" if kind == BOOL else next(words, ""))
+            self._valued = not equals and name.replace("_", "-") not in self._grammar.switches
+            self._certain = self._certain and not self._valued
+            return
+        kind = self._grammar.flags[flag][1]
+        self._keep(flag, inline if equals else ("" if kind == BOOL else next(rest, "")))
+
+    def _keep(self, flag: str, text: str) -> None:
+        """Of one flag the last wins, also where it cannot be read."""
+        field, kind = self._grammar.flags[flag]
         value = _value(kind, text)
-        unread.pop(field, None)
-        values[field] = value
+        self._unread.pop(field, None)
+        self._values[field] = value
         if value is None:
-            unread[field] = f"{flag} {text}"[:_LONGEST_REASON]
-    return Read({k: v for k, v in values.items() if v is not None}, positional, unread, filled_in)
+            self._unread[field] = f"{flag} {text}"[:_LONGEST_REASON]
 
 
 def _value(kind: str, text: str) -> object:

@@ -5,56 +5,20 @@ script sets, defaults, arithmetic, and tests whose outcome is known. Nothing is 
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import lru_cache
 
-from msgspec import Struct
-
-from distcheck.agent.logs.shell_flow import Flow, is_test, outcome
-from distcheck.agent.logs.shell_tokens import Part, Token, tokens
-from distcheck.agent.logs.shell_variables import Known, Value, Variables, Word
+from distcheck.agent.logs.shell_script import Ran, Script
+from distcheck.agent.logs.shell_tokens import tokens
+from distcheck.agent.logs.shell_variables import Budget, Known, Variables
+from distcheck.pattern import pattern
 
 _MOST_DEPTH = 4
-_MOST_REMEMBERED = 8192
-_MOST_WORDS = 4096
-_MOST_COMMANDS = 20_000
-_MOST_BLOCKS = 100
-_MOST_EXPORTED = 500
+_LEAST_CHARACTERS = 1 << 15
+MOST_CHARACTERS = 64 << 10
+"""Of a script, that are read; `reads_whole` tells where that is not all."""
 _SHELLS = frozenset({"sh", "bash", "dash", "ash", "zsh"})
-_ASSIGNMENT = re.compile(r"([A-Za-z_]\w{0,127})(\+?)=", re.ASCII)
-_STRING_FLAG = re.compile(r"-[a-zA-Z]{0,16}c[a-zA-Z]{0,16}\Z")
-_ELEMENT = re.compile(r"([A-Za-z_]\w{0,127})\[", re.ASCII)
-_NAME = re.compile(r"[A-Za-z_]\w{0,127}", re.ASCII)
-_MOST_ARITHMETIC = 200
-_FILLS = frozenset({"unset", "read", "mapfile", "readarray", "let", "getopts"})
-"""Builtins that set the variables that they name."""
-_DECLARES = frozenset({"export", "declare", "local", "readonly", "typeset"})
-_SETS_ANYTHING = frozenset({"source", ".", "eval"})
-_OPENS = frozenset({"if", "while", "until", "for", "select", "case", "function", "{"})
-_GO_ON = frozenset({"if", "while", "until", "{"})
-"""Constructs whose commands begin right behind the word."""
-_CLOSES = frozenset({"fi", "done", "esac", "}"})
-_PIPES = frozenset({"|", "|&"})
-_ASIDE = _PIPES | {"&"}
-_BETWEEN = frozenset({"then", "else", "elif", "do"})
-_ENDS = frozenset({"exec", "exit", "return"})
-_SAYS = frozenset({"echo", "printf", ":", "grep", "pgrep", "pkill", "which", "command"})
-
-_ASKS = frozenset({"grep", "pgrep", "which", "command", "type", "hash", "nvidia-smi"})
-"""Commands that are run to hear whether they succeed."""
-
-Parts = tuple[Part, ...]
-
-
-class Ran(Struct, frozen=True):
-    """A simple command, and the variables that the script gave it.
-
-    `unexported` are those of them that no `export` was seen of: another shell may not see them.
-    """
-
-    words: tuple[str, ...]
-    variables: Mapping[str, str]
-    unexported: tuple[str, ...] = ()
+_STRING_FLAG = pattern(r"-[a-zA-Z]{0,16}c[a-zA-Z]{0,16}\Z")
 
 
 def commands(argv: Sequence[str]) -> Iterator[tuple[str, ...]]:
@@ -67,44 +31,72 @@ def runs(
     known: Known | None = None,
     *,
     assume: bool = False,
-    depth: int = 0,
 ) -> Iterator[Ran]:
     """As `commands`, with the variables of the container put in; what is unknown stays written.
 
     With `assume`, a name that `known` lacks counts as unset where the script has a default.
+    Of a long script the beginning is read (`reads_whole`).
     """
     script, positional = _script(argv)
-    if script is None or depth >= _MOST_DEPTH:
+    if script is None:
         yield Ran(tuple(argv), {})
-    elif depth == 0 and len(script) <= _MOST_REMEMBERED:
-        held = None if known is None else frozenset(known.items())
-        yield from _remembered(script, positional, held, assume=assume)
     else:
-        yield from _read(script, positional, known, assume=assume, depth=depth)
+        yield from _remembered(script)(script, positional, _held(known), assume=assume)[0]
 
 
-@lru_cache(maxsize=64)
-def _remembered(
+def reads_whole(argv: Sequence[str], known: Known | None = None, *, assume: bool = False) -> bool:
+    """Whether `runs` reads all of it: a script that is longer, or costs more, is read in part."""
+    script, positional = _script(argv)
+    if script is None:
+        return True
+    return _remembered(script)(script, positional, _held(known), assume=assume)[1]
+
+
+def _held(known: Known | None) -> frozenset[tuple[str, str | None]] | None:
+    return None if known is None else frozenset(known.items())
+
+
+def _whole(
     script: str,
     positional: tuple[str, ...],
     known: frozenset[tuple[str, str | None]] | None,
     *,
     assume: bool,
-) -> tuple[Ran, ...]:
-    """The same script is asked for its server, its Ray, and whom it joins."""
+) -> tuple[tuple[Ran, ...], bool]:
+    """What it runs, and whether it was read to its end."""
     given = None if known is None else dict(known)
-    return tuple(_read(script, positional, given, assume=assume, depth=0))
+    budget = Budget(characters=min(_LEAST_CHARACTERS + 16 * len(script), 1 << 18))
+    found = tuple(_read(script, positional, given, assume=assume, depth=0, budget=budget))
+    return found, budget.lasted and len(script) <= MOST_CHARACTERS
+
+
+_SHORT = 4096
+_short, _long = lru_cache(maxsize=1024)(_whole), lru_cache(maxsize=16)(_whole)
+
+
+def _remembered(script: str) -> Callable[..., tuple[tuple[Ran, ...], bool]]:
+    """The same script is asked for its server, its Ray, and whom it joins."""
+    return _short if len(script) <= _SHORT else _long
 
 
 def _read(
-    script: str, positional: tuple[str, ...], known: Known | None, *, assume: bool, depth: int
-) -> Iterator[Ran]:
-    variables = Variables(known, assume=assume, positional=positional)
-    for ran in _Script(tokens(script), variables).run():
-        hidden = dict.fromkeys(n for n in ran.unexported if n not in (known or {}))
-        inner = {**(known or {}), **ran.variables, **hidden}
-        for one in runs(ran.words, inner, assume=assume, depth=depth + 1):
-            yield Ran(one.words, {**ran.variables, **one.variables})
+    script: str, positional: tuple[str, ...], known: Known | None, *, assume: bool, depth: int,
+    budget: Budget,
+) -> Iterator[Ran]:  # fmt: skip
+    """Scripts in scripts are read from the same budget."""
+    variables = Variables(known, assume=assume, positional=positional, budget=budget)
+    reader = Script(tokens(script[:MOST_CHARACTERS]), variables, budget)
+    for ran in reader.run():
+        inner, its_own = _script(ran.words)
+        if inner is None or depth + 1 >= _MOST_DEPTH:
+            yield ran
+            continue
+        hidden = dict.fromkeys(n for n in reader.exported.hidden if n not in (known or {}))
+        given = {**(known or {}), **ran.variables, **hidden}
+        budget.pay(len(given))
+        for one in _read(inner, its_own, given, assume=assume, depth=depth + 1, budget=budget):
+            sure = ran.sure and one.sure
+            yield Ran(one.words, {**ran.variables, **one.variables}, sure)
 
 
 def is_script(argv: Sequence[str]) -> bool:
@@ -131,263 +123,10 @@ def _string_at(argv: Sequence[str], start: int) -> int:
             takes_one = False
         elif _STRING_FLAG.match(word):
             found = at + (2 if "o" in word else 1)
+            found += list(argv[found : found + 1]) == ["--"]
             return found if found < len(argv) else 0
         elif not word.startswith(("-", "+")):
             return 0
         else:
             takes_one = word.endswith(("o", "O")) and not word.startswith("--")
     return 0
-
-
-class _Script:
-    """One pass over the tokens of a script."""
-
-    def __init__(self, found: list[Token], variables: Variables) -> None:
-        self._tokens, self._variables, self._at = found, variables, 0
-        self._flow = Flow()
-        self._marked: set[str] = set()
-        self._aside, self._last = False, ""
-        self._piped = _pipes_a_block(found)
-        self._exported: dict[str, str] = {}
-        self._outside: list[dict[str, str]] = []
-        self._arrays: list[tuple[re.Match[str], Value]] = []
-        self._ended = False
-
-    def run(self) -> Iterator[Ran]:
-        left = _MOST_COMMANDS
-        while self._at < len(self._tokens) and not self._ended:
-            left -= 1
-            if not left or self._flow.depth > _MOST_BLOCKS:
-                return
-            operator = self._tokens[self._at].operator
-            if operator:
-                self._at += 1
-                self._operator(operator)
-                continue
-            words = self._words()
-            self._aside = self._last in _PIPES or self._next() in _ASIDE
-            if not self._begins_function(words):
-                ran = self._command(words)
-                if ran is not None:
-                    yield ran
-
-    def _operator(self, operator: str) -> None:
-        """What a subshell sets is gone behind it."""
-        before = self._flow.subshells
-        if operator == "(" and self._next() == "(":
-            self._arithmetic()
-        self._last = operator
-        self._flow.operator(operator)
-        if self._flow.subshells > before:
-            self._variables.enter()
-            self._outside.append(dict(self._exported))
-        elif self._flow.subshells < before:
-            self._variables.leave()
-            self._exported = self._outside.pop()
-
-    def _next(self) -> str:
-        return self._tokens[self._at].operator if self._at < len(self._tokens) else ""
-
-    def _arithmetic(self) -> None:
-        """`((NAME *= 2))` may set every name in it."""
-        for token in self._tokens[self._at + 1 : self._at + _MOST_ARITHMETIC]:
-            if token.operator == ")":
-                break
-            self._forget("".join(p.raw for p in token.parts))
-
-    def _forget(self, text: str) -> None:
-        for name in _NAME.findall(text[:_MOST_ARITHMETIC]):
-            self._variables.set(name, None)
-
-    def _words(self) -> list[Parts]:
-        """The words up to the next operator; arrays that they set are read on the way."""
-        self._arrays.clear()
-        words: list[Parts] = []
-        while self._at < len(self._tokens):
-            token = self._tokens[self._at]
-            if token.operator == "(" and words and _array_name(words[-1]):
-                self._array(words.pop())
-            elif token.operator == ">":
-                self._at += 1
-            elif token.operator:
-                break
-            else:
-                words.append(token.parts)
-                self._at += 1
-        return words
-
-    def _array(self, head: Parts) -> None:
-        """`NAME=(a b)` and `NAME+=(a b)`: set once it is known whether the command runs."""
-        held: list[Word] = []
-        self._at += 1
-        while self._at < len(self._tokens) and self._tokens[self._at].operator != ")":
-            held += self._variables.words(self._tokens[self._at].parts)
-            self._at += 1
-        self._at += 1
-        found = _ASSIGNMENT.match(head[0].text)
-        if found is not None:
-            self._arrays.append((found, tuple(held)))
-
-    def _set(self, name: str, value: Value, *, adds: bool) -> None:
-        """`NAME=value` where it runs; unknown from here on where it may."""
-        before = self._variables.values.get(name) if adds else ()
-        aside = self._aside or (self._piped and self._flow.depth)
-        runs_now = None if aside else self._flow.runs
-        if runs_now is False:
-            return
-        lost = runs_now is None or before is None or len(before) + len(value) > _MOST_WORDS
-        joined = None if lost or before is None else (*before, *value)
-        if joined and len(joined) == 1 and not joined[0].known and joined[0].text[:1] in "$`":
-            joined = None
-        self._variables.set(name, joined)
-
-    def _begins_function(self, words: list[Parts]) -> bool:
-        """`name() {`: what is inside may run, later."""
-        following = [t.operator for t in self._tokens[self._at : self._at + 2]]
-        if len(words) != 1 or following != ["(", ")"]:
-            return False
-        self._at += 2
-        self._flow.opened("function")
-        while self._at < len(self._tokens) and self._tokens[self._at].operator == "\n":
-            self._at += 1
-        if self._at < len(self._tokens) and _plain(self._tokens[self._at].parts) == "{":
-            self._at += 1
-        return True
-
-    def _command(self, words: list[Parts]) -> Ran | None:
-        negated = False
-        for at, parts in enumerate(words):
-            keyword = _plain(parts)
-            if keyword in _OPENS:
-                self._flow.opened(keyword)
-                if keyword not in _GO_ON:
-                    self._unread_header(words[at:])
-                    return None
-            elif keyword in _CLOSES:
-                self._flow.closed(keyword)
-            elif keyword in _BETWEEN:
-                self._flow.keyword(keyword)
-            elif keyword not in ("!", "time"):
-                return self._simple(words[at:], negated=negated)
-            negated = negated is not (keyword == "!")
-        if self._arrays:
-            self._set_arrays()
-            self._flow.returned(None, negated=False, tested=False)
-        return None
-
-    def _set_arrays(self) -> None:
-        for found, value in self._arrays:
-            self._set(found[1], value, adds=bool(found[2]))
-        self._arrays.clear()
-
-    def _unread_header(self, words: list[Parts]) -> None:
-        """`for NAME in ...` sets NAME to one after the other."""
-        if _plain(words[0]) in ("for", "select") and len(words) > 1:
-            self._variables.set(_plain(words[1]), None)
-
-    def _simple(self, words: list[Parts], *, negated: bool) -> Ran | None:
-        self._set_arrays()
-        self._variables.sure = self._flow.runs is True
-        if self._flow.runs is False:
-            return None
-        element = None if words[0][0].quoted else _ELEMENT.match(words[0][0].text)
-        if element is not None:  # `NAME[1]=value`
-            self._variables.set(element[1], None)
-            return None
-        assigned, rest = _assignments(words)
-        own = [(found, self._variables.joined(parts)) for found, parts in assigned]
-        if not rest:
-            for found, word in own:
-                self._assign(found, word)
-            self._flow.returned(None, negated=False, tested=False)
-            return None
-        said = [w for parts in rest for w in self._variables.words(parts)]
-        self._effects(rest, said)
-        tested = is_test(said) or bool(said and said[0].text in _ASKS)
-        self._flow.returned(outcome(said), negated=negated, tested=tested)
-        if not said or said[0].text in _SAYS | _DECLARES or is_test(said):
-            return None
-        given = {found[1]: word.text for found, word in own if word.known}
-        front = (f"{name}={text}" for name, text in given.items())
-        hidden = tuple(n for n in self._exported if n not in self._marked and n not in given)
-        return Ran((*front, *(w.text for w in said)), self._exported | given, hidden)
-
-    def _assign(self, found: re.Match[str], word: Word) -> None:
-        before = self._variables.text(found[1]) if found[2] else None
-        if found[2] and (before is None or before.isdigit() or not word.known):
-            self._variables.set(found[1], None)  # after `declare -i` it adds
-        elif before is not None:
-            self._set(found[1], (Word(before + word.text),), adds=False)
-        else:
-            self._set(found[1], (word,), adds=False)
-        value = self._variables.text(found[1])
-        if value is None:
-            self._exported.pop(found[1], None)
-        elif len(self._exported) < _MOST_EXPORTED:
-            self._exported[found[1]] = value
-
-    def _mark(self, said: Sequence[Word]) -> None:
-        """`export NAME` and `declare -x NAME`."""
-        flags = "".join(w.text for w in said if w.text.startswith("-"))
-        if len(self._marked) < _MOST_EXPORTED and (said[0].text == "export" or "x" in flags):
-            self._marked.update(w.text.partition("=")[0] for w in said[1:])
-
-    def _effects(self, rest: list[Parts], said: Sequence[Word]) -> None:
-        """What a builtin does to the variables, and to the rest of the script."""
-        first = said[0].text if said else ""
-        if first in _DECLARES:
-            self._mark(said)
-            for found, parts in _assignments([p for p in rest[1:] if not _is_flag(p)])[0]:
-                self._assign(found, self._variables.joined(parts))
-        elif first in _FILLS or (first == "printf" and any("-v" in w.text for w in said[1:2])):
-            for word in said[1:]:
-                self._forget(word.text)
-        elif first in ("shift", "set") and not all(w.text.startswith(("-", "+")) for w in said[1:]):
-            self._variables.set("@", None)
-        elif first in _SETS_ANYTHING and not said[-1].text.endswith("/activate"):
-            self._variables.cloud()
-        elif first in _ENDS and (first != "exec" or len(said) > 1):
-            self._ended = self._flow.runs is True and self._flow.can_end
-
-
-def _pipes_a_block(found: Sequence[Token]) -> bool:
-    """Whether a pipe, or `&`, makes a subshell of a `{ }`, `if` or loop anywhere."""
-    last = ""
-    for token in found:
-        here = token.operator or _plain(token.parts)
-        if (last in _CLOSES and here in _ASIDE) or (last in _PIPES and here in _OPENS):
-            return True
-        last = last if here in (">", "\n") and last else here
-    return False
-
-
-def _assignments(words: list[Parts]) -> tuple[list[tuple[re.Match[str], Parts]], list[Parts]]:
-    """The leading `NAME=value` words with the parts of each value, and the words after them."""
-    found: list[tuple[re.Match[str], Parts]] = []
-    for at, parts in enumerate(words):
-        name = None if parts[0].quoted else _ASSIGNMENT.match(parts[0].text)
-        if name is None or parts[0].kind != "text":
-            return found, words[at:]
-        text = parts[0].text[name.end() :]
-        head = Part("text", text, quoted=False, raw=text)
-        found.append((name, (head, *parts[1:])))
-    return found, []
-
-
-def _plain(parts: Parts) -> str:
-    """The word as written, where nothing in it is quoted or to be put in."""
-    return "".join(p.text for p in parts) if all(_is_bare(p) for p in parts) else ""
-
-
-def _is_bare(part: Part) -> bool:
-    return part.kind == "text" and not part.quoted
-
-
-def _is_flag(parts: Parts) -> bool:
-    return _plain(parts).startswith("-")
-
-
-def _array_name(parts: Parts) -> bool:
-    text = _plain(parts)
-    found = _ASSIGNMENT.match(text)
-    return found is not None and found.end() == len(text)

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Callable, Iterator
 
+from distcheck.pattern import pattern
+
 Lookup = Callable[[str], str | None]
 
-_TOKEN = re.compile(r"\s*(?:(\d{1,18})|\$?\{?([A-Za-z_]\w{0,127})\}?|([-+*/%()]))", re.ASCII)
-_NUMBER = re.compile(r"\s*-?\d{1,18}\s*\Z", re.ASCII)
+_TOKEN = pattern(r"\s*(?:(\d{1,18})|\$?\{?([A-Za-z_]\w{0,127})\}?|([-+*/%()]))", re.ASCII)
+_NUMBER = pattern(r"\s*-?\d{1,18}\s*\Z", re.ASCII)
 _MOST_CHARACTERS = 256
 _MOST_DIGITS = 10**18
 _MOST_DEPTH = 16

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from msgspec import Struct
 
 from distcheck.agent.logs.shell_variables import Word
+from distcheck.pattern import pattern
 
-_NUMBER = re.compile(r"-?\d{1,18}\Z", re.ASCII)
+_NUMBER = pattern(r"-?\d{1,18}\Z", re.ASCII)
 _TESTS = {"[": "]", "[[": "]]"}
 _LOOPS = frozenset({"while", "until", "for", "select", "case", "function"})
 _CLOSES = frozenset({"fi", "done", "esac"})

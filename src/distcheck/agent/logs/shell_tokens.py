@@ -9,21 +9,26 @@ from typing import Literal
 
 from msgspec import Struct
 
+from distcheck.pattern import pattern
+
 _MOST_CHARACTERS = 1 << 20
-_BLANK = re.compile(r"(?:[ \t\r\f\v]|\\\r?\n)+")
-_PLAIN = re.compile(r"[^\s\\'\"$`;&|()<>]+")
-_IN_QUOTES = re.compile(r"[^\\\"$`]+")
-_OPERATOR = re.compile(r"&&|\|\||;;&?|;&|\|&|[;&|()]")
-_REDIRECT = re.compile(r"&>>?|<<<|<<-?|<>|<&|>>|>&|>\||[<>]")
-_NAME = re.compile(r"[A-Za-z_]\w*|[@*#?$!\-0-9]", re.ASCII)
-_IN_PARENTHESES = re.compile(r"[()\\'\"]")
-_IN_BRACES = re.compile(r"[{}\\'\"]")
+_BLANK = pattern(r"(?:[ \t\r\f\v]|\\\r?\n)+")
+_PLAIN = pattern(r"[^\s\\'\"$`;&|()<>]+")
+_IN_QUOTES = pattern(r"[^\\\"$`]+")
+_OPERATOR = pattern(r"&&|\|\||;;&?|;&|\|&|[;&|()]")
+_REDIRECT = pattern(r"&>>?|<<<|<<-?|<>|<&|>>|>&|>\||[<>]")
+_NAME = pattern(r"[A-Za-z_]\w*|[@*#?$!\-0-9]", re.ASCII)
+_IN_PARENTHESES = pattern(r"[()\\'\"]")
+_IN_BRACES = pattern(r"[{}\\'\"]")
 
 Kind = Literal["text", "parameter", "arithmetic", "other"]
 
 
 class Part(Struct, frozen=True):
-    """A piece of a word. `raw` is how the script writes it; `other` is what a command prints."""
+    """A piece of a word. `raw` is how the script writes it; `other` is what a command prints.
+
+    Its `text` is the command, empty where it stands in backticks.
+    """
 
     kind: Kind
     text: str
@@ -174,7 +179,7 @@ class _Cursor:
             return self._part("arithmetic", start, inside, quoted=quoted)
         if rest[:2] == "$(":
             self.at = self._closed(start + 1, _IN_PARENTHESES, "(")
-            return self._part("other", start, "", quoted=quoted)
+            return self._part("other", start, self.text[start + 2 : self.at - 1], quoted=quoted)
         if rest[:2] == "${":
             self.at = self._closed(start + 1, _IN_BRACES, "{")
             return self._part("parameter", start, self.text[start + 2 : self.at - 1], quoted=quoted)

@@ -7,14 +7,17 @@ from msgspec import Struct
 
 from distcheck.agent.logs.shell_arithmetic import arithmetic
 from distcheck.agent.logs.shell_tokens import Part, word_parts
+from distcheck.pattern import pattern
 
 _MOST_DEPTH = 6
 _MOST_CHARACTERS = 1 << 16
-_PARAMETER = re.compile(
+_PARAMETER = pattern(
     r"([A-Za-z_]\w{0,127}|[@*#?$!\-0-9])(\[[@*]\])?(?:(:?[-=+?]|%%?|##?)(.*))?\Z",
     re.ASCII | re.DOTALL,
 )
+_CHANGED = pattern(r"\$\{\w{1,128}[^\w}]", re.ASCII)
 _GLOB = frozenset("*?[\\")
+_ECHO, _MOST_PRINTING = "echo ", 256
 
 
 class Word(Struct, frozen=True):
@@ -29,6 +32,36 @@ Value = tuple[Word, ...]
 Known = Mapping[str, str | None]
 """Variables of a container; None for one that is set to what cannot be read (a Secret's)."""
 _ABSENT: Value = (Word("", known=False),)
+
+
+class Budget(Struct):
+    """What reading one script, with all scripts inside it, may cost.
+
+    A step is a command or an operator; characters are those that variables hold or put into
+    words. Without any left the rest of the script is not read, or stays as it is written.
+    """
+
+    steps: int = 50_000
+    characters: int = 1 << 18
+    lasted: bool = True
+
+    def step(self) -> bool:
+        """Whether there was one left."""
+        self.steps -= 1
+        if self.steps < 0:
+            self.lasted = False
+        return self.lasted
+
+    def pay(self, characters: int) -> bool:
+        """Whether there were as many left."""
+        self.characters -= characters
+        if self.characters < 0:
+            self.lasted = False
+        return self.characters >= 0
+
+    def spend(self) -> None:
+        """All of it: what follows is not read."""
+        self.steps, self.lasted = 0, False
 
 
 class _Before(Struct, frozen=True):
@@ -49,8 +82,14 @@ class Variables:
     """
 
     def __init__(
-        self, values: Known | None, *, assume: bool, positional: Iterable[str] = ()
+        self,
+        values: Known | None,
+        *,
+        assume: bool,
+        positional: Iterable[str] = (),
+        budget: Budget | None = None,
     ) -> None:
+        self._budget = budget or Budget()
         self.values: dict[str, Value | None] = {
             k: None if v is None else (Word(v),) for k, v in (values or {}).items()
         }
@@ -70,15 +109,18 @@ class Variables:
         """`name` holds `value` from here on."""
         if self._subshells:
             self._subshells[-1].append(_Before(name, self.values.get(name, _ABSENT)))
-        size = sum(len(w.text) for w in value or ())
-        self.values[name] = value if size <= _MOST_CHARACTERS else None
+        self.values[name] = value if self._holds(value or ()) else None
+
+    def _holds(self, value: Value) -> bool:
+        size = sum(len(w.text) + 1 for w in value)
+        return size <= _MOST_CHARACTERS and self._budget.pay(size)
 
     def cloud(self) -> None:
         """Something that is not read here may have set any variable."""
         if self._subshells:
             before = _Before("", None, self.values, clouded=self._clouded)
             self._subshells[-1].append(before)
-        self.values = dict.fromkeys(self.values)
+        self.values = {}
         self._clouded = True
 
     def enter(self) -> None:
@@ -117,7 +159,7 @@ class Variables:
             fields.add(part.text, quoted=part.quoted)
             return
         value = self._value(part)
-        if value is None:
+        if value is None or not self._budget.pay(sum(len(w.text) + 1 for w in value)):
             fields.add_unknown(part.raw)
         elif part.quoted and not _is_list(part):
             fields.add(" ".join(w.text for w in value), known=all(w.known for w in value))
@@ -127,8 +169,32 @@ class Variables:
     def _value(self, part: Part) -> Value | None:
         if part.kind == "parameter":
             return self._parameter(part.text)
-        number = arithmetic(part.text, self.text) if part.kind == "arithmetic" else None
+        if part.kind == "other":
+            return self._printed(part.text) if _ECHO in part.text else None
+        number = self._arithmetic(part.text)
         return None if number is None else (Word(str(number)),)
+
+    def _printed(self, inside: str) -> Value | None:
+        """What `$( ... )` prints."""
+        from distcheck.agent.logs.shell_printed import printed  # noqa: PLC0415 - a ring, and rare
+
+        if self.depth >= _MOST_DEPTH or len(inside) > _MOST_PRINTING or not self._budget.step():
+            return None
+        self.depth += 1
+        said = printed(inside, self.words)
+        self.depth -= 1
+        return said
+
+    def _arithmetic(self, text: str) -> int | None:
+        """`${...}` with an operator inside is put in before anything is worked out (2.6.4)."""
+        if _CHANGED.search(text) is None:
+            return arithmetic(text, self.text)
+        if self.depth >= _MOST_DEPTH:
+            return None
+        self.depth += 1
+        word = self.joined(word_parts(text))
+        self.depth -= 1
+        return arithmetic(word.text, self.text) if word.known else None
 
     def _parameter(self, inside: str) -> Value | None:
         found = _PARAMETER.match(inside)

@@ -1,20 +1,28 @@
 """`# distcheck: ignore CONF075 reason`: behind what it is about, above it, or above an object."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import lru_cache
+from itertools import islice
 
 from msgspec import Struct
 
-from distcheck.agent.manifests.source import Source
+from distcheck.agent.manifests.source import Part, Source
+from distcheck.pattern import pattern
 
-_COMMENT = re.compile(
+_COMMENT = pattern(
     r"(?:^|\s)#\s*distcheck:\s*ignore[ \t]+"
     r"(CONF\d{3}(?:[ \t]*,[ \t]*CONF\d{3})*)(?:[ \t:-]+(.*))?$",
     re.IGNORECASE,
 )
-_ANY = re.compile(r"(?:^|\s)#\s*distcheck:\s*ignore\b(.*)$", re.IGNORECASE)
-_ID = re.compile(r"\bCONF\w*", re.IGNORECASE)
+_ANY = pattern(
+    r"(?:^|\s)#\s*distcheck(?::\s*ignore\b|[ \t:=/.-]*(?:io/)?"
+    r"(?:ignore|disable|skip|noqa|nolint|suppress|silence|allow)\b(?=.*\bCONF\d))(.*)$",
+    re.IGNORECASE,
+)
+"""What is meant to silence, also in the words of other linters, where it names a rule."""
+_ID = pattern(r"\bCONF\w*", re.IGNORECASE)
 
 
 At = tuple[int, str]
@@ -32,32 +40,72 @@ class Silence(Struct, frozen=True):
     written: Mapping[At, int]
 
 
+class _Remark(Struct, frozen=True):
+    """What a comment says about the lines from `first` to before `end`; `inner`: of a script."""
+
+    line: int
+    found: re.Match[str]
+    first: int
+    end: int
+    inner: bool
+
+
+def _remarks(source: Source) -> Iterator[_Remark]:
+    """Comments of YAML, and those in blocks of text, which are about that text alone."""
+    for part in source.parts:
+        starts = [(t.line, t.column) for t in part.texts]
+        for number in range(part.first, min(part.end, len(source.lines))):
+            text = source.lines[number]
+            if "distcheck" in text.lower():
+                yield from islice(_in_line(number, text, part, starts), 1)
+
+
+def _in_line(
+    number: int, text: str, part: Part, starts: Sequence[tuple[int, int]]
+) -> Iterator[_Remark]:
+    found = _ANY.search(text)
+    while found is not None:
+        at = (number, text.index("#", found.start()))
+        before = bisect_right(starts, at)
+        held = part.texts[before - 1] if before else None
+        if held is None or at >= (held.end_line, held.end) or (held.block and held.line == number):
+            yield _Remark(number, found, part.first, part.end, inner=False)
+        elif held.block:
+            yield _Remark(number, found, held.line + 1, held.end_line + (held.end > 0), inner=True)
+        found = _ANY.search(text, found.start() + 1)
+
+
 @lru_cache(maxsize=64)
 def silences(source: Source) -> Silence:
     """What the comments of a file silence."""
     lines: dict[At, str] = {}
     above: dict[At, str] = {}
     written: dict[At, int] = {}
-    for number, text in enumerate(source.lines):
-        if "distcheck" not in text.lower() or (found := _COMMENT.search(text)) is None:
+    remarks = list(_remarks(source))
+    below = _below(source.lines) if remarks else []
+    for one in remarks:
+        text = source.lines[one.line]
+        if (read := _COMMENT.search(text, one.found.start())) is None:
             continue
-        ids = [i.strip().upper() for i in found[1].split(",")]
-        reason = (found[2] or "").strip() or "no reason given"
-        alone = not text[: found.start()].strip()
-        at = _next(source.lines, number) if alone else number
+        ids = [i.strip().upper() for i in read[1].split(",")]
+        reason = (read[2] or "").strip() or "no reason given"
+        alone = not text[: read.start()].strip()
+        at = below[one.line] if alone and below[one.line] < one.end else one.line
         lines |= {(at, i): reason for i in ids}
-        above |= {(at, i): reason for i in ids} if alone else {}
-        written |= {(at, i): number for i in ids}
+        above |= {(at, i): reason for i in ids} if alone and not one.inner else {}
+        written |= {(at, i): one.line for i in ids}
     return Silence(lines, above, written)
 
 
-def _next(lines: tuple[str, ...], number: int) -> int:
-    """The first line below that is no comment and no mark of a document."""
-    for at in range(number + 1, len(lines)):
-        text = lines[at].strip()
-        if text and not text.startswith(("#", "---")):
-            return at
-    return number
+def _below(lines: tuple[str, ...]) -> list[int]:
+    """By line, the first one below that is no comment and no mark of a document, else itself."""
+    found, last = list(range(len(lines))), -1
+    for number in reversed(found):
+        found[number] = number if last < 0 else last
+        text = lines[number].strip()
+        if text and not text.startswith(("#", "---", "%")):
+            last = number
+    return found
 
 
 def silenced(source: Source, rule: str, line: int, first_line: int) -> tuple[str, At] | None:
@@ -74,10 +122,9 @@ def silenced(source: Source, rule: str, line: int, first_line: int) -> tuple[str
 
 def misspelt(source: Source, rules: Collection[str]) -> Iterator[tuple[int, str]]:
     """Line (from 0) of each comment that can silence nothing, and why; `rules`: all of them."""
-    for number, text in enumerate(source.lines):
-        if "distcheck" not in text.lower() or (found := _ANY.search(text)) is None:
-            continue
-        read = _COMMENT.search(text)
+    for one in _remarks(source):
+        number, found = one.line, one.found
+        read = _COMMENT.search(source.lines[number], found.start())
         ids = _ID.findall(read[1] if read else found[1])
         strange = [i for i in ids if i.upper() not in rules]
         if strange:

@@ -1,6 +1,6 @@
 """A container as rules see it: what it runs is understood as `verify` understands a live one."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from msgspec import Struct
@@ -9,12 +9,20 @@ from distcheck.agent.cluster.intent.environ import filled, known_to_shell, may_h
 from distcheck.agent.cluster.intent.nim import is_nim
 from distcheck.agent.cluster.intent.places import bare_server
 from distcheck.agent.cluster.intent.scripts import command_text, started
-from distcheck.agent.cluster.podspec import argv_of, environment, expanded, gpus_of, rdma_of
+from distcheck.agent.cluster.podspec import (
+    Room,
+    argv_of,
+    environment,
+    expanded,
+    gpus_of,
+    rdma_of,
+)
 from distcheck.agent.cluster.quantity import parse_quantity
 from distcheck.agent.joined import joined, joins
 from distcheck.agent.logs.argv import RayStart, ray_start
 from distcheck.agent.logs.argv_engines import Server, server_of
-from distcheck.agent.logs.shell import Ran, runs
+from distcheck.agent.logs.shell import reads_whole, runs
+from distcheck.agent.logs.shell_script import Ran
 from distcheck.checks.manifest.container import (
     Asks,
     Command,
@@ -24,7 +32,7 @@ from distcheck.checks.manifest.container import (
     Text,
     Variable,
 )
-from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.place import NO_NAME, Place, Spot
 
 Raw = dict[str, Any]
 _SOURCES = {
@@ -34,6 +42,7 @@ _SOURCES = {
 _FLAGS = (
     "model", "tp", "pp", "dp", "ep", "dp_local", "nnodes", "node_rank", "master_addr",
     "master_port", "headless", "executor", "port", "quantization", "gpu_memory_utilization",
+    "dp_rank", "dp_start", "dp_address", "dp_hybrid_lb", "dp_external_lb",
 )  # fmt: skip
 _JOIN_FLAGS = {"ray": ("--address",), "dpa": ("-dpa",)}
 
@@ -52,11 +61,14 @@ def container_of(
     full = filled(pod, raw, maps.data)
     argv, shell = argv_of(full), known_to_shell(pod, full)
     texts = [*_words(place), *_scripts(pod, full, maps)]
-    ran = list(_all_runs(argv, texts, shell, whole=not may_have_more(full, maps.data)))
+    whole = not may_have_more(full, maps.data)
+    started = [argv, *(("sh", "-c", t.text) for t in texts if t.spot.path[:1] == ("data",))]
+    ran = [r for words in started for r in runs(words, shell, assume=whole)]
     values = environment(full)
+    taken = tuple(_taken(raw, maps))
     limits = place.at("resources", "limits")
     return Container(
-        name=place.text("name") or str(raw.get("name") or ""),
+        name=place.text("name") or str(raw.get("name") or NO_NAME),
         image=str(raw.get("image") or ""),
         place=place,
         init=init,
@@ -64,16 +76,17 @@ def container_of(
         limits=_amounts(limits),
         requests=_amounts(place.at("resources", "requests")),
         rdma=rdma_of(raw),
-        env=tuple(_variables(raw, place, values)),
-        may_have_more=may_have_more(full, maps.data),
+        env=(*taken, *_variables(raw, place, values, taken)),
+        may_have_more=not whole,
         argv=argv,
-        commands=tuple(Command(r.words, r.variables) for r in ran),
+        commands=tuple(Command(r.words, r.variables, r.sure) for r in ran),
         texts=tuple(texts),
         asks=_asks(_server(full, argv, texts, shell)),
         ray=_ray(ran),
         joins=tuple(_joining(ran, values, texts, place)),
         nim=is_nim(str(raw.get("image") or ""), values),
         nim_chart=chart,
+        is_read=all(reads_whole(words, shell, assume=whole) for words in started),
     )
 
 
@@ -93,29 +106,39 @@ def _scripts(pod: Raw, container: Raw, maps: Maps) -> Iterator[Text]:
         yield Text(maps.data[file.config_map][file.key], at.spot)
 
 
-def _variables(raw: Raw, place: Place, values: Mapping[str, str]) -> Iterator[Variable]:
-    """`raw` may have a controller's variables before those of the manifest."""
+def _taken(raw: Raw, maps: Maps) -> Iterator[Variable]:
+    """The variables that whole ConfigMaps give; each stands in its ConfigMap."""
+    for one in raw.get("envFrom") or ():
+        if not isinstance(one, dict):
+            continue
+        name = str((one.get("configMapRef") or {}).get("name") or "")
+        for key, value in maps.data.get(name, {}).items():
+            at = maps.places[name].at("data", key)
+            yield Variable(f"{one.get('prefix') or ''}{key}", value, at)
+
+
+def _variables(
+    raw: Raw, place: Place, values: Mapping[str, str], taken: Iterable[Variable]
+) -> Iterator[Variable]:
+    """`raw` may have a controller's variables before those of the manifest.
+
+    The kubelet takes whole ConfigMaps first, so `$(NAME)` of them is known to the first entry.
+    """
     every = [e for e in raw.get("env") or () if isinstance(e, dict)]
     own = len(list(place.each("env")))
-    seen: dict[str, str] = {}
+    seen = {v.name: v.value or "" for v in taken}
+    room = Room()
     for number, one in enumerate(every):
         at = number - (len(every) - own)
         name, given = str(one.get("name") or ""), one.get("valueFrom")
         spot = place.at("env", at) if at >= 0 else place
         if isinstance(given, dict) and given:
             source = next((s for k, s in _SOURCES.items() if k in given), "elsewhere")
+            seen.pop(name, None)
             yield Variable(name, values.get(name), spot, source, at < 0)
             continue
-        seen[name] = expanded(str(one.get("value") or ""), seen)
+        seen[name] = expanded(str(one.get("value") or ""), seen, room)
         yield Variable(name, seen[name], spot, "", at < 0)
-
-
-def _all_runs(
-    argv: Sequence[str], texts: Sequence[Text], shell: Mapping[str, str | None], *, whole: bool
-) -> Iterator[Ran]:
-    scripts = [t.text for t in texts if t.spot.path[:1] == ("data",)]
-    for words in (argv, *(("sh", "-c", text) for text in scripts)):
-        yield from runs(words, shell, assume=whole)
 
 
 def _server(
@@ -134,7 +157,10 @@ def _asks(server: Server | None) -> Asks | None:
         return None
     flags = server.flags
     values = {name: getattr(flags, name) for name in _FLAGS}
-    return Asks(engine=server.engine, ranks=server.ranks, unread=dict(flags.reasons), **values)
+    return Asks(
+        engine=server.engine, ranks=server.ranks, unread=dict(flags.reasons),
+        positions=server.positions, **values,
+    )  # fmt: skip
 
 
 def _ray(ran: Sequence[Ran]) -> RayNode | None:
@@ -152,7 +178,7 @@ def _joining(
     for one in ran:
         for way, address in joins(one.words, {**values, **one.variables}):
             found = joined(way, address)
-            if (way, address) in told:
+            if (way, address) in told or not found.host:
                 continue
             told.add((way, address))
             spot = _spot(texts, (address, found.host, *_JOIN_FLAGS.get(way, (f"--{way}",))), place)

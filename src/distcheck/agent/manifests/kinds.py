@@ -14,6 +14,7 @@ _SIGNS: tuple[tuple[str, frozenset[str]], ...] = (
     ("RayService", frozenset({"rayClusterConfig", "serveConfigV2"})),
     ("RayJob", frozenset({"rayClusterSpec", "entrypoint"})),
     ("MPIJob", frozenset({"mpiReplicaSpecs"})),
+    ("InferenceService", frozenset({"predictor"})),
     ("StatefulSet", frozenset({"serviceName", "template"})),
     ("Deployment", frozenset({"selector", "template"})),
     ("Deployment", frozenset({"replicas", "template"})),
@@ -31,7 +32,12 @@ _GROUPS: Mapping[str, frozenset[str]] = {
     "MPIJob": frozenset({"kubeflow.org"}),
     "NIMService": frozenset({"apps.nvidia.com"}),
     "Rollout": frozenset({"argoproj.io"}),
-}
+    "JobSet": frozenset({"jobset.x-k8s.io"}),
+    **dict.fromkeys(
+        ("InferenceService", "ServingRuntime", "ClusterServingRuntime", "LLMInferenceService",
+         "LLMInferenceServiceConfig"), frozenset({"serving.kserve.io"}),
+    ),
+}  # fmt: skip
 _OWN = frozenset({"resources", "command", "args", "env", "ports", "volumeMounts"})
 
 
@@ -59,7 +65,7 @@ def kind_of(value: Mapping[str, Any]) -> Known:
     named = value.get("kind")
     if isinstance(named, str) and named:
         group = str(value.get("apiVersion") or "").rpartition("/")[0]
-        meant = named if _is_of(named, group) else f"{named}.{group}"
+        meant = named if is_of(named, group) else f"{named}.{group}"
         return Known(meant, "apiVersion" not in value)
     spec = value.get("spec")
     if isinstance(spec, dict):
@@ -72,7 +78,24 @@ def kind_of(value: Mapping[str, Any]) -> Known:
     return Known(_seems(value), fragment=True, bare_spec=True)
 
 
-def _is_of(kind: str, group: str) -> bool:
+def subcharts(value: Mapping[str, Any]) -> list[str]:
+    """The keys of Helm values of an umbrella chart below which values of a NIM stand."""
+    if {"kind", "apiVersion", "spec"} & value.keys():
+        return []
+    below = {k: v for k, v in value.items() if isinstance(v, dict)}
+    found = [k for k, v in below.items() if _is_nim_values(v) and v.get("enabled") is not False]
+    return [] if not found or _is_known(value) else found
+
+
+def _is_known(value: Mapping[str, Any]) -> bool:
+    try:
+        kind_of(value)
+    except Unknown:
+        return False
+    return True
+
+
+def is_of(kind: str, group: str) -> bool:
     """Whether this kind is of this API group: Volcano has a `Job` too, Knative a `Service`."""
     if kind in _GROUPS:
         return not group or group in _GROUPS[kind]
@@ -81,10 +104,23 @@ def _is_of(kind: str, group: str) -> bool:
 
 def _seems(spec: Mapping[str, Any]) -> str:
     for kind, signs in _SIGNS:
-        pods = spec.get("template")
-        if signs <= spec.keys() and ("template" not in signs or isinstance(pods, dict)):
+        if not signs <= spec.keys() or ("template" in signs and not _makes_pods(spec["template"])):
+            continue
+        if "containers" in signs and isinstance(spec["containers"], dict):
+            continue
+        if "headGroupSpec" not in signs or _is_group(spec["headGroupSpec"]):
             return kind
     raise Unknown
+
+
+def _makes_pods(template: Any) -> bool:
+    """Whether it is a pod template: Ansible's tasks have a `template` too, of files."""
+    return isinstance(template, dict) and bool(template.keys() & {"metadata", "spec"})
+
+
+def _is_group(group: Any) -> bool:
+    """Whether it is a group of Ray's: values of a chart may be called so, without pods."""
+    return isinstance(group, dict) and "template" in group
 
 
 def _is_nim_values(value: Mapping[str, Any]) -> bool:

@@ -1,90 +1,79 @@
-"""What `--fix` changes: text at known places, and what the document must then mean.
+"""What `--fix` writes: text with changes after which it means what it must, and nothing else.
 
 Only places that are changed are touched, so comments, order, anchors, quotes and line ends of all
 else stay. A file whose text then means anything but the old value with these changes is left.
 """
 
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import msgspec
 from msgspec import Struct
 
-from distcheck.agent.manifests.bundles import Known, bundle_of, known
-from distcheck.agent.manifests.comments import silenced
-from distcheck.agent.manifests.lint import Asked, scopes
-from distcheck.agent.manifests.locate import located
-from distcheck.agent.manifests.source import Document, documents
-from distcheck.agent.manifests.yaml_tree import Mark, NotYamlError, chunks, read_tree
-from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.place import Step
+from distcheck.agent.manifests.changes import Change
+from distcheck.agent.manifests.edits import Edit
+from distcheck.agent.manifests.streams import chunks
+from distcheck.agent.manifests.tree import NotYamlError
+from distcheck.agent.manifests.yaml_tree import read_tree
+from distcheck.checks.manifest.report import At
+from distcheck.checks.manifest.report import Edit as ShownEdit
 
-Path = tuple[Step, ...]
-QUOTES, SHM = "CONF070", "CONF060"
-MENDS = (QUOTES, SHM)
-"""The rules whose findings can be mended without knowing more than the file."""
-_SIZE = "8Gi"
-_TEXT, _NUMBER = "must be text", "must be a whole number"
-_COUNT = re.compile("0|[1-9][0-9]{0,8}", re.ASCII)
+_MOST_ALONE = 50
 
 
-class Edit(Struct, frozen=True):
-    """Text from `column` to `end` of a line (from 0) becomes `text`."""
+class Mended(Struct, frozen=True):
+    """A text with changes that are safe together."""
 
-    line: int
-    column: int
-    end: int
     text: str
+    edits: frozenset[tuple[Edit, ...]]
 
 
-class Change(Struct, frozen=True):
-    """Edits of one document, and what they make of its value."""
-
-    document: Document
-    edits: tuple[Edit, ...]
-    apply: Callable[[Any], None]
-
-
-class Unsafe(Exception):  # noqa: N818 - an answer, not an error
-    """The place is not one that is changed by rule."""
+def mended(read: Mapping[str, str], changes: Iterable[Change]) -> dict[str, Mended]:
+    """By file, the text with those of `changes` that are safe; files without any are not there."""
+    by_file: dict[str, dict[tuple[Edit, ...], Change]] = {}
+    for change in changes:
+        by_file.setdefault(change.document.source.name, {}).setdefault(change.edits, change)
+    found = {n: _safe(read[n], tuple(those.values())) for n, those in by_file.items()}
+    return {n: one for n, one in found.items() if one is not None}
 
 
-def mended(read: Sequence[tuple[str, str]], asked: Asked) -> dict[str, str]:
-    """By file, the text with everything mended that safely can be; files without a change are not there."""  # noqa: E501
-    by_file: dict[str, list[Change]] = {}
-    texts = dict(read)
-    for change in _changes(read, asked):
-        by_file.setdefault(change.document.source.name, []).append(change)
-    found = {name: _mended_text(texts[name], changes) for name, changes in by_file.items()}
-    return {name: text for name, text in found.items() if text is not None}
+def _safe(text: str, changes: tuple[Change, ...]) -> Mended | None:
+    """With all of them, else with those that are safe alone: one under an anchor is not."""
+    new = _mended_text(text, changes)
+    if new is None or why_left(text, new):
+        safe = [(c, one) for c in changes[:_MOST_ALONE] if (one := _mended_text(text, (c,)))]
+        keeping = tuple(c for c, one in safe if why_left(text, one) is None)
+        changes = keeping or tuple(c for c, _ in safe)
+        new = _mended_text(text, changes) if changes else None
+    return None if new is None else Mended(new, frozenset(c.edits for c in changes))
 
 
-def _changes(read: Sequence[tuple[str, str]], asked: Asked) -> Iterator[Change]:
-    found = [d for name, text in dict(read).items() for d in documents(name, text)]
-    held, _ = known([d for d in found if isinstance(d, Document)])
-    ways = [(r, _WAYS[r.id]) for r in asked.rules if r.id in _WAYS]
-    for scope in scopes(held):
-        bundle = bundle_of([k.thing for k in scope], [f for k in scope for f in k.flaws])
-        by_number = {k.thing.place.of: k for k in scope}
-        seen: set[tuple[Edit, ...]] = set()
-        for rule, way in ways:
-            for told in rule.judge(bundle):
-                one = by_number[told.finding.spot.of]
-                if told.finding.unseen or _is_silenced(one, rule.id, told.finding):
-                    continue
-                try:
-                    change = way(one, told.finding)
-                except Unsafe:
-                    continue
-                if change.edits not in seen:
-                    seen.add(change.edits)
-                    yield change
+def why_left(old: str, new: str) -> str | None:
+    """Why a file whose text is `old` is not to become `new`; None where it may."""
+    pairs = zip(chunks(old), chunks(new), strict=False)
+    if any(_is_json(one) and not _is_json(other) for (_, one), (_, other) in pairs):
+        return "it is JSON, and what is missing can only be added to YAML"
+    return None
 
 
-def _is_silenced(held: Known, rule: str, finding: Finding) -> bool:
-    first = located(held, finding.spot.__class__(finding.spot.of)).line - 1
-    line = located(held, finding.spot).line - 1
-    return silenced(held.document.source, rule, line, first) is not None
+def _is_json(text: str) -> bool:
+    lines = (x for x in text.split("\n") if not x.startswith(("#", "---", "...", "%")))
+    try:
+        msgspec.json.decode("\n".join(lines))
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return False
+    return True
+
+
+def shown_edits(change: Change, at: At) -> tuple[ShownEdit, ...]:
+    """The edits for who applies them; none where one would show what the finding's line hides."""
+    line = change.document.source.lines[at.line - 1]
+    end = at.cut + len(at.source)
+    hides = at.source != line[at.cut : end]
+    taken = [e for e in change.edits if e.end > e.column]
+    if taken and (hides or any(e.column < at.cut or e.end > end for e in taken)):
+        return ()
+    return tuple(ShownEdit(e.line + 1, e.column + 1, e.end + 1, e.text) for e in change.edits)
 
 
 def _mended_text(text: str, changes: Sequence[Change]) -> str | None:
@@ -97,8 +86,11 @@ def _mended_text(text: str, changes: Sequence[Change]) -> str | None:
     before, after = _values(text), _values(new)
     wanted = [_unshared(v) for _, v in before]
     firsts = [first for first, _ in before]
-    for change in changes:
-        change.apply(wanted[_number(firsts, change)])
+    for change in sorted(changes, key=_adds):
+        whole = wanted[_number(firsts, change)]
+        if not isinstance(whole, dict | list):
+            return None  # it cannot be read to its end, and is judged as far as it can
+        change.apply(whole)
     return new if [v for _, v in after] == wanted else None
 
 
@@ -107,6 +99,11 @@ def _unshared(value: Any) -> Any:
     if isinstance(value, dict):
         return {k: _unshared(v) for k, v in value.items()}
     return [_unshared(v) for v in value] if isinstance(value, list) else value
+
+
+def _adds(change: Change) -> bool:
+    """What adds an item to a list comes last: others' paths count the items that there were."""
+    return any(edit.end == edit.column for edit in change.edits)
 
 
 def _number(firsts: Sequence[int], change: Change) -> int:
@@ -125,159 +122,3 @@ def _values(text: str) -> list[tuple[int, Any]]:
             continue
         found.append((first, None if tree is None else tree.value))
     return found
-
-
-def _quoted(held: Known, finding: Finding) -> Change:
-    """`8000` where text must be becomes `"8000"`, and `"2"` where a number must be `2`."""
-    path = _inside(held, finding.spot.path)
-    mark, value = _mark(held, path), _at(held.document.tree.value, path)
-    line = held.document.source.lines[mark.line]
-    raw = line[mark.column : mark.end]
-    if mark.line != mark.end_line or mark.line != mark.key_line:
-        raise Unsafe
-    if mark.style == "" and isinstance(value, bool | int | float) and _TEXT in finding.says:
-        new: Any = raw
-        text = f'"{raw}"'
-    elif mark.style in ("'", '"') and isinstance(value, str) and _NUMBER in finding.says:
-        new, text = int(value) if _COUNT.fullmatch(value) else None, value
-    else:
-        raise Unsafe
-    if new is None or not raw or raw[0] in "&*!|>":
-        raise Unsafe
-    return Change(held.document, (Edit(mark.line, mark.column, mark.end, text),), _set(path, new))
-
-
-def _with_shm(held: Known, finding: Finding) -> Change:
-    """A volume in memory, and its mount in the container of the ranks."""
-    path = _inside(held, finding.spot.path)
-    if "containers" not in path:
-        raise Unsafe
-    at = path.index("containers")
-    spec, container = path[:at], path[: at + 2]
-    root = held.document.tree.value
-    own, pod = _at(root, container), _at(root, spec)
-    if not isinstance(own, dict) or not isinstance(pod, dict) or _mounts_shm(own):
-        raise Unsafe
-    taken = [v.get("name") for v in _list(pod.get("volumes")) if isinstance(v, dict)]
-    name = next(n for n in ("dshm", "distcheck-shm", "distcheck-shm-2") if n not in taken)
-    volume = {"name": name, "emptyDir": {"medium": "Memory", "sizeLimit": _SIZE}}
-    mount = {"name": name, "mountPath": "/dev/shm"}
-    edits = (_added(held, spec, "volumes", volume), _added(held, container, "volumeMounts", mount))
-
-    def apply(value: Any) -> None:
-        for where, key, item in ((spec, "volumes", volume), (container, "volumeMounts", mount)):
-            target = _at(value, where)
-            there = list(target.get(key) or ())
-            flow = bool(there) and _mark(held, (*where, key)).style == "["
-            target[key] = [*there, item] if flow else [item, *there]
-
-    return Change(held.document, edits, apply)
-
-
-def _mounts_shm(container: dict[str, Any]) -> bool:
-    """Whether something is to be there already, such as a volume that is written elsewhere."""
-    mounts = container.get("volumeMounts")
-    paths = [m.get("mountPath") for m in _list(mounts) if isinstance(m, dict)]
-    return any(isinstance(p, str) and p.rstrip("/") == "/dev/shm" for p in paths)
-
-
-def _list(value: Any) -> list[Any]:
-    return value if isinstance(value, list) else []
-
-
-_WAYS: dict[str, Callable[[Known, Finding], Change]] = {QUOTES: _quoted, SHM: _with_shm}
-
-
-def _added(held: Known, where: Path, key: str, item: dict[str, Any]) -> Edit:
-    """One more item in the list `key` of the mapping at `where`, in the style that is there."""
-    there = _at(held.document.tree.value, (*where, key))
-    lines = held.document.source.lines
-    if isinstance(there, list) and there:
-        mark = _mark(held, (*where, key))
-        if mark.style == "[":
-            last = _mark(held, (*where, key, len(there) - 1))
-            return Edit(last.end_line, last.end, last.end, f", {_flow(item)}")
-        if mark.style is not None or mark.line == mark.key_line:
-            raise Unsafe
-        return _below(lines, mark.key_line, _block(item, mark.column))
-    if there is not None or key in _at(held.document.tree.value, where):
-        raise Unsafe
-    return _new_key(held, where, key, item)
-
-
-def _new_key(held: Known, where: Path, key: str, item: dict[str, Any]) -> Edit:
-    value = _at(held.document.tree.value, where)
-    marks = held.document.tree.marks.get(id(value), {})
-    lines = held.document.source.lines
-    own = [marks[k] for k in value if k in marks]
-    if _mark(held, where).style == "{":
-        last = max(own, key=lambda m: (m.end_line, m.end))
-        return Edit(last.end_line, last.end, last.end, f", {key}: [{_flow(item)}]")
-    for mark in own:
-        if lines[mark.key_line][: mark.key_column].strip() == "":
-            pad = " " * mark.key_column
-            return Edit(mark.key_line, 0, 0, f"{pad}{key}:\n{_block(item, mark.key_column)}\n")
-    raise Unsafe
-
-
-def _below(lines: Sequence[str], line: int, text: str) -> Edit:
-    end = len(lines[line])
-    return Edit(line, end, end, f"\n{text}")
-
-
-def _flow(item: Any) -> str:
-    if isinstance(item, dict):
-        return "{" + ", ".join(f"{k}: {_flow(v)}" for k, v in item.items()) + "}"
-    return str(item)
-
-
-def _block(item: dict[str, Any], column: int) -> str:
-    """A list item whose dash is at `column`."""
-    pad = " " * column
-    lines = [line for k, v in item.items() for line in _lines(k, v)]
-    return "\n".join(f"{pad}{'- ' if n == 0 else '  '}{line}" for n, line in enumerate(lines))
-
-
-def _lines(key: str, value: Any) -> Iterator[str]:
-    if not isinstance(value, dict):
-        yield f"{key}: {value}"
-        return
-    yield f"{key}:"
-    yield from (f"  {line}" for k, v in value.items() for line in _lines(k, v))
-
-
-def _inside(held: Known, path: Path) -> Path:
-    """The path in the document; fragments that are only a `spec` were given that key."""
-    bare = held.thing.fragment and "spec" not in held.document.value
-    return (*held.document.root, *(path[1:] if bare and path[:1] == ("spec",) else path))
-
-
-def _mark(held: Known, path: Path) -> Mark:
-    """Where `path` itself stands, not what an alias or a merge leads to."""
-    value, found = held.document.tree.value, None
-    for step in path:
-        found = held.document.tree.marks.get(id(value), {}).get(step)
-        if found is None or found.style == "*":
-            raise Unsafe
-        value = value[step]
-    if found is None:
-        raise Unsafe
-    return found
-
-
-def _at(value: Any, path: Path) -> Any:
-    for step in path:
-        if isinstance(step, int) and isinstance(value, list) and step < len(value):
-            value = value[step]
-        elif isinstance(value, dict) and isinstance(step, str):
-            value = value.get(step)
-        else:
-            raise Unsafe
-    return value
-
-
-def _set(path: Path, new: Any) -> Callable[[Any], None]:
-    def apply(value: Any) -> None:
-        _at(value, path[:-1])[path[-1]] = new
-
-    return apply

@@ -1,71 +1,29 @@
 """Whether an object has the form that the API server wants, and the object without what has not.
 
-The table of fields is made from the Kubernetes client's own models (`tools/kube_fields.py`);
-custom resources are known as far as their pod templates and numbers.
+The table of fields is made from the Kubernetes client's own models (`tools/kube_fields.py`), that
+of custom resources from their operators' definitions (`tools/crd_fields.py`): their own levels
+down to the pod templates. A release newer than the table may have more fields.
 """
 
-import re
-from collections.abc import Iterator, Mapping
-from functools import cache
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
-import msgspec
 from msgspec import Struct
 
-from distcheck.agent.cluster.quantity import parse_quantity
+from distcheck.agent.manifests.field_types import fields, meant, release_of
 from distcheck.agent.redact import names_a_secret
+from distcheck.checks.knowledge.spelling import alike, nearest
 from distcheck.checks.manifest.bundle import Flaw
 from distcheck.checks.manifest.place import Spot
+from distcheck.checks.manifest.stand_in import filled_later, number_later
 
-_OPEN: Mapping[str, Mapping[str, str]] = {
-    "LeaderWorkerSet": {"spec": "LwsSpec", "metadata": "ObjectMeta"},
-    "LwsSpec": {"replicas": "int", "leaderWorkerTemplate": "LwsTemplate", "startupPolicy": "str"},
-    "LwsTemplate": {
-        "size": "int", "leaderTemplate": "PodTemplateSpec", "workerTemplate": "PodTemplateSpec",
-        "restartPolicy": "str",
-    },
-    "RayCluster": {"spec": "RaySpec", "metadata": "ObjectMeta"},
-    "RayService": {"spec": "RayServiceSpec", "metadata": "ObjectMeta"},
-    "RayServiceSpec": {"rayClusterConfig": "RaySpec", "serveConfigV2": "str"},
-    "RayJob": {"spec": "RayJobSpec", "metadata": "ObjectMeta"},
-    "RayJobSpec": {"rayClusterSpec": "RaySpec", "entrypoint": "str"},
-    "RaySpec": {
-        "headGroupSpec": "RayGroup", "workerGroupSpecs": "[RayGroup", "rayVersion": "str",
-        "enableInTreeAutoscaling": "bool",
-    },
-    "RayGroup": {
-        "rayStartParams": "{str", "template": "PodTemplateSpec", "replicas": "int",
-        "minReplicas": "int", "maxReplicas": "int", "numOfHosts": "int", "groupName": "str",
-    },
-    "MPIJob": {"spec": "MpiSpec", "metadata": "ObjectMeta"},
-    "MpiSpec": {"slotsPerWorker": "int", "mpiReplicaSpecs": "{MpiReplica"},
-    "MpiReplica": {"replicas": "int", "template": "PodTemplateSpec"},
-    "Rollout": {"spec": "RolloutSpec", "metadata": "ObjectMeta"},
-    "RolloutSpec": {"replicas": "int", "template": "PodTemplateSpec", "selector": "LabelSelector"},
-    "NIMService": {"spec": "NimSpec", "metadata": "ObjectMeta"},
-    "NimSpec": {
-        "env": "[EnvVar", "resources": "ResourceRequirements", "replicas": "int",
-        "multiNode": "NimMultiNode", "image": "NimImage",
-    },
-    "NimMultiNode": {"parallelism": "NimParallelism", "backendType": "str"},
-    "NimParallelism": {"tensor": "int", "pipeline": "int"},
-    "NimImage": {"repository": "str", "tag": "str"},
-}  # fmt: skip
-"""Custom resources: fields of a known type. Others are not told as unknown."""
 _ALSO = {"container": "Container"}
 _WORDS = {
     "str": "text", "int": "a whole number", "bool": "true or false", "float": "a number",
-    "quantity": "a quantity such as 16Gi",
+    "quantity": "a quantity such as 16Gi", "port": "a whole number or a port's name",
 }  # fmt: skip
 _FREE = frozenset({"object", "JSONSchemaProps"})
-_MOST_FLAWS = 200
-_STANDS_IN = re.compile(
-    r"\s*(?:\$.*|.*\$\{.*|<.*>|.*\{\{.*|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)*|[A-Z_]*PLACEHOLDER.*|__.*__|\[.*\])\s*\Z",
-    re.DOTALL,
-)
-_FILLED = "what fills this place before it is applied"
-"""`$` at the front is left for envsubst, sed and the like."""
+_MOST_FLAWS, _ALIKE = 200, 0.75
 
 
 class Shaped(Struct, frozen=True):
@@ -75,25 +33,19 @@ class Shaped(Struct, frozen=True):
     flaws: tuple[Flaw, ...]
 
 
-@cache
-def _fields() -> Mapping[str, Mapping[str, str]]:
-    held = Path(__file__).with_name("fields.json").read_bytes()
-    return {**msgspec.json.decode(held), **_OPEN}
-
-
 def shaped(of: int, kind: str, value: dict[str, Any]) -> Shaped:
     """`value` as the API server would take it; unknown kinds are left as they are."""
     kind = _ALSO.get(kind, kind)
-    if kind not in _fields():
+    if kind not in fields():
         return Shaped(value, ())
-    shaper = _Shaper(of)
-    clean = shaper.read(kind, value, ())
+    shaper = _Shaper(of, holds_secrets=kind == "Secret")
+    clean = shaper.read(kind, {k: v for k, v in value.items() if k != "status"}, ())
     return Shaped(clean if isinstance(clean, dict) else {}, tuple(shaper.flaws))
 
 
 class _Shaper:
-    def __init__(self, of: int) -> None:
-        self._of = of
+    def __init__(self, of: int, *, holds_secrets: bool) -> None:
+        self._of, self._holds_secrets = of, holds_secrets
         self.flaws: list[Flaw] = []
         self._secret = False
 
@@ -127,14 +79,14 @@ class _Shaper:
         if not isinstance(value, dict):
             self._wrong(path, "a mapping", value)
             return None
-        fields = _fields()[kind]
+        known = fields()[kind]
         found = {}
         for name, held in value.items():
             if held is None:
                 continue
-            if name in fields:
+            if name in known:
                 self._secret = kind == "EnvVar" and names_a_secret(str(value.get("name")))
-                if (made := self.read(fields[name], held, (*path, name))) is not None:
+                if (made := self.read(known[name], held, (*path, name))) is not None:
                     found[name] = made
             else:
                 found[name] = held
@@ -145,58 +97,51 @@ class _Shaper:
         if isinstance(value, dict | list):
             self._wrong(path, _WORDS[kind], value)
             return None
-        right, meant = _meant(kind, value)
+        right, found = meant(kind, value)
         if not right:
             self._wrong(path, _WORDS[kind], value)
-        return meant
+        return found
 
     def _wrong(self, path: tuple[str | int, ...], wanted: str, value: Any) -> None:
         if len(self.flaws) < _MOST_FLAWS:
-            says = f"{_name(path)} must be {wanted}, and is {_called(value, hide=self._secret)}"
-            unseen = _FILLED if isinstance(value, str) and _STANDS_IN.match(value) else ""
+            says = (
+                f"{_name(path)} must be {wanted}, and is {_called(value, hide=self._hides(path))}"
+            )
+            number = wanted in (_WORDS["int"], _WORDS["float"])
+            unseen = number_later(value) if number else filled_later(value)
             self.flaws.append(Flaw("type", Spot(self._of, path), says, unseen=unseen))
 
-    def _unknown(self, kind: str, name: str, path: tuple[str | int, ...]) -> None:
-        if kind in _OPEN or name.startswith("$") or len(self.flaws) >= _MOST_FLAWS:
-            return
-        from difflib import get_close_matches  # noqa: PLC0415 - only a wrong name pays for it
+    def _hides(self, path: tuple[str | int, ...]) -> bool:
+        named = bool(path) and names_a_secret(str(path[-1]))
+        held = self._holds_secrets and path[:1] in (("data",), ("stringData",))
+        return self._secret or held or named
 
-        near = next(iter(get_close_matches(name, _fields()[kind], n=1, cutoff=0.75)), "")
-        near = near or next(iter(_elsewhere(kind, name)), "")
+    def _unknown(self, kind: str, name: str, path: tuple[str | int, ...]) -> None:
+        if name.startswith("$") or "(" in name or path == _SOPS or len(self.flaws) >= _MOST_FLAWS:
+            return
+        release = release_of(kind)
+        known = fields()[kind]
+        likely = [nearest(name, known)] if release else alike(name, known, least=_ALIKE)
+        near = next(filter(None, (*likely, *_elsewhere(kind, name))), "")
         where = f"{kind[2:] if kind[:2] in ('V1', 'V2') else kind}"
         says = f"{where} has no field {name}"
-        self.flaws.append(Flaw("unknown", Spot(self._of, path, key=True), says, near))
+        unseen = f"whether a release newer than {release} has it" if release and not near else ""
+        self.flaws.append(Flaw("unknown", Spot(self._of, path, key=True), says, near, unseen))
+
+
+_SOPS = ("sops",)
+"""What SOPS writes beside the values that it encrypts; Flux takes it out before it applies.
+
+A name in parentheses is an expression of Chainsaw's, which compares and applies nothing.
+"""
 
 
 def _elsewhere(kind: str, name: str) -> Iterator[str]:
     """Where a field of that name is, one step below or beside."""
-    for field, type_ in _fields()[kind].items():
-        below = _fields().get(type_.lstrip("[{"), {})
+    for field, type_ in fields()[kind].items():
+        below = fields().get(type_.lstrip("[{"), {})
         if name in below and kind not in ("ConfigMap", "Secret"):
             yield f"{field}.{name}"
-
-
-def _meant(kind: str, value: Any) -> tuple[bool, Any]:
-    """Whether it is of this type, and what it was meant to be."""
-    if kind == "quantity":
-        bad = isinstance(value, bool) or parse_quantity(value) is None
-        return not bad, None if bad else value
-    if kind == "str":
-        return isinstance(value, str), _text(value)
-    if kind == "bool":
-        meant = value if isinstance(value, bool) else str(value).lower() == "true"
-        return isinstance(value, bool), meant
-    if isinstance(value, bool):
-        return False, None
-    if isinstance(value, int | float):
-        whole = isinstance(value, int) or kind == "float"
-        return whole, int(value) if kind == "int" else value
-    text = str(value).strip()
-    return False, int(text) if text.isascii() and text.isdigit() and len(text) < 10 else None
-
-
-def _text(value: Any) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _name(path: tuple[str | int, ...]) -> str:
@@ -211,7 +156,7 @@ def _called(value: Any, *, hide: bool) -> str:
     if isinstance(value, list):
         return "a list"
     if hide:
-        return "a number or a switch"
+        return "text" if isinstance(value, str) else "a number or a switch"
     if isinstance(value, bool):
         return f"the switch {str(value).lower()}"
     if isinstance(value, int | float):

@@ -88,6 +88,8 @@ def _from_pod(path: str, root: Path) -> Iterator[Path]:
     names = path.split("/")
     while names and names[0] in ("", ".."):
         names.pop(0)
+    if "\0" in path:  # no file's name has one, and `open` refuses it
+        return
     first = next((n for n, name in enumerate(names) if _POD.search(name)), None)
     if first is None or ".." in names or len(names) > _DEEPEST:
         return

@@ -12,14 +12,15 @@ from collections.abc import Iterator, Sequence
 from msgspec import Struct
 
 from distcheck.agent.redact import FLAGS
+from distcheck.pattern import pattern
 
 _MAX_LINES = 2000
 _MAX_LINE = 8192
-_KEY = re.compile(r"([A-Za-z][\w-]{0,79})[ ]*:(?:[ ]+(.*))?\Z", re.ASCII | re.DOTALL)
+_KEY = pattern(r"([A-Za-z][\w-]{0,79})[ ]*:(?:[ ]+(.*))?\Z", re.ASCII | re.DOTALL)
 _TRUE = ("true", "yes", "on")
 _FALSE = ("false", "no", "off")
 _NOT_PLAIN = tuple("&*!|>%@`{[")
-_OCTAL = re.compile(r"[-+]?0[0-7_]+")
+_OCTAL = pattern(r"[-+]?0[0-7_]+")
 """A plain number that starts with 0 is octal in YAML 1.1."""
 _NULL = ("", "~", "null")
 
@@ -33,6 +34,15 @@ class ConfigFile(Struct, frozen=True):
 
     values: dict[str, tuple[str, ...]]
     unread: tuple[str, ...] = ()
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The same as a command line has it."""
+        return tuple(w for name, values in self.values.items() for w in _words(name, values))
+
+
+def _words(name: str, values: Sequence[str]) -> tuple[str, ...]:
+    return (f"--{name}={values[0]}",) if len(values) == 1 else (f"--{name}", *values)
 
 
 class _NotReadError(ValueError):

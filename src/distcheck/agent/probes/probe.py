@@ -3,13 +3,14 @@
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from msgspec import Struct
 
 from distcheck.checks.evidence import Missing
 
 T = TypeVar("T")
+_UNENDED = "an earlier look has not ended yet"
 
 
 class ProbeError(Exception):
@@ -42,11 +43,15 @@ class Pending(Generic[T]):
         self._seconds = time.monotonic() - self._start
         self._seen.append(seen)
 
+    def ended_by(self, end: float) -> bool:
+        """Whether it has seen, or failed, by `end` in seconds of the monotonic clock."""
+        if not self._seen:
+            self.thread.join(max(0.0, end - time.monotonic()))
+        return bool(self._seen)
+
     def wait(self, limit: float) -> tuple[T | Missing, float]:
         """What was seen within `limit` seconds of the start, and how long it took."""
-        if not self._seen:
-            self.thread.join(max(0.0, self._start + limit - time.monotonic()))
-        if self._seen:
+        if self.ended_by(self._start + limit):
             return self._seen[0], self._seconds
         return Missing(f"{self._name}: timed out after {limit:g} s"), limit
 
@@ -57,6 +62,7 @@ class Probing:
     def __init__(self, timeout: float) -> None:
         self._timeout = timeout
         self._running: dict[tuple[str, str], threading.Thread] = {}
+        self._late: dict[tuple[str, str], Pending[Any]] = {}
         self._this_round: set[str] = set()
         self.outcomes: dict[str, Outcome] = {}
         self._at: dict[str, float] = {}
@@ -65,6 +71,7 @@ class Probing:
         """A new round: outcomes of the last one stay until their probe has run again."""
         self._this_round.clear()
         self._running = {key: t for key, t in self._running.items() if t.is_alive()}
+        self._late = {key: late for key, late in self._late.items() if not late.ended_by(0.0)}
 
     def forget_others(self) -> None:
         """A probe that had nothing to look at in this round tells of it no more."""
@@ -87,15 +94,47 @@ class Probing:
         before = self._running.get((name, of))
         if before is not None and before.is_alive():
             self._record(name, success=False, seconds=0.0)
-            gone = Missing(f"{name}: an earlier look has not ended yet")
+            gone = Missing(f"{name}: {_UNENDED}")
             return lambda: gone
         pending = Pending(name, look)
         self._running[name, of] = pending.thread
         return lambda: self._end(name, pending, self._timeout * times)
 
+    def follow(
+        self, name: str, look: Callable[[], T], *, of: str, seconds: float | None = None
+    ) -> Callable[[], T | Missing]:
+        """As `start`, of what does not age: an answer that comes too late is given the next time.
+
+        A look that has not ended is waited for once more, for `seconds` where they are given,
+        and no second one is started.
+        """
+        end = time.monotonic() + (self._timeout if seconds is None else seconds)
+        late = self._late.pop((name, of), None)
+        why = f"timed out after {self._timeout:g} s" if late is None else _UNENDED
+        pending: Pending[T] = late or Pending(name, look)
+        return lambda: self._later((name, of), pending, end, Missing(f"{name}: {why}"))
+
+    def is_late(self, name: str, of: str) -> bool:
+        """Whether the look that `follow` waited for last has not ended in time."""
+        return (name, of) in self._late
+
+    def forget(self, name: str, of: str) -> None:
+        """Nobody wants the late answer of this look."""
+        self._late.pop((name, of), None)
+
     def run(self, name: str, look: Callable[[], T]) -> T | Missing:
         """What `look` sees, or why it did not: it failed, or did not end in time."""
         return self.start(name, look)()
+
+    def _later(
+        self, key: tuple[str, str], look: Pending[T], end: float, gone: Missing
+    ) -> T | Missing:
+        ended = look.ended_by(end)
+        seen, seconds = look.wait(0.0) if ended else (gone, self._timeout)
+        if not ended:
+            self._late[key] = look
+        self._record(key[0], success=not isinstance(seen, Missing), seconds=seconds)
+        return seen
 
     def _end(self, name: str, pending: Pending[T], limit: float) -> T | Missing:
         seen, seconds = pending.wait(limit)

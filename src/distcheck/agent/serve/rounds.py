@@ -14,11 +14,12 @@ from distcheck.agent import clock
 from distcheck.agent.cluster.api import Api
 from distcheck.agent.cluster.errors import ClusterError
 from distcheck.agent.cluster.finding.group import Group
+from distcheck.agent.own_bugs import for_a_log
 from distcheck.agent.serve.discover import Serving, discover
 from distcheck.agent.serve.journal import Journal
 from distcheck.agent.serve.verdicts import Kept, Verdicts, lives_of
 from distcheck.checks.evidence import Evidence, NodeLook
-from distcheck.checks.report import Judged
+from distcheck.checks.judging import Judged
 
 _STUCK_ROUNDS, _STUCK_S = 3, 600.0
 """After this many intervals and seconds without a verdict, rounds are stuck."""
@@ -138,7 +139,7 @@ class Rounds:
             why = _bug(f"internal error while {group.target.name} was verified")
             judged, seen = self._judge(_unseen(group, why)), False
         for bug in judged.bugs:
-            sys.stderr.write(bug)
+            sys.stderr.write(for_a_log(bug))
         return judged, seen
 
 
@@ -152,5 +153,6 @@ def _unseen(group: Group, why: str) -> Evidence:
 
 
 def _bug(says: str) -> str:
-    traceback.print_exc()
-    return f"{says}: {traceback.format_exc().strip().splitlines()[-1]}"
+    told = for_a_log(traceback.format_exc())
+    sys.stderr.write(told)
+    return f"{says}: {told.splitlines()[-1]}"

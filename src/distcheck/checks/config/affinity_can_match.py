@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.stand_in import filled_later
 from distcheck.checks.manifest.template import Template
 
 _OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
@@ -49,6 +50,21 @@ def affinity_can_match(template: Template) -> Iterator[Finding]:
                   - {key: nvidia.com/gpu.memory, operator: Gt, values: ["79999"]}
           containers:
           - {name: vllm, image: "vllm/vllm-openai:v0.11.0"}
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          affinity:
+            nodeAffinity:
+              requiredDuringSchedulingIgnoredDuringExecution:
+                nodeSelectorTerms:
+                - matchExpressions:
+                  - {key: nvidia.com/gpu.memory, operator: "${OPERATOR}", values: ["80000"]}
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            args: [--model, /m]
     Source:
         Kubernetes API core/v1 NodeSelectorOperator; ValidateNodeSelectorRequirement.
     """
@@ -56,16 +72,28 @@ def affinity_can_match(template: Template) -> Iterator[Finding]:
         operator, held = one.at("operator"), one.at("values")
         count = len(list(held.each()))
         if operator and operator.value not in _OPERATORS:
-            near = _MEANT.get(str(operator.value), "")
+            near = _MEANT.get(str(operator.value)) or spelt(str(operator.value))
             hint = f"; did you mean {near}?" if near else ""
-            yield Finding(operator.spot, f"there is no operator {operator.value}{hint}")
+            says = f"there is no operator {operator.value}{hint}"
+            fix = f"Write {near}." if near and near not in ("Gt", "Lt") else ""
+            yield Finding(operator.spot, says, fix, unseen=filled_later(operator.value))
         elif operator.value in ("Gt", "Lt") and not _one_number(held):
             says = f"{operator.value} takes one whole number as text"
-            yield Finding(held.spot if held else operator.spot, says)
+            fix = 'Give one number in quotes, such as `values: ["79999"]`.'
+            yield Finding(held.spot if held else operator.spot, says, fix)
         elif operator.value in ("Exists", "DoesNotExist") and count:
-            yield Finding(held.spot, f"{operator.value} takes no values")
+            meant = {"Exists": "In", "DoesNotExist": "NotIn"}[operator.value]
+            fix = f"Leave `values` out, or write {meant}."
+            yield Finding(held.spot, f"{operator.value} takes no values", fix)
         elif operator.value in ("In", "NotIn") and not count:
-            yield Finding(operator.spot, f"{operator.value} needs values")
+            meant = {"In": "Exists", "NotIn": "DoesNotExist"}[operator.value]
+            fix = f"Add `values`, or write {meant}."
+            yield Finding(operator.spot, f"{operator.value} needs values", fix)
+
+
+def spelt(word: str) -> str:
+    """The operator that `word` is but for its capitals, or nothing."""
+    return next((o for o in _OPERATORS if o.lower() == word.lower()), "")
 
 
 def _one_number(held: Place) -> bool:
@@ -75,9 +103,8 @@ def _one_number(held: Place) -> bool:
 
 def expressions(template: Template) -> Iterator[Place]:
     """The match expressions of its node affinity, required and preferred."""
-    affinity = template.spec.at("affinity", "nodeAffinity")
-    required = affinity.at("requiredDuringSchedulingIgnoredDuringExecution")
-    for term in required.each("nodeSelectorTerms"):
+    for term in template.node_terms:
         yield from term.each("matchExpressions")
+    affinity = template.spec.at("affinity", "nodeAffinity")
     for weighed in affinity.each("preferredDuringSchedulingIgnoredDuringExecution"):
         yield from weighed.each("preference", "matchExpressions")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
@@ -9,7 +10,7 @@ from distcheck.checks.manifest.template import Template
 _VARIABLES = ("CUDA_VISIBLE_DEVICES", "NVIDIA_VISIBLE_DEVICES")
 
 
-@rule("CONF093", level="warning")
+@rule("CONF093", level="warning", others=("hint",))
 def devices_are_kubernetes(template: Template) -> Iterator[Finding]:
     """GPUs are chosen by the device plugin, not by a variable.
 
@@ -41,20 +42,37 @@ def devices_are_kubernetes(template: Template) -> Iterator[Finding]:
           - name: vllm
             image: vllm/vllm-openai:v0.11.0
             resources: {limits: {nvidia.com/gpu: 8}}
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            env: [{name: CUDA_VISIBLE_DEVICES, valueFrom: {configMapKeyRef: {name: c, key: gpus}}}]
+            resources: {limits: {nvidia.com/gpu: 8}}
     Source:
-        k8s-device-plugin README; CUDA C programming guide, environment variables.
+        k8s-device-plugin README.md; CUDA C programming guide, environment variables.
     """
     for container in template.containers:
         for name in _VARIABLES:
-            found = container.variable(name)
-            if not container.gpus or found is None or found.given or found.value is None:
+            found, value = container.variable(name), container.value(name)
+            given = found is not None and found.given
+            if not container.gpus or given or value is None or "$" in value:
                 continue
-            devices = [d for d in found.value.split(",") if d.strip()]
+            if name == _VARIABLES[0] and container.servers > 1:
+                continue  # each server has its own
+            devices = [d for d in value.split(",") if d.strip()]
             plain = all(d.strip().isdigit() for d in devices)
             if name == _VARIABLES[0] and not plain:
                 continue
-            if name == _VARIABLES[1] and found.value in ("void", "none", ""):
+            if name == _VARIABLES[1] and value in ("void", "none", ""):
                 continue
-            says = f"{name}={found.value}, and the device plugin gives {container.gpus} GPUs"
             same = name == _VARIABLES[0] and len(devices) == container.gpus
-            yield Finding(found.place.at("value").spot, says, level="hint" if same else None)
+            says = f"{name}={value}, and the device plugin gives {counted(container.gpus, 'GPU')}"
+            if same:
+                says = f"{name}={value} is what the device plugin gives without it"
+            own = found is not None and found.value == value
+            spot = found.place.at("value").spot if found and own else container.spot_of(name)
+            yield Finding(spot, says, level="hint" if same else None)

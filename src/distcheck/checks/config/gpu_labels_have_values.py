@@ -8,15 +8,9 @@ from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 
-_LABELS = frozenset(
-    f"nvidia.com/{n}"
-    for n in (
-        "gpu", "gpu.present", "gpu.product", "gpu.count", "gpu.memory", "gpu.family",
-        "gpu.compute.major", "gpu.compute.minor", "gpu.replicas", "gpu.machine", "gpu.mode",
-        "gpu.clique", "gpu.sharing-strategy", "gpu.deploy.driver", "mig.capable", "mig.strategy",
-    )
-)  # fmt: skip
-_NUMBERS = frozenset({"gpu.count", "gpu.memory", "gpu.replicas", "gpu.compute.major"})
+_NUMBERS = frozenset(
+    f"nvidia.com/gpu.{n}" for n in ("count", "memory", "replicas", "compute.major", "compute.minor")
+)
 _ALMOST = {
     "nvidia.com/gpu.products": "nvidia.com/gpu.product",
     "nvidia.com/gpu-product": "nvidia.com/gpu.product",
@@ -25,9 +19,11 @@ _ALMOST = {
     "nvidia.com/gpu-count": "nvidia.com/gpu.count",
     "nvidia.com/gpu-memory": "nvidia.com/gpu.memory",
 }
+_MISSPELT = ("nvidia.com/gpu.products", "nvidia.com/gpu_product")
+"""Names that nobody is known to put on nodes himself."""
 
 
-@rule("CONF096", level="warning")
+@rule("CONF096", level="warning", others=("error",))
 def gpu_labels_have_values(template: Template) -> Iterator[Finding]:
     """GPU labels are named, and have values, as the discovery writes them.
 
@@ -36,7 +32,7 @@ def gpu_labels_have_values(template: Template) -> Iterator[Finding]:
         or a number label has a value with a unit (`nvidia.com/gpu.memory: 80GB`).
 
     Why:
-        No node has it: the pod stays Pending.
+        The discovery labels no node so: the pod stays Pending.
 
     Fix:
         `nvidia.com/gpu.memory` is in MiB without a unit (81559), `gpu.count` a number.
@@ -59,24 +55,46 @@ def gpu_labels_have_values(template: Template) -> Iterator[Finding]:
           containers:
           - {name: vllm, image: "vllm/vllm-openai:v0.11.0", args: [--model, /m]}
 
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          nodeSelector: {our.example/gpu-memory: 80GB}
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            args: [--model, /m]
+
     Source:
         k8s-device-plugin docs/gpu-feature-discovery/README.md.
     """
     for label, value in _required(template):
         if label in _ALMOST:
-            says = f"no node has a label {label}: the discovery writes {_ALMOST[label]}"
-            yield Finding(value.spot, says)
-        short = label.removeprefix("nvidia.com/")
-        number = short in _NUMBERS and label in _LABELS
-        if number and not re.fullmatch(r"\d+", str(value.value).strip()):
-            yield Finding(value.spot, f"{label} is a number without a unit, not {value.value}")
+            says = f"no node has the label {label}: it is {_ALMOST[label]}"
+            unseen = "" if label in _MISSPELT else "labels that somebody else puts on the nodes"
+            yield Finding(value.spot, says, f"Write {_ALMOST[label]}.", unseen=unseen)
+        if label in _NUMBERS and not re.fullmatch(r"\d+", str(value.value).strip()):
+            says = f"{label} is a number without a unit, not {value.value}"
+            memory = label.endswith("memory")
+            fix = "Write the MiB as a number: 81559 of an H100." if memory else "Write a number."
+            yield Finding(value.spot, says, fix)
+    yield from _too_few(template)
 
 
 def _required(template: Template) -> Iterator[tuple[str, Place]]:
     yield from template.spec.fields("nodeSelector")
-    affinity = template.spec.at("affinity", "nodeAffinity")
-    terms = affinity.at("requiredDuringSchedulingIgnoredDuringExecution")
-    for term in terms.each("nodeSelectorTerms"):
+    for term in template.node_terms:
         for one in term.each("matchExpressions"):
             for value in one.each("values"):
                 yield one.text("key"), value
+
+
+def _too_few(template: Template) -> Iterator[Finding]:
+    """Nodes of fewer GPUs than one pod asks for."""
+    count = template.spec.at("nodeSelector", "nvidia.com/gpu.count")
+    text = str(count.value)
+    if text.isdigit() and len(text) < len("100000") and int(text) < template.gpus:
+        says = f"nodes of {text} GPUs, and a pod asks for {template.gpus}"
+        fix = f"Ask for {text} GPUs, or choose nodes of {template.gpus}."
+        yield Finding(count.spot, says, fix, level="error")

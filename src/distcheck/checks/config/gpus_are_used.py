@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from distcheck.checks.config.world_has_gpus import SHARED
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
@@ -56,7 +57,7 @@ def gpus_are_used(template: Template) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 4}}
 
     Source:
-        vLLM and SGLang command lines: the parallel sizes are 1 by default.
+        vLLM vllm/engine/arg_utils.py, SGLang server_args.py: the parallel sizes are 1 by default.
     """
     for container in template.containers:
         asks = container.asks
@@ -66,17 +67,38 @@ def gpus_are_used(template: Template) -> Iterator[Finding]:
         if told or asks.unread or not asks.model or container.nim or _elsewhere(container):
             continue
         says = f"container {container.name} has {container.gpus} GPUs, and {asks.engine} uses one"
-        yield Finding(container.spot_of("--model", "--model-path", asks.model), says)
+        unseen = "" if container.gpus in _OF_MACHINES else SHARED
+        spot = container.spot_of("--model", "--model-path", asks.model)
+        if template.kind == "LLMInferenceService":
+            spot = container.place.at("resources", "limits").key  # it has no word for the size
+        yield Finding(spot, says, _fix(template, container, asks.engine), unseen=unseen)
+
+
+def _fix(template: Template, container: Container, engine: str) -> str:
+    flag = "--tp" if engine == "sglang" else "--tensor-parallel-size"
+    if template.kind == "LLMInferenceService" and template.rest:
+        several = template.owner_place.at("spec", "worker")
+        pods = ", pipeline: PODS" if several else ""
+        size = f"Write `parallelism: {{tensor: {container.gpus}{pods}}}`"
+        return f"{size}; before KServe 0.20 `args: [{flag}={container.gpus}]`."
+    return f"Add `{flag} {container.gpus}`."
 
 
 _SEVERAL = 2
+_OF_MACHINES = (2, 4, 8, 16)
 
 
 def _elsewhere(container: Container) -> bool:
     """Whether the sizes may be told by other means: a file, a variable, several servers."""
     servers = sum(1 for c in container.commands if {"serve", "--model"} & set(c.words))
-    words = " ".join(container.words)
+    own = (c.words for n, c in enumerate(container.commands) if not n or not _is_cut_off(c.words))
+    words = " ".join(w for command in own for w in command)
     hidden = any(w in words for w in ("--config", "parallel", "CUDA_VISIBLE_DEVICES", "--omni"))
     return hidden or servers > 1 or any("$" in w for w in container.words) or (
         container.value("CUDA_VISIBLE_DEVICES") is not None
     )  # fmt: skip
+
+
+def _is_cut_off(words: tuple[str, ...]) -> bool:
+    """Flags that a script runs as a command: CONF074."""
+    return bool(words) and words[0].startswith("--")

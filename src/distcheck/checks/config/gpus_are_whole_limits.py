@@ -3,9 +3,14 @@
 from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 
+_MOST = 10_000
+"""More than any node has, also where plugins share each device among hundreds."""
+_COUNTED = ("nvidia.com/gpu", "nvidia.com/gpu.shared", "amd.com/gpu")
+"""GPUs by number; HAMi gives memory in MiB by names such as `nvidia.com/gpumem`."""
 _DEVICES = ("nvidia.com/", "amd.com/gpu", "rdma/", "vpc.amazonaws.com/efa")
 
 
@@ -15,7 +20,7 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
 
     What:
         A device such as nvidia.com/gpu stands in `requests` and not in `limits`, in both with
-        different numbers, or with a fraction.
+        different numbers, or with a fraction; or its number is one that no node has.
 
     Why:
         The API server refuses it: devices cannot be overcommitted, and there is no half of one.
@@ -45,24 +50,48 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
             args: [--model, /m]
             resources: {limits: {nvidia.com/gpu: 1}}
 
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            args: [--model, /m]
+            resources: {requests: {nvidia.com/gpu: "${GPUS}"}}
+
     Source:
         Kubernetes: Schedule GPUs; validation of extended resources.
     """
     for container in template.every:
         limits, requests = container.place.at("resources", "limits"), container.requests
         for name, place in limits.fields():
-            if name.startswith(_DEVICES) and _is_part(place.value):
-                yield Finding(place.spot, f"{name} is {place.value}, and must be a whole number")
+            if name.startswith(_DEVICES):
+                yield from _amount(name, place, container.limits[name])
         for name, place in container.place.fields("resources", "requests"):
             if not name.startswith(_DEVICES) or container.nim_chart or requests[name] is None:
                 continue
             if name not in container.limits:
-                yield Finding(place.key, f"{name} is requested, and {container.name} has no limit")
+                says = f"{name} is requested, and {container.name} has no limit"
+                fix = f"Write `limits: {{{name}: {place.value}}}`; the request may be left out."
+                yield Finding(place.key, says, fix)
             elif container.limits[name] not in (None, requests[name]):
                 says = f"{name} is {place.value} here, and {limits.at(name).value} in limits"
-                yield Finding(place.spot, says, also=(limits.at(name).spot,))
+                fix = "Make the two equal, or leave the request out."
+                yield Finding(place.spot, says, fix, also=(limits.at(name).spot,))
+
+
+def _amount(name: str, place: Place, amount: int | None) -> Iterator[Finding]:
+    if _is_part(place.value):
+        says = f"{name} is {place.value}, and must be a whole number"
+        yield Finding(place.spot, says, "Write a whole number: GPUs are given undivided.")
+    elif (amount or 0) > _MOST and name in _COUNTED:
+        says = f"{name} is {place.value}: no node has so many"
+        yield Finding(place.spot, says, "Write how many one pod uses.")
 
 
 def _is_part(value: object) -> bool:
     text = str(value).strip()
-    return text.endswith("m") or ("." in text and not text.endswith(".0"))
+    milli = text.endswith("m") and not text.endswith("000m")
+    return milli or ("." in text and not text.endswith(".0"))

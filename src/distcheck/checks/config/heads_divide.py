@@ -1,14 +1,19 @@
 """CONF005: attention heads that the tensor-parallel size does not divide."""
 
 from collections.abc import Iterator
+from math import gcd
+from typing import TYPE_CHECKING
 
 from distcheck.checks.config.world_has_gpus import FLAGS
-from distcheck.checks.evidence import ModelConfig
 from distcheck.checks.knowledge.known_models import known_model
 from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.ray_serve import models
 from distcheck.checks.manifest.rule import rule
+
+if TYPE_CHECKING:
+    from distcheck.checks.evidence import ModelConfig
 
 
 @rule("CONF005", level="error")
@@ -60,22 +65,58 @@ def heads_divide(bundle: Bundle) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 8}}
 
     Source:
-        vLLM ModelConfig.verify_with_parallel_config; num_attention_heads of the models.
+        vLLM vllm/config/model.py (verify_with_parallel_config); num_attention_heads of the models.
     """
     for group in bundle.groups:
+        yield from _of_ray_serve(bundle.config, group)
         tp = group.intent.tp
-        asked = group.asked()
-        if asked is None or not tp or asked[1].asks is None:
+        if not tp or not _shares_heads(group):
             continue
-        engine = asked[1].asks.engine
-        attention = any("dp-attention" in w for w in asked[1].words)
         heads = _heads(bundle.config, group)
-        if engine in ("vllm", "sglang") and not attention and heads and heads % tp:
+        if heads and heads % tp:
             says = f"{heads} attention heads of {_name(bundle.config, group)} are not divisible by"
-            yield Finding(group.spot_of(*FLAGS), f"{says} TP={tp}")
+            yield Finding(group.spot_of(*FLAGS), f"{says} TP={tp}", _fix(group, heads, tp))
 
 
-def _heads(config: ModelConfig | None, group: Group) -> int | None:
+def _shares_heads(group: Group) -> bool:
+    """Whether its command line starts an engine that gives each rank of TP whole heads."""
+    asked = group.asked()
+    if asked is None or asked[1].asks is None:
+        return False
+    attention = any("dp-attention" in w for w in asked[1].words)
+    return asked[1].asks.engine in ("vllm", "sglang") and not attention
+
+
+def _fix(group: Group, heads: int, tp: int) -> str:
+    """The largest size that fits a pod and uses all of its GPUs; else one that TP holds."""
+    pod = max((m.template.gpus for m in group.members), default=0)
+    near = gcd(heads, pod or tp)
+    if near in (1, tp):
+        return ""
+    stages, own = (group.gpus or 0) // near, group.intent.pp or 1
+    if pod and stages == own:
+        return f"Write {near}: with PP={own} that is all {group.gpus} GPUs."
+    if pod and stages > 1:
+        return f"Write {near}, and {stages} as the pipeline-parallel size: all {group.gpus} GPUs."
+    return f"Write {near}, and use more GPUs by pipeline parallelism."
+
+
+def _of_ray_serve(config: "ModelConfig | None", group: Group) -> Iterator[Finding]:
+    """Each model of Ray Serve LLM, which starts its engines itself."""
+    every = list(models(group.leader.template))
+    for model in every:
+        known = known_model(model.name)
+        heads = known.heads if known else None
+        heads = _heads(config, group) if config and len(every) == 1 else heads
+        tp = model.kwargs.get("tensor_parallel_size")
+        if heads and type(tp) is int and tp > 0 and heads % tp:
+            name = "the model of --model" if config else model.name
+            says = f"{heads} attention heads of {name} are not divisible by TP={tp}"
+            fix = _fix(group, heads, tp) if len(every) == 1 else ""
+            yield Finding(model.spot("tensor_parallel_size", tp), says, fix)
+
+
+def _heads(config: "ModelConfig | None", group: Group) -> int | None:
     if config is None:
         found = known_model(group.intent.model or "")
         return found.heads if found else None
@@ -84,5 +125,5 @@ def _heads(config: ModelConfig | None, group: Group) -> int | None:
     return held if isinstance(held, int) else None
 
 
-def _name(config: ModelConfig | None, group: Group) -> str:
+def _name(config: "ModelConfig | None", group: Group) -> str:
     return "the model of --model" if config else str(group.intent.model)

@@ -1,23 +1,27 @@
 """CONF075: `:latest`, or no tag at all."""
 
-import re
 from collections.abc import Iterator
 
+from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding, Level
+from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
+from distcheck.pattern import pattern
 
-_IN_NAME = re.compile(r"\d+[.-]\d+")
+_IN_NAME = pattern(r"\d+[.-]\d+")
+_GLUED = pattern(r"/(?:vllm-openai|sglang|tritonserver)[-_]?(v?\d+\.\d+(?:\.\d+)?[\w.-]*)\Z")
 _MOVING = frozenset({"latest", "nightly", "main", "master", "dev"})
 
 
-@rule("CONF075", level="warning")
+@rule("CONF075", level="warning", others=("hint", "error"))
 def image_has_a_version(template: Template) -> Iterator[Finding]:
     """The engine's image has a version.
 
     What:
         The image of a container with GPUs, Ray or an engine has the tag `latest`, one that moves
-        like it, or none.
+        like it, or none; or the colon before the version of a well-known image was lost.
+        A hint where vLLM's or SGLang's tag lacks its `v`, or its last number.
     Why:
         Nodes that pull on different days run different versions of the engine and of NCCL in one
         group: ranks do not understand each other, and no one can go back.
@@ -39,22 +43,61 @@ def image_has_a_version(template: Template) -> Iterator[Finding]:
           containers:
           - name: vllm
             image: vllm/vllm-openai:v0.11.0
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: ${IMAGE}
+            args: [--model, /m]
+            resources: {limits: {nvidia.com/gpu: 1}}
     Source:
-        Kubernetes: Images, "avoid using the :latest tag".
+        Kubernetes: Images, "avoid using the :latest tag"; release notes of vLLM and
+        SGLang (v0.11.0).
     """
     for container in template.containers:
         mine = container.gpus or container.asks or container.ray or container.engine_image
-        if not mine or not container.image or "@" in container.image or container.nim_chart:
+        ray = template.of_ray and container is template.containers[0]
+        if not (mine or ray) or not container.image or "@" in container.image:
             continue
         tag = container.image.rpartition("/")[2].partition(":")[2]
+        if container.nim_chart and not tag:
+            continue
         if "$" in container.image or (tag and tag not in _MOVING):
+            yield from _without_v(container)
+            continue
+        if found := None if tag else _GLUED.search(container.image):
+            says = f"{container.image} has no tag: the version is a part of its name"
+            fix = f"Write {container.image[: found.start(1)]}:{found[1]}, with a colon."
+            yield Finding(_spot(container), says, fix, level="error")
             continue
         what = f"the tag {tag}" if tag else "no tag, which means latest"
         says = f"the image of {container.name} has {what}"
         unseen = "" if tag else _unseen(container.image)
-        serves = container.asks or container.ray or container.engine_image or container.nim
+        serves = container.asks or container.ray or container.engine_image or container.nim or ray
         level: Level | None = None if serves else "hint"
-        yield Finding(container.place.at("image").spot, says, level=level, unseen=unseen)
+        yield Finding(_spot(container), says, level=level, unseen=unseen)
+
+
+def _without_v(container: Container) -> Iterator[Finding]:
+    """A tag of vLLM's or SGLang's own images as they never call one: 0.11.0, or v0.11."""
+    if found := _TAGGED.fullmatch(container.image):
+        says = f"{found[1]} tags its releases as v0.11.0, and this image is {found[2]}"
+        fix = f"Write {found[1]}:v{found[2].lstrip('v')}{'' if found[2][0] != 'v' else '.0'}."
+        yield Finding(_spot(container), says, fix, unseen="what tags the registry has")
+
+
+_TAGGED = pattern(
+    r"(?:docker\.io/)?(vllm/vllm-openai|lmsysorg/sglang):(\d+\.\d+\.\d[\w.-]*|v\d+\.\d+)"
+)
+
+
+def _spot(container: Container) -> Spot:
+    """The image; of NIM's own resources its tag."""
+    image = container.place.at("image")
+    return image.at("tag").spot if image.at("tag") else image.spot
 
 
 def _unseen(image: str) -> str:

@@ -36,13 +36,13 @@ def namespace_admits_pods(bundle: Bundle) -> Iterator[Finding]:
     What:
         A Namespace in the input enforces the Pod Security Standard baseline or restricted, and
         pods in it add capabilities such as IPC_LOCK, are privileged, or use the host's network,
-        IPC or folders.
+        ports, IPC or folders.
 
     Why:
         The API server refuses the pods: the workload is there, and makes none.
 
     Fix:
-        Enforce `privileged` for this namespace, or do without.
+        Label the namespace `pod-security.kubernetes.io/enforce: privileged`, or do without.
 
     Fails:
         apiVersion: v1
@@ -57,6 +57,7 @@ def namespace_admits_pods(bundle: Bundle) -> Iterator[Finding]:
           - name: vllm
             image: vllm/vllm-openai:v0.11.0
             args: [--model, /m]
+            ports: [{containerPort: 8000, hostPort: 8000}]
             securityContext: {capabilities: {add: [IPC_LOCK]}}
 
     Passes:
@@ -74,8 +75,20 @@ def namespace_admits_pods(bundle: Bundle) -> Iterator[Finding]:
             args: [--model, /m]
             securityContext: {capabilities: {add: [IPC_LOCK]}}
 
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm, namespace: llm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            args: [--model, /m]
+            securityContext: {capabilities: {add: [IPC_LOCK]}}
+
     Source:
-        Kubernetes: Pod Security Standards.
+        Kubernetes: Pod Security Standards, of baseline host namespaces, privileged containers,
+        capabilities, HostPath volumes and host ports.
     """
     levels = {
         t.name: t.place.at("metadata", "labels", _ENFORCE) for t in bundle.of_kind("Namespace")
@@ -86,7 +99,8 @@ def namespace_admits_pods(bundle: Bundle) -> Iterator[Finding]:
             continue
         for what, spot in _beyond(template):
             says = f"namespace {template.namespace} enforces {level.value}, and refuses {what}"
-            yield Finding(spot, says, also=(level.spot,))
+            fix = f"Label the namespace `{_ENFORCE}: privileged`, or do without {what}."
+            yield Finding(spot, says, fix, also=(level.spot,))
 
 
 def _beyond(template: Template) -> Iterator[tuple[str, Spot]]:
@@ -106,5 +120,8 @@ def _container(container: Container) -> Iterator[tuple[str, Spot]]:
         name = str(one.value).upper().removeprefix("CAP_")
         if name not in _MAY:
             yield f"the capability {name}", one.spot
+    for port in container.place.each("ports"):
+        if port.number("hostPort"):
+            yield f"the hostPort {port.number('hostPort')}", port.at("hostPort").spot
     if container.privileged:
         yield "privileged containers", container.place.at("securityContext", "privileged").spot

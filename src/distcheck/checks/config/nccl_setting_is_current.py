@@ -57,21 +57,36 @@ def nccl_setting_is_current(template: Template) -> Iterator[Finding]:
             env: [{name: NCCL_NET_GDR_LEVEL, value: PHB}]
             resources: {limits: {nvidia.com/gpu: 1}}
 
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            env: [{name: NCCL_NET_GDR_LEVEL, valueFrom: {configMapKeyRef: {name: c, key: l}}}]
+            resources: {limits: {nvidia.com/gpu: 1}}
+
     Source:
         NCCL src/graph/paths.cc (levelsOldToNew), src/transport/net_ib; PyTorch distributed.
     """
     for container in template.containers:
         for variable in container.named("NCCL_"):
-            if not variable.given and (says := _old(variable)):
-                yield Finding(variable.place.at("name").spot, says)
+            says, fix = ("", "") if variable.given else _old(variable)
+            if says:
+                yield Finding(variable.place.at("name").spot, says, fix)
 
 
-def _old(variable: Variable) -> str:
+def _old(variable: Variable) -> tuple[str, str]:
+    """What is old about it, and what to write."""
     name, value = variable.name, (variable.value or "").strip()
     if name in _GONE:
-        return f"{name} is a name of long ago: today it is {_GONE[name]}"
+        return f"{name} is a name of long ago: today it is {_GONE[name]}", f"Write {_GONE[name]}."
     if name in ("NCCL_NET_GDR_LEVEL", "NCCL_P2P_LEVEL") and value.isdigit():
-        return f"{name}={value} is the old spelling of {_OLD[min(int(value), 5)]}"
+        word = _OLD[min(int(value), 5)]
+        return f"{name}={value} is the old spelling of {word}", f"Write the distance: {word}."
     if name == "NCCL_IB_GID_INDEX" and value.isdigit():
-        return f"{name}={value} is true for hosts with this GID table only"
-    return ""
+        says = f"{name}={value} is true for hosts with this GID table only"
+        return says, "Leave it out: NCCL from 2.21 on finds the index of RoCE v2 by itself."
+    return "", ""

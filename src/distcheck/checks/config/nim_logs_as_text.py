@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 
 
@@ -48,19 +49,30 @@ def nim_logs_as_text(group: Group) -> Iterator[Finding]:
                   resources: {limits: {nvidia.com/gpu: 8, memory: 400Gi}}
                   volumeMounts: [{name: dshm, mountPath: /dev/shm}]
                 volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 8Gi}}]
+    Unsure:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: vllm}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            workerTemplate:
+              spec:
+                containers:
+                - name: vllm
+                  image: nvcr.io/nim/meta/llama-3.1-405b-instruct:latest
+                  env: [{name: NIM_JSONL_LOGGING, value: "1"}]
+                  resources: {limits: {nvidia.com/gpu: 8}}
     Source:
-        NVIDIA NIM for LLMs, multi-node deployment, known limitations.
+        https://docs.nvidia.com/nim/large-language-models/latest/deployment/multi-node-deployment.html,
+        known limitations.
     """
     if (group.nodes or 1) < 2:
         return
     values = group.leader.template.owner_place
     switch = values.at("model", "jsonLogging")
-    if group.leader.template.kind == "NIM Helm values" and switch.value is True:
-        tag = values.text("image", "tag")
-        unseen = "" if tag[:1].isdigit() else "the version of the image"
-        if not tag.startswith("1."):
-            says = f"jsonLogging is on for {group.pods or 'several'} nodes"
-            yield Finding(switch.spot, says, unseen=unseen)
+    if group.leader.template.kind == "NIM Helm values" and switch.value is not False:
+        yield from _of_values(values, switch, group.pods)
         return
     for _member, engine in group.engines:
         found = engine.variable("NIM_JSONL_LOGGING")
@@ -68,8 +80,27 @@ def nim_logs_as_text(group: Group) -> Iterator[Finding]:
         if found is None or not on or not engine.nim or found.given:
             continue
         tag = engine.image.rpartition(":")[2]
-        says = f"NIM_JSONL_LOGGING={found.value} on {group.pods or 'several'} nodes"
+        says = f"NIM_JSONL_LOGGING={found.value} on {group.pods or 'several'} nodes, {_LACK}"
         old = tag.startswith("1.")
         unseen = "" if tag[:1].isdigit() else "the version of the image"
         if not old:
-            yield Finding(found.place.at("value").spot, says, unseen=unseen)
+            yield Finding(found.place.at("value").spot, says, 'Write "0".', unseen=unseen)
+
+
+_LACK = "and Ray's workers lack its formatter"
+
+
+def _of_values(values: Place, switch: Place, pods: int | None) -> Iterator[Finding]:
+    """Of chart 2.x, whose default is on."""
+    tag = values.text("image", "tag")
+    if tag.startswith("1."):
+        return
+    if switch.value is True:
+        unseen = "" if tag[:1].isdigit() else "the version of the image"
+        says = f"jsonLogging is on for {pods or 'several'} nodes, {_LACK}"
+        yield Finding(switch.spot, says, "Write `jsonLogging: false`.", unseen=unseen)
+    elif tag[:1].isdigit() or values.at("multiNode", "tensorParallelSize"):
+        says = f"jsonLogging is not switched off for {pods or 'several'} nodes"
+        many = values.at("multiNode").key
+        unseen = "what the chart of this version does by default"
+        yield Finding(many, says, "Write `model: {jsonLogging: false}`.", unseen=unseen)

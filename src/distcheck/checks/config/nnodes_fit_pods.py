@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.rule import rule
@@ -52,16 +53,50 @@ def nnodes_fit_pods(group: Group) -> Iterator[Finding]:
                   resources: {limits: {nvidia.com/gpu: 8, memory: 400Gi}}
                   volumeMounts: [{name: dshm, mountPath: /dev/shm}]
                 volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 8Gi}}]
+    Unsure:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: vllm}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            workerTemplate:
+              spec:
+                containers:
+                - name: vllm
+                  image: lmsysorg/sglang:v0.5.0
+                  command: [sh, -c, "python3 -m sglang.launch_server --model-path /m --tp 32
+                    --nnodes $NODES --node-rank $LWS_WORKER_INDEX
+                    --dist-init-addr $LWS_LEADER_ADDRESS:20000"]
+                  env: [{name: NODES, valueFrom: {configMapKeyRef: {name: c, key: n}}}]
+                  resources: {limits: {nvidia.com/gpu: 8}}
     Source:
         vLLM docs/serving/parallelism_scaling.md; SGLang server_args.py; lws docs/examples/sglang.
     """
     nodes = group.nodes
-    for _member, engine in group.engines:
+    for member, engine in group.engines:
         asks = engine.asks
+        told = _of_torchrun(engine) if asks is None else None
+        if told and nodes and told > max(nodes, member.template.pods or told):
+            says = f"torchrun waits for {told} nodes, and {group.name} has {nodes} pods with GPUs"
+            fix = f"Write `--nnodes {nodes}`, or change the pods."
+            yield Finding(engine.spot_of("--nnodes"), says, fix, unseen=group.open)
         if not nodes or asks is None or asks.nnodes is None or asks.nnodes == nodes:
             continue
         if (asks.dp or 1) > 1 or (asks.nnodes < nodes and not group.is_whole):
             continue
         has = f"{nodes} pod{'s' * (nodes != 1)} with GPUs"
         says = f"--nnodes is {asks.nnodes}, and {group.name} has {has}"
-        yield Finding(engine.spot_of("--nnodes", "-n"), says, unseen=group.open)
+        lws = member.template.kind == "LeaderWorkerSet"
+        fix = f"Write `--nnodes {'$(LWS_GROUP_SIZE)' if lws else nodes}`, or change the pods."
+        yield Finding(engine.spot_of("--nnodes", "-n"), says, fix, unseen=group.open)
+
+
+def _of_torchrun(engine: Container) -> int | None:
+    """How many nodes torchrun waits for; None where it may start with fewer."""
+    for command in engine.commands:
+        if "torchrun" in {w.rpartition("/")[2] for w in command.words[:2]}:
+            for value in command.values("--nnodes"):
+                if value.isdigit():
+                    return int(value[:9])
+    return None

@@ -3,10 +3,12 @@
 import re
 from collections.abc import Iterator
 
+from distcheck.checks.config.affinity_can_match import spelt
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
+from distcheck.pattern import pattern
 
 _LABEL = "nvidia.com/gpu.product"
 _SURE = {
@@ -20,7 +22,43 @@ _SURE = {
     "NVIDIA-H200-SXM5-141GB": "NVIDIA-H200",
     "NVIDIA-H200-141GB-HBM3e": "NVIDIA-H200",
 }
-_SHORT = re.compile(r"(?:Tesla-?)?(?:[ABHL]\d{1,3}S?|GB?200)\Z", re.IGNORECASE)
+_FORMS = (
+    (pattern(r"NVIDIA-H200-(?:SXM\d?-?)?(?:141GB.*)?"), "NVIDIA-H200"),
+    (
+        pattern(r"NVIDIA-H100-(?:SXM\d?(?:-80GB.*)?|HBM3(?:-80GB)?|80G|80GB-SXM\d?)"),
+        "NVIDIA-H100-80GB-HBM3",
+    ),
+    (pattern(r"NVIDIA-B200-(?:SXM.*|1[89]\dGB.*)"), "NVIDIA-B200"),
+    (pattern(r"NVIDIA-A100-SXM4?-80G|NVIDIA-A100-80GB?-SXM4?"), "NVIDIA-A100-SXM4-80GB"),
+    (pattern(r"NVIDIA-A100-SXM4?-40G|NVIDIA-A100-40GB?(?:-SXM4?)?"), "NVIDIA-A100-SXM4-40GB"),
+    (pattern(r"(?:NVIDIA-)?L40S-\d\dGB"), "NVIDIA-L40S"),
+    (pattern(r"(?:NVIDIA-)?L4-24GB"), "NVIDIA-L4"),
+    (pattern(r"(?:NVIDIA-)?A10G-24GB"), "NVIDIA-A10G"),
+    (pattern(r"(?:NVIDIA-)?(?:Tesla-)?T4-1[56]GB|NVIDIA-T4"), "Tesla-T4"),
+)
+_WRITTEN = {
+    name.lower(): name
+    for name in [
+        "NVIDIA-H100-80GB-HBM3",
+        "NVIDIA-H100-PCIe",
+        "NVIDIA-H100-NVL",
+        "NVIDIA-H200",
+        "NVIDIA-H200-NVL",
+        "NVIDIA-B200",
+        "NVIDIA-GB200",
+        "NVIDIA-A100-SXM4-80GB",
+        "NVIDIA-A100-SXM4-40GB",
+        "NVIDIA-A100-80GB-PCIe",
+        "NVIDIA-A100-PCIE-40GB",
+        "NVIDIA-L40S",
+        "NVIDIA-L40",
+        "NVIDIA-L4",
+        "NVIDIA-A10",
+        "NVIDIA-A10G",
+        "Tesla-T4",
+    ]
+}
+_SHORT = pattern(r"(?:Tesla-?)?(?:[ABHL]\d{1,3}S?|GB?200)\Z", re.IGNORECASE)
 
 
 @rule("CONF092", level="warning")
@@ -52,16 +90,34 @@ def product_label_exists(template: Template) -> Iterator[Finding]:
           nodeSelector: {nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3}
           containers:
           - {name: vllm, image: "vllm/vllm-openai:v0.11.0"}
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          nodeSelector: {nvidia.com/gpu.product: NVIDIA-R100-NEW}
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            args: [--model, /m]
     Source:
-        k8s-device-plugin docs/gpu-feature-discovery; product names as NVML gives them. Labels
-        that people set by hand are not in the manifest.
+        k8s-device-plugin docs/gpu-feature-discovery, internal/lm/resource.go (getProductName,
+        sanitise); product names as NVML gives them. Labels that people set by hand are not in
+        the manifest.
     """
     for place in _values(template):
         value = str(place.value).removesuffix("-SHARED")
-        near = _SURE.get(value) or ("the driver's full name" if _SHORT.match(value) else "")
-        if near:
-            says = f"no node is labelled {_LABEL}={value}: the discovery writes {near}"
+        near = _SURE.get(value) or _form(value)
+        near = near or ("the driver's full name" if _SHORT.match(value) else "")
+        if near and near != value:
+            says = f"no node is labelled {_LABEL}={value}: it is written {near}"
             yield Finding(place.spot, says)
+
+
+def _form(value: str) -> str:
+    """The product that is meant: another form of its name, another case, or with blanks."""
+    written = _WRITTEN.get(value.lower().replace(" ", "-"), "")
+    return written or next((name for form, name in _FORMS if form.fullmatch(value)), "")
 
 
 def _values(template: Template) -> Iterator[Place]:
@@ -69,10 +125,7 @@ def _values(template: Template) -> Iterator[Place]:
     selector = template.spec.at("nodeSelector", _LABEL)
     if selector:
         yield selector
-    required = template.spec.at(
-        "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"
-    )
-    for term in required.each("nodeSelectorTerms"):
+    for term in template.node_terms:
         for one in term.each("matchExpressions"):
-            if one.text("key") == _LABEL and one.text("operator") == "In":
+            if one.text("key") == _LABEL and spelt(one.text("operator")) == "In":
                 yield from one.each("values")

@@ -1,12 +1,12 @@
 """CONF026: the port at which ranks meet differs between the pods of a group."""
 
-import re
 from collections.abc import Iterator
 
 from distcheck.checks.manifest.container import Asks
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.rule import rule
+from distcheck.pattern import pattern
 
 _FLAGS = ("--dist-init-addr", "--nccl-init-addr", "--master-port", "--master_port")
 _USUAL = {"vllm": 29501}
@@ -69,6 +69,30 @@ def ranks_meet_at_one_port(group: Group) -> Iterator[Finding]:
                   volumeMounts: [{name: dshm, mountPath: /dev/shm}]
                 volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 32Gi}}]
 
+    Unsure:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: vllm}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            leaderTemplate:
+              spec:
+                containers:
+                - name: vllm
+                  image: vllm/vllm-openai:v0.11.0
+                  command: [sh, -c, "vllm serve /m -tp 8 -pp 2 --nnodes 2 --node-rank 0
+                    --master-addr $LWS_LEADER_ADDRESS --master-port 29600"]
+                  resources: {limits: {nvidia.com/gpu: 8}}
+            workerTemplate:
+              spec:
+                containers:
+                - name: vllm
+                  image: vllm/vllm-openai:v0.11.0
+                  command: [sh, -c, "vllm serve /m -tp 8 -pp 2 --nnodes 2 --node-rank 1 --headless
+                    --master-addr $LWS_LEADER_ADDRESS --master-port $PORT"]
+                  resources: {limits: {nvidia.com/gpu: 8}}
+
     Source:
         SGLang server_args.py; vLLM docs/serving/parallelism_scaling.md (29501 by default).
     """
@@ -81,12 +105,13 @@ def ranks_meet_at_one_port(group: Group) -> Iterator[Finding]:
     for member, container, port in ports[1:]:
         if port != own:
             says = f"{member.template.what} meets at port {port}, and {lead.template.what} at {own}"
-            yield Finding(container.spot_of(*_FLAGS), says, also=(first.spot_of(*_FLAGS),))
+            also = (first.spot_of(*_FLAGS),)
+            yield Finding(container.spot_of(*_FLAGS), says, f"Write port {own} here.", also=also)
 
 
 def _data_parallel(group: Group) -> Iterator[Finding]:
     """The same of the port at which data-parallel ranks of vLLM meet."""
-    held = [(m, c, _RPC.findall(" ".join(t.text for t in c.texts))) for m, c in group.engines]
+    held = [(m, c, _RPC.findall(c.script)) for m, c in group.engines]
     known = [(m, c, ports) for m, c, ports in held if len(set(ports)) == 1]
     for member, container, ports in known[1:]:
         lead, first, own = known[0]
@@ -94,10 +119,11 @@ def _data_parallel(group: Group) -> Iterator[Finding]:
             says = f"{member.template.what} meets at data-parallel port {ports[0]}, and"
             also = (first.spot_of("--data-parallel-rpc-port"),)
             says += f" {lead.template.what} at {own[0]}"
-            yield Finding(container.spot_of("--data-parallel-rpc-port"), says, also=also)
+            spot, fix = container.spot_of("--data-parallel-rpc-port"), f"Write {own[0]} here."
+            yield Finding(spot, says, fix, also=also)
 
 
-_RPC = re.compile(r"--data[-_]parallel[-_]rpc[-_]port[=\s]+[\"']?(\d+)\b")
+_RPC = pattern(r"--data[-_]parallel[-_]rpc[-_]port[=\s]+[\"']?(\d+)\b", near=("rpc",))
 
 
 def _port(asks: Asks) -> int | None:

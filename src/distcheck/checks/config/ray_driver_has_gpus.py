@@ -4,7 +4,9 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.place import Spot, titled
 from distcheck.checks.manifest.rule import rule
+from distcheck.pattern import pattern
 
 
 @rule("CONF112", level="error")
@@ -12,11 +14,12 @@ def ray_driver_has_gpus(group: Group) -> Iterator[Finding]:
     """The pod in which vLLM is started has GPUs.
 
     What:
-        `vllm serve` runs in the pod of Ray's head, which has no GPU, and the workers have them.
+        `vllm serve` runs in the pod of Ray's head, which has no GPU, and the workers have them;
+        the entrypoint of a RayJob runs there, too, without `entrypointNumGpus`.
 
     Why:
-        vLLM places its first rank beside itself, and ends with "Current node has no GPU
-        available", or waits for a placement that cannot be.
+        vLLM before 0.30 places its first rank beside itself, and ends with "Current node has no
+        GPU available". Newer ones end with "Failed to infer device type" where they see no GPU.
 
     Fix:
         Give the head as many GPUs as a worker, or start vLLM in a pod that has them.
@@ -63,11 +66,34 @@ def ray_driver_has_gpus(group: Group) -> Iterator[Finding]:
                     image: rayproject/ray:2.46.0
                     resources: {limits: {nvidia.com/gpu: 8, memory: 400Gi}}
 
+    Unsure:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: vllm}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            leaderTemplate:
+              spec:
+                containers:
+                - name: vllm
+                  image: vllm/vllm-openai:v0.11.0
+                  command: [sh, -c, "ray start --head; /serve.sh"]
+            workerTemplate:
+              spec:
+                containers:
+                - name: vllm
+                  image: vllm/vllm-openai:v0.11.0
+                  command: [sh, -c, "ray start --address=$(LWS_LEADER_ADDRESS):6379 --block"]
+                  resources: {limits: {nvidia.com/gpu: 8}}
+
     Source:
-        vLLM executor/ray_utils.py (initialize_ray_cluster, _verify_bundles).
+        Ray: Ray Jobs, entrypoint resources; vLLM vllm/v1/executor/ray_utils.py
+        (initialize_ray_cluster, _verify_bundles), vllm/config/device.py.
     """
     if not group.gpus:
         return
+    yield from _of_job(group)
     for member in group.members:
         if member.template.gpus or any(
             c.limits for c in member.template.containers if _other(c.limits)
@@ -80,6 +106,24 @@ def ray_driver_has_gpus(group: Group) -> Iterator[Finding]:
                 continue
             says = f"vLLM starts in {member.template.what}, which has no GPU"
             yield Finding(container.spot_of("vllm serve", "api_server", "vllm"), says)
+
+
+def _of_job(group: Group) -> Iterator[Finding]:
+    """The entrypoint of a RayJob, which Ray runs on the head unless it asks for resources."""
+    head = group.leader.template
+    job = head.owner_place
+    entry = job.at("spec", "entrypoint")
+    asks = any(job.at("spec", f"entrypoint{n}") for n in ("NumGpus", "NumCpus", "Resources"))
+    if head.kind != "RayJob" or head.part != "leader" or asks or not _SERVES.search(entry.text()):
+        return
+    elsewhere = any(c.value("RAY_JOB_ALLOW_DRIVER_ON_WORKER_NODES") for c in head.containers)
+    if head.gpus or elsewhere or any(_other(c.limits) for c in head.containers):
+        return
+    says = f"vLLM starts on the head of {titled(head.kind, head.owner)}, which has no GPU"
+    yield Finding(Spot(entry.spot.of, entry.spot.path, "vllm"), says)
+
+
+_SERVES = pattern(r"(?:\A|[\s;&/])vllm\s+serve\s|-m\s+vllm\.entrypoints\.")
 
 
 def _other(limits: object) -> bool:

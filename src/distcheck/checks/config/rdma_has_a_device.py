@@ -1,10 +1,12 @@
 """CONF040: RDMA is asked for, and the pod is given no device."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
+from distcheck.checks.knowledge.mounts import mounted_at
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.mpi_words import exported
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 
@@ -12,19 +14,22 @@ _NETWORKS = ("k8s.v1.cni.cncf.io/networks", "networking.gke.io/interfaces")
 _GIVES = ("devices.nvidia.com", "rdma", "roce", "infiniband")
 
 
-@rule("CONF040", level="error")
+@rule("CONF040", level="error", others=("warning",))
 def rdma_has_a_device(group: Group) -> Iterator[Finding]:
     """Pods that are told to use RDMA are given an RDMA device.
 
     What:
-        `NCCL_NET=IB`, or NCCL_IB_* settings, stand in a group of several nodes, and its pods
-        have no RDMA resource, no host network with privileges, and no /dev/infiniband.
+        `NCCL_NET=IB`, NCCL_IB_* settings, adapters of UCX or NVSHMEM, DeepEP as the
+        backend of experts, or EFA's variables (`FI_PROVIDER=efa`), stand in a group
+        of several nodes, and its pods have no RDMA resource, no host network with privileges, and
+        no /dev/infiniband.
     Why:
         Without /dev/infiniband in the container NCCL finds no adapter: with NCCL_NET=IB it
         ends with an error, else it falls back to sockets, several times slower.
     Fix:
         Request the resource of the cluster's RDMA device plugin, such as
-        `rdma/rdma_shared_device_a: 1`, and add the capability IPC_LOCK.
+        `rdma/rdma_shared_device_a: 1` or `vpc.amazonaws.com/efa: 32`, and add the capability
+        IPC_LOCK.
     Fails:
         apiVersion: leaderworkerset.x-k8s.io/v1
         kind: LeaderWorkerSet
@@ -61,53 +66,97 @@ def rdma_has_a_device(group: Group) -> Iterator[Finding]:
                     limits: {nvidia.com/gpu: 8, rdma/rdma_shared_device_a: 1, memory: 400Gi}
                   volumeMounts: [{name: dshm, mountPath: /dev/shm}]
                 volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 8Gi}}]
+    Unsure:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: vllm}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            workerTemplate:
+              metadata: {annotations: {k8s.v1.cni.cncf.io/networks: ib0}}
+              spec:
+                containers:
+                - name: vllm
+                  image: vllm/vllm-openai:v0.11.0
+                  env: [{name: NCCL_NET, value: IB}]
+                  resources: {limits: {nvidia.com/gpu: 8}}
     Source:
-        k8s-rdma-shared-dev-plugin README; NCCL src/transport/net_ib. RDMA001 looks in the pod.
+        k8s-rdma-shared-dev-plugin README; NCCL src/transport/net_ib; EFA device plugin.
+        RDMA001 looks in the pod.
     """
     if (group.nodes or 1) < 2 and group.is_whole:
         return
+    first = next((c for c in group.leader.template.containers if exported(c)), None)
+    told = exported(first) if first else {}
     for member, engine in group.engines:
-        wants = next(filter(None, (_wants(engine, n) for n in _SIGNS)), None)
+        wants = _wanted(engine, told)
         if wants is None or not engine.gpus or engine.nim_chart:
             continue
         name, value = wants
-        if _given(member.template, engine):
+        if has_rdma(member.template, engine):
             continue
-        hidden = _hidden(member.template)
+        hidden = may_be_given_rdma(member.template)
         variable = engine.variable(name)
-        spot = variable.place.spot if variable and not variable.given else engine.spot_of(name)
+        source = first if first and told.get(name) == value else engine
+        spot = variable.place.spot if variable and not variable.given else source.spot_of(name)
         forced = name == "NCCL_NET"
         says = f"{name}={value}, and {member.template.what} is given no RDMA device"
         unseen = hidden or group.open
         yield Finding(spot, says, level=None if forced else "warning", unseen=unseen)
 
 
-_SIGNS = ("NCCL_NET", "NCCL_IB_HCA", "NCCL_IB_GID_INDEX", "NCCL_NET_GDR_LEVEL")
+_EFA = {"FI_PROVIDER": "efa", "FI_EFA_USE_DEVICE_RDMA": "1"}
+"""What libfabric, and with it NCCL's plugin for EFA, reads."""
+_DEEPEP = "--moe-a2a-backend"
+"""DeepEP writes into GPUs of other nodes by RDMA alone."""
+_NAMES_ADAPTERS = ("UCX_NET_DEVICES", "NVSHMEM_HCA_LIST")
+_FORCING = ("IB", "AWS LIBFABRIC")
+_SIGNS = (
+    "NCCL_NET", "NCCL_IB_HCA", "NCCL_IB_GID_INDEX", "NCCL_NET_GDR_LEVEL", "FI_PROVIDER",
+    "FI_EFA_USE_DEVICE_RDMA", "UCX_NET_DEVICES", "NVSHMEM_HCA_LIST",
+    "VLLM_ALL2ALL_BACKEND", _DEEPEP,
+)  # fmt: skip
 
 
-def _wants(engine: Container, name: str) -> tuple[str, str] | None:
-    value = engine.value(name)
-    if not value or engine.value("NCCL_IB_DISABLE") == "1" or engine.value("NCCL_NET") == "Socket":
+def _wanted(engine: Container, told: Mapping[str, str | None]) -> tuple[str, str] | None:
+    """The first sign, in its own variables or in those that mpirun gives its ranks."""
+    values = {n: engine.value(n) or told.get(n) or "" for n in (*_SIGNS, "NCCL_IB_DISABLE")}
+    values[_DEEPEP] = next((v for c in engine.commands for v in c.values(_DEEPEP)), "")
+    if values["NCCL_IB_DISABLE"] == "1" or values["NCCL_NET"] == "Socket":
         return None
-    return (name, value) if name != "NCCL_NET" or value.upper() == "IB" else None
+    return next(((n, v) for n, v in values.items() if n in _SIGNS and _wants(n, v)), None)
 
 
-def _given(template: Template, engine: Container) -> bool:
+def _wants(name: str, value: str) -> bool:
+    if name in _EFA:
+        return value.lower() == _EFA[name]
+    if name in _NAMES_ADAPTERS:
+        return "mlx" in value
+    if name in (_DEEPEP, "VLLM_ALL2ALL_BACKEND"):
+        return value.startswith("deepep")
+    return bool(value) and (name != "NCCL_NET" or value.upper() in _FORCING)
+
+
+def has_rdma(template: Template, engine: Container) -> bool:
+    """Whether the manifest gives the container RDMA devices, or all of the node's."""
     host = template.host_network and engine.privileged
     mounted = any(
-        m.text("mountPath").startswith("/dev/infiniband")
-        or m.text("mountPath").rstrip("/") == "/dev"
+        mounted_at(m.text("mountPath")).startswith("/dev/infiniband")
+        or mounted_at(m.text("mountPath")) == "/dev"
         for m in engine.place.each("volumeMounts")
     )
     claims = bool(engine.place.at("resources", "claims"))
     return bool(engine.rdma) or host or engine.privileged or mounted or claims
 
 
-def _hidden(template: Template) -> str:
+def may_be_given_rdma(template: Template) -> str:
     """What else may put a device into the pod."""
     for name, place in template.place.fields("metadata", "annotations"):
         if name in _NETWORKS or any(g in f"{name} {place.value}".lower() for g in _GIVES):
             return f"what the annotation {name} adds"
+    if template.spec.at("resourceClaims"):
+        return "what the pod's resourceClaims give"
     names = {n for c in template.containers for n in c.limits}
     odd = sorted(
         n for n in names if "/" in n and not n.startswith(("nvidia.com/gpu", "nvidia.com/mig"))

@@ -38,6 +38,16 @@ def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
             image: vllm/vllm-openai:v0.11.0
             securityContext: {capabilities: {add: [IPC_LOCK]}}
             resources: {limits: {nvidia.com/gpu: 8, rdma/hca_shared_devices_a: 1}}
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            args: [--model, /m]
+            resources: {limits: {nvidia.com/gpu: 8, vpc.amazonaws.com/efa: 4}}
     Source:
         k8s-rdma-shared-dev-plugin example/test-hca-pod.yaml; vLLM parallelism_scaling.md. The
         memlock limit of the runtime is not in the manifest: RDMA001 reads it on the node.

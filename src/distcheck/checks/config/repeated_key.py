@@ -7,15 +7,16 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
 
 
-@rule("CONF072", level="error")
+@rule("CONF072", level="error", others=("hint",))
 def repeated_key(bundle: Bundle) -> Iterator[Finding]:
     """No mapping has a key twice.
 
     What:
         The same key stands twice in one mapping.
     Why:
-        `kubectl apply` refuses it; other tools keep the last one, and the first is gone without
-        a word: two `env` lists leave only the second.
+        `kubectl` and Helm keep the last one, and the first is gone without a word: two `env`
+        lists leave only the second. Kustomize and Flux refuse the file, also where both have
+        the same value, which is a hint.
     Fix:
         Join the two into one.
     Fails:
@@ -37,7 +38,13 @@ def repeated_key(bundle: Bundle) -> Iterator[Finding]:
           - name: vllm
             image: vllm/vllm-openai:v0.11.0
             env: [{name: A, value: "1"}, {name: B, value: "2"}]
+    Certain:
+        A key stands twice or it does not: nothing outside of the file can change that.
     Source:
-        YAML 1.2, 3.2.1.3: keys are unique; Kubernetes' strict decoding.
+        YAML 1.2, 3.2.1.3: keys are unique; fluxcd/flux2 issue 1522 (who refuses what).
     """
-    yield from (Finding(f.spot, f.says) for f in bundle.flaws if f.kind == "repeated")
+    for flaw in bundle.flaws:
+        if flaw.kind == "begins":
+            yield Finding(flaw.spot, flaw.says, "Write a line `---` above it.")
+        if flaw.kind in ("repeated", "alike"):
+            yield Finding(flaw.spot, flaw.says, level="hint" if flaw.kind == "alike" else None)

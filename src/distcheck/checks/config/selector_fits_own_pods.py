@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.stand_in import filled_later
 from distcheck.checks.manifest.template import Template
 
 _KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout")
@@ -21,7 +22,7 @@ def selector_fits_own_pods(template: Template) -> Iterator[Finding]:
         The API server refuses it: "selector does not match template labels".
 
     Fix:
-        Make the two alike.
+        Write the same labels in `spec.selector.matchLabels` and in the pod template.
 
     Fails:
         apiVersion: apps/v1
@@ -47,6 +48,18 @@ def selector_fits_own_pods(template: Template) -> Iterator[Finding]:
               containers:
               - {name: vllm, image: "vllm/vllm-openai:v0.11.0", args: [--model, /m]}
 
+    Unsure:
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: vllm}
+        spec:
+          selector: {matchLabels: {app: "${NAME}"}}
+          template:
+            metadata: {labels: {app: vllm}}
+            spec:
+              containers:
+              - {name: vllm, image: "vllm/vllm-openai:v0.11.0", args: [--model, /m]}
+
     Source:
         Kubernetes API, validation of apps/v1.
     """
@@ -57,5 +70,10 @@ def selector_fits_own_pods(template: Template) -> Iterator[Finding]:
             labels = template.place.at("metadata", "labels")
             has = template.labels.get(name)
             says = f"the pods have {f'{name}={has}' if has else f'no label {name}'}"
+            fix = f"Give the pod template the label `{name}: {place.value}`" + (
+                ", or select what it has." if has else ", or take it out of the selector."
+            )
             also = (labels.key,) if labels else ()
-            yield Finding(place.spot, f"{name}={place.value}, and {says}", also=also)
+            unseen = filled_later(place.value) or filled_later(has)
+            says = f"the selector asks for {name}={place.value}, and {says}"
+            yield Finding(place.spot, says, fix, also=also, unseen=unseen)

@@ -50,6 +50,22 @@ def service_links_are_harmless(bundle: Bundle) -> Iterator[Finding]:
           containers:
           - {name: vllm, image: "vllm/vllm-openai:v0.11.0", args: [--model, /m]}
 
+    Unsure:
+        apiVersion: v1
+        kind: Service
+        metadata: {name: vllm}
+        spec: {selector: {app: vllm}, ports: [{port: 8000}]}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: a, labels: {app: vllm}}
+        spec:
+          containers:
+          - name: vllm
+            image: r.io/ours/serve:1
+            command: [/start.sh]
+            resources: {limits: {nvidia.com/gpu: 1}}
+
     Source:
         vLLM docs, environment variables ("do not name the service as vllm"); vllm/envs.py.
     """

@@ -43,6 +43,17 @@ def shm_fits_the_pod(template: Template) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 8, memory: 256Gi}}
             volumeMounts: [{name: dshm, mountPath: /dev/shm}]
           volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 16Gi}}]
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 64Gi}}]
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            resources: {limits: {nvidia.com/gpu: 8, memory: "${MEMORY}"}}
+            volumeMounts: [{name: dshm, mountPath: /dev/shm}]
     Source:
         Kubernetes pkg/volume/emptydir (calculateEmptyDirMemorySize). SHM003 compares it live.
     """

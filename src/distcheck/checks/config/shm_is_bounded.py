@@ -40,6 +40,17 @@ def shm_is_bounded(template: Template) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 8}}
             volumeMounts: [{name: dshm, mountPath: /dev/shm}]
           volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 8Gi}}]
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          volumes: [{name: dshm, hostPath: {path: /mnt/shm}}]
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            resources: {limits: {nvidia.com/gpu: 8}}
+            volumeMounts: [{name: dshm, mountPath: /dev/shm}]
     Source:
         Kubernetes pkg/volume/emptydir (calculateEmptyDirMemorySize).
     """

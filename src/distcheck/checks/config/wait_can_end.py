@@ -1,24 +1,23 @@
 """CONF004: a wait for Ray's GPUs that counts lines."""
 
-import re
 from collections.abc import Iterator
 
-from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.finding import Finding, Level
 from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
+from distcheck.pattern import pattern
 
-_COUNTS = re.compile(
-    r"ray\s+status[^\n|;&]{0,80}\|[^\n;&]{0,80}grep\s+(?:-\w+\s+){0,3}-\w*c\w*\s[^\n;&)|]{0,60}"
-    r"|ray\s+status[^\n|;&]{0,80}\|[^\n;&]{0,60}grep[^\n;&|]{0,60}GPU[^\n;&|]{0,20}\|\s*wc\s+-l"
+_COUNTS = pattern(
+    r"ray\s+status[^\n|;&]{0,80}\|[^\n;&]{0,80}grep\s+(?:-\w+\s+){0,3}-\w*c\w*\s[^\n;&)|`]{0,60}"
+    r"|ray\s+status[^\n|;&]{0,80}\|[^\n;&]{0,60}grep[^\n;&|]{0,60}GPU[^\n;&|]{0,20}\|\s*wc\s+-l",
+    near=("grep",),
 )
-_WANTS = re.compile(
-    r"(?:-(?:ge|gt|eq|lt|ne|le)\b|[<>=!]=?)\s*[\"']?\$?\{?(\w+)(?::-(\d+))?\}?[\"']?"
-)
+_WANTS = pattern(r"(?:-(?:ge|gt|eq|lt|ne|le)\b|[<>=!]=?)\s*[\"']?\$?\{?(\w+)(?::-(\d+))?\}?[\"']?")
 _NEAR = 220
 
 
-@rule("CONF004", level="error")
+@rule("CONF004", level="error", others=("warning",))
 def wait_can_end(template: Template) -> Iterator[Finding]:
     """A wait for Ray's GPUs counts GPUs, not lines.
 
@@ -59,6 +58,15 @@ def wait_can_end(template: Template) -> Iterator[Finding]:
               ray start --head --port=6379
               until ray status | grep -q '/16.0 GPU'; do sleep 5; done
               vllm serve /models/m --tensor-parallel-size 16
+    Unsure:
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: vllm}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.11.0
+            command: [sh, -c, "until ray status | grep -c GPU; do sleep 1; done; vllm serve /m"]
     Source:
         Ray's autoscaler prints one line a resource (python/ray/autoscaler/_private/util.py).
     """
@@ -68,13 +76,18 @@ def wait_can_end(template: Template) -> Iterator[Finding]:
                 if "GPU" not in found[0].upper():
                     continue
                 number = _wanted(text.text[found.end() : found.end() + _NEAR])
-                if number is not None and number <= 2:
+                if number is not None and number <= 1:
                     continue
+                level: Level | None = "warning" if number == _OR_DEMANDS else None
                 spot = Spot(text.spot.of, text.spot.path, found[0].strip())
                 many = f", and {number} are waited for" if number else ""
                 says = f"`ray status` has one line for all GPUs{many}: this counts lines"
                 unseen = "" if number else "the number that it is compared with"
-                yield Finding(spot, says, unseen=unseen)
+                yield Finding(spot, says, level=level, unseen=unseen)
+
+
+_OR_DEMANDS = 2
+"""Another line names GPUs only while something asks for them: this may end, but not by GPUs."""
 
 
 def _wanted(behind: str) -> int | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from distcheck.checks.manifest.container import Container
+from distcheck.checks.config.readiness_can_come import engine_probe
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.place import Spot
@@ -41,7 +41,7 @@ def workers_are_made(group: Group) -> Iterator[Finding]:
                 image: lmsysorg/sglang:v0.5.2
                 command: [bash, -c, "python3 -m sglang.launch_server --model-path /m --tp 16
                   --dist-init-addr sglang-0.sglang:20000 --nnodes 2 --node-rank ${HOSTNAME##*-}
-                  --port 30000"]
+                  --host 0.0.0.0 --port 30000"]
                 readinessProbe: {httpGet: {path: /health, port: 30000}}
                 resources: {limits: {nvidia.com/gpu: 8}}
 
@@ -62,11 +62,29 @@ def workers_are_made(group: Group) -> Iterator[Finding]:
                 image: lmsysorg/sglang:v0.5.2
                 command: [bash, -c, "python3 -m sglang.launch_server --model-path /m --tp 16
                   --dist-init-addr sglang-0.sglang:20000 --nnodes 2 --node-rank ${HOSTNAME##*-}
-                  --port 30000"]
+                  --host 0.0.0.0 --port 30000"]
                 readinessProbe: {httpGet: {path: /health, port: 30000}}
                 resources: {limits: {nvidia.com/gpu: 8, memory: 900Gi}}
                 volumeMounts: [{name: dshm, mountPath: /dev/shm}]
               volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 32Gi}}]
+
+    Unsure:
+        apiVersion: apps/v1
+        kind: StatefulSet
+        metadata: {name: vllm}
+        spec:
+          serviceName: vllm
+          replicas: 2
+          selector: {matchLabels: {app: vllm}}
+          template:
+            metadata: {labels: {app: vllm}}
+            spec:
+              containers:
+              - name: vllm
+                image: vllm/vllm-openai:v0.11.0
+                command: [/start.sh]
+                readinessProbe: {httpGet: {path: /health, port: 8000}}
+                resources: {limits: {nvidia.com/gpu: 8}}
 
     Source:
         Kubernetes: StatefulSet, pod management policies; lws startupPolicy.
@@ -77,24 +95,16 @@ def workers_are_made(group: Group) -> Iterator[Finding]:
         return
     spec = leader.owner_place.at("spec")
     where: Spot | None = None
+    fix = "Use `startupPolicy: LeaderCreated`."
     if leader.kind == "LeaderWorkerSet" and spec.text("startupPolicy") == "LeaderReady":
         where = spec.at("startupPolicy").spot
     elif leader.kind == "StatefulSet" and group.members[-1].template is leader:
         policy = spec.at("podManagementPolicy")
         ordered = policy.value in (None, "OrderedReady") and len(group.members) > 1
         where = (policy.spot if policy else spec.key) if ordered else None
-    if where is not None and _asks_engine(engine):
+        fix = "Set `podManagementPolicy: Parallel` (a StatefulSet that exists must be made anew)."
+    probe = engine_probe(group) if where is not None else None
+    if where is not None and probe is not None:
         says = f"the other pods of {group.name} are made when the first is ready,"
-        probe = engine.place.at("readinessProbe").key
-        yield Finding(where, f"{says} which needs them for {world} ranks", also=(probe,))
-
-
-def _asks_engine(engine: Container) -> bool:
-    """Whether readiness asks the port of the engine's server."""
-    probe = engine.place.at("readinessProbe")
-    port = probe.at("httpGet", "port").value or probe.at("tcpSocket", "port").value
-    named = {p.text("name"): p.number("containerPort") for p in engine.place.each("ports")}
-    port = named.get(port, port) if isinstance(port, str) else port
-    asks = engine.asks
-    usual = {"vllm": 8000, "sglang": 30000}.get(asks.engine) if asks else None
-    return asks is not None and port is not None and port == (asks.port or usual)
+        says = f"{says} which needs them for {world} ranks"
+        yield Finding(where, says, fix, also=(probe.key,))

@@ -2,9 +2,14 @@
 
 from collections.abc import Iterator
 
-from distcheck.checks.manifest.bundle import Bundle
+from distcheck.checks.manifest.bundle import Bundle, Flaw
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.place import Spot
+from distcheck.checks.manifest.ray_serve import serve_file
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.stand_in import filled_later
+from distcheck.pattern import pattern
 
 
 @rule("CONF070", level="error")
@@ -41,9 +46,62 @@ def wrong_type(bundle: Bundle) -> Iterator[Finding]:
             env:
             - name: VLLM_PORT
               value: "8000"
+    Unsure:
+        apiVersion: apps/v1
+        kind: Deployment
+        metadata: {name: vllm}
+        spec:
+          replicas: ${REPLICAS}
+          selector: {matchLabels: {app: vllm}}
+          template:
+            metadata: {labels: {app: vllm}}
+            spec:
+              containers:
+              - {name: vllm, image: "vllm/vllm-openai:v0.11.0", args: [--model, /m]}
     Source:
-        The OpenAPI types of the Kubernetes API, as its Python client has them.
+        Kubernetes: API reference, as the OpenAPI types of its Python client have it; what unquoted
+        words are: sigs.k8s.io/yaml goyaml.v2/resolve.go.
     """
+    later: dict[int, list[Flaw]] = {}
     for flaw in bundle.flaws:
-        if flaw.kind == "type":
-            yield Finding(flaw.spot, flaw.says, unseen=flaw.unseen)
+        if flaw.kind == "type" and flaw.unseen:
+            later.setdefault(flaw.spot.of, []).append(flaw)
+        elif flaw.kind == "type":
+            yield Finding(flaw.spot, flaw.says, _fix(flaw.says))
+    for group in bundle.groups:
+        if found := _NO_YAML.search(group.intent.unread.get("serveConfigV2", "")):
+            yield _no_yaml(group, found[1], int(found[2]))
+    yield from (_filled_later(first, len(more)) for first, *more in later.values())
+
+
+def _fix(says: str) -> str:
+    """In a word where quotes are all that is wrong."""
+    if "must be text" in says and not says.endswith(("a mapping", "a list")):
+        return "Put the value in quotes."
+    return "Write the number without quotes." if _QUOTED.search(says) else ""
+
+
+_QUOTED = pattern(r"must be a (?:whole )?number, and is the text '\d+'\Z")
+
+
+_BEFORE = pattern(r".*column \d+|[^:]*: ")
+_NO_YAML = pattern(r"([^\"]+?) in \"<[a-z ]+>\", line (\d+), column \d+\Z", near=(", line ",))
+
+
+def _no_yaml(group: Group, why: str, line: int) -> Finding:
+    """Ray Serve's configuration, at the line where its text stops being YAML."""
+    config = serve_file(group.leader.template)
+    held = config.text().split("\n")[max(line - 2, 0) : line]
+    text = next((h.strip() for h in reversed(held) if h.strip()), "")
+    what = _BEFORE.sub("", why).strip()
+    says = f"serveConfigV2 is no YAML: {what}, in its line {line}"
+    fix = "Write it as YAML; keys of one mapping begin in one column."
+    unseen = filled_later(config.text())
+    return Finding(Spot(config.of, config.path, text), says, fix, unseen=unseen)
+
+
+def _filled_later(first: Flaw, more: int) -> Finding:
+    """One for an object: a template for envsubst has such places everywhere."""
+    others = f", and {more} more place{'s' * (more != 1)} like it" if more else ""
+    fix = "Give it as it is applied: the output of `helm template`, envsubst or what fills it in."
+    return Finding(first.spot, first.says + others, fix, unseen=first.unseen)

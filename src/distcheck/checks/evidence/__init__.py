@@ -91,17 +91,18 @@ __all__ = [
 _NAMES = {
     "document": "EVIDENCE_SCHEMA Evidence EvidenceError decode_evidence encode_evidence",
     "engine": "EngineLog",
-    "gpu": "MigSlice",
+    "gpu": "GpuDevice GpuProcess Gpus MigSlice",
     "group": "Conflict Intent Pod Rollout ShmDeclared Target Trouble",
     "nccl": "NcclLog",
     "node": (
-        "Allocated Allocation Connection GpuDevice GpuProcess Gpus ListeningPort "
-        "ListeningPorts ModelConfig NodeLook PodLook PortProbe PortProbes Process "
-        "Processes ShmMount"
+        "Allocated Allocation Connection ListeningPort ListeningPorts ModelConfig NodeLook PodLook "
+        "PortProbe PortProbes"
     ),
+    "process": "Process Processes",
     "ray": "RayCluster",
     "seen": "Cite Missing Seen",
     "serving": "EngineArguments EngineFolder EngineHttp",
+    "shm": "ShmMount",
     "vllm": "VllmLog",
 }
 """By module: a command imports those that it needs, of which most need few."""

@@ -146,3 +146,8 @@ class Intent(Struct, frozen=True, omit_defaults=True):
     def world_size(self) -> int | None:
         """Ranks of one copy of the model: TP x PP; None while TP is not known."""
         return None if self.tp is None else self.tp * (self.pp or 1)
+
+    @property
+    def gpus_wanted(self) -> int:
+        """GPUs, or ranks where those are more, that anything asks for; 0 where nothing does."""
+        return max(self.gpus or 0, (self.world_size or 0) * (self.dp or 1))

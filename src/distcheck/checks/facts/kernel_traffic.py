@@ -17,7 +17,6 @@ from distcheck.checks.facts.rdma_proof import (
     work_without_peers,
 )
 from distcheck.checks.facts.rdma_state import RdmaStates, Setting
-from distcheck.checks.facts.small_group import gpus_wanted
 from distcheck.checks.facts.sockets_why import Why, sockets_why
 
 Shown = Literal["rdma", "socket", "both", "undecided"]
@@ -52,7 +51,7 @@ class KernelTraffic(Fact, frozen=True, kw_only=True):
             return Missing("ranks of several nodes were not seen")
         between = tuple(links_of(pods))
         unseen = tuple(dict.fromkeys(_unseen(pods)))
-        whole = gpus_wanted(evidence) <= sum(p.pod.gpus for p in pods)
+        whole = evidence.intent.gpus_wanted <= sum(p.pod.gpus for p in pods)
         linked = whole and all_linked(pods, between, fewest(evidence))
         counted = whole and not linked and work_without_peers(evidence, pods, between)
         told, beaten = _told_sockets(evidence), outgrown(pods, between)

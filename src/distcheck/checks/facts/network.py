@@ -26,7 +26,7 @@ from distcheck.checks.facts.nccl_range import (
 )
 from distcheck.checks.facts.network_paths import RANGE, UNUSED, Path, Tried
 from distcheck.checks.facts.pairs import pairs
-from distcheck.checks.facts.small_group import gpus_wanted, only_pod
+from distcheck.checks.facts.small_group import only_pod
 
 _TITLES = {
     RANGE: "an agent's listener in NCCL's range",
@@ -79,7 +79,7 @@ def _few(evidence: Evidence) -> PortMatrix | Missing:
     alone = only_pod(evidence)
     if alone is not None:
         return PortMatrix(paths=(), alone=alone)
-    wanted, name = gpus_wanted(evidence), evidence.pods[0].name
+    wanted, name = evidence.intent.gpus_wanted, evidence.pods[0].name
     return Missing(f"{name} is the only pod that is known of a group of {wanted} GPUs")
 
 

@@ -22,7 +22,7 @@ from distcheck.checks.facts.policy_denials import (
 )
 from distcheck.checks.facts.ray_worker_ports import USUAL, pods_on_ray, worker_ports
 from distcheck.checks.facts.small_group import only_pod
-from distcheck.checks.knowledge.policies import Rules, classes
+from distcheck.checks.knowledge.policies import OWN_NAME, Rules, classes
 from distcheck.checks.knowledge.policy_grammar import Policy, Unreadable, read_policy
 
 
@@ -127,14 +127,10 @@ def _counted(seen: NetworkPolicies) -> str:
     return f"NetworkPolicies: {names}{more}" if names else "the list of NetworkPolicies is empty"
 
 
-_OWN_NAME = "kubernetes.io/metadata.name"
-"""The label that every namespace has: its name (API server, since Kubernetes 1.22)."""
-
-
 def _namespace(seen: NetworkPolicies, name: str) -> dict[str, str]:
     read = () if isinstance(seen.namespaces, Missing) else seen.namespaces
     labels = next((n.labels for n in read if n.name == name), {})
-    return {_OWN_NAME: name, **labels}
+    return {OWN_NAME: name, **labels}
 
 
 def _doubts(
@@ -164,7 +160,7 @@ def _by_namespace(rules: Rules) -> bool:
     every = (r for p in rules.policies for r in (*(p.ingress or ()), *(p.egress or ())))
     chosen = [x.namespace_selector for r in every for x in r.peers if x.namespace_selector]
     keys = {k for s in chosen for k in (*s.match_labels, *(e.key for e in s.match_expressions))}
-    return bool(keys - {_OWN_NAME})
+    return bool(keys - {OWN_NAME})
 
 
 def _points(evidence: Evidence) -> dict[str, list[int]]:

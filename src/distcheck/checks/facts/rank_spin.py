@@ -22,7 +22,6 @@ from distcheck.checks.facts.rank_network import RankNetwork, rank_networks
 from distcheck.checks.facts.rank_tcp import DATA
 from distcheck.checks.facts.ras_view import RasView
 from distcheck.checks.facts.sharding_process import gpu_processes
-from distcheck.checks.facts.small_group import gpus_wanted
 
 BUSY = 95
 _APART, _STAGES_APART, _LATELY = 10, 60, 900
@@ -51,7 +50,7 @@ def spinning(evidence: Evidence) -> Iterator[Sign]:
         return
     uses = _uses(evidence)
     slow = [u for u in uses if u.percent < BUSY]
-    if len(uses) != gpus_wanted(evidence) or len(slow) > 1 or _calls_go_on(evidence, least):
+    if len(uses) != evidence.intent.gpus_wanted or len(slow) > 1 or _calls_go_on(evidence, least):
         return
     apart = min(u.apart for u in uses)
     still = _still(rank_networks(evidence), least)

@@ -20,6 +20,7 @@ class OtherServers(Struct, frozen=True):
     says: str = ""
     cites: tuple[Cite, ...] = ()
     gaps: tuple[str, ...] = ()
+    pods: tuple[str, ...] = ()
 
 
 def runs_as_asked(evidence: Evidence) -> bool:
@@ -46,8 +47,9 @@ def running_otherwise(evidence: Evidence) -> OtherServers:
             gaps.append(f"an engine of that layout: the server of {pod.name} runs with {shape}")
     says = " and ".join(_part(*found) for found in pods.items())
     return OtherServers(
-        f"{says}, {_shape(asked)} is asked for" if says else "", tuple(cites), tuple(gaps)
-    )
+        f"{says}, {_shape(asked)} is asked for" if says else "", tuple(cites), tuple(gaps),
+        tuple(name for names_ in pods.values() for name in names_),
+    )  # fmt: skip
 
 
 def _part(runs: tuple[int, int], pods: list[str]) -> str:

@@ -1,13 +1,10 @@
 """What is proven wrong with the shares of a group, in an operator's words."""
 
-from collections.abc import Iterable
-
-from msgspec import Struct
-
-from distcheck.checks.evidence import Cite, Missing
+from distcheck.checks.evidence import Missing
 from distcheck.checks.facts import sharding_remedies as remedies
 from distcheck.checks.facts import sharding_words as words
 from distcheck.checks.facts.group_pods import GroupPods
+from distcheck.checks.facts.sharding_by_lines import Fault, Lines, cites_of, fault_by_lines
 from distcheck.checks.facts.sharding_held import HeldMemory
 from distcheck.checks.facts.sharding_layouts import Expected
 from distcheck.checks.facts.sharding_memory import MemoryHeld
@@ -17,18 +14,7 @@ from distcheck.checks.facts.shares import Share
 from distcheck.checks.facts.weights_plan import WeightsPlan
 from distcheck.checks.facts.weights_seen import WeightsSeen
 from distcheck.checks.knowledge.counted import counted, several
-from distcheck.checks.knowledge.names import in_turn, names
-
-
-class Fault(Struct, frozen=True):
-    """What is wrong, and its cause. Not `proven`: one witness alone says so, against two."""
-
-    says: str
-    cause: str
-    cites: tuple[Cite, ...]
-    subjects: Iterable[str]
-    proven: bool = True
-    remedy: str = ""
+from distcheck.checks.knowledge.names import names
 
 
 def fault_of(
@@ -45,7 +31,7 @@ def fault_of(
     shares = seen.shares if isinstance(seen, WeightsSeen) else ()
     fault = None
     if isinstance(seen, WeightsSeen) and told.wrong:
-        fault = _fail(seen, held, plan, told.wrong, group)
+        fault = fault_by_lines(Lines(seen, held, plan, told.wrong, group))
     if fault is not None and fault.proven:
         return fault
     if outside := [share for share in shares if _outside(share, plan.wanted)]:
@@ -87,66 +73,9 @@ def _elsewhere(outside: list[Share], plan: WeightsPlan, group: GroupPods) -> Fau
     says = f"{counted(len(outside), 'rank')} {several(len(outside), 'has')} places that"
     says += f" {plan.wanted} does not have"
     says += f": one on {one.subject} is TP rank {one.tp}, PP rank {one.pp}"
-    cites, subjects = _cites(outside, plan), dict.fromkeys(s.subject for s in outside)
+    cites, subjects = cites_of(outside, plan), dict.fromkeys(s.subject for s in outside)
     remedy = remedies.other_layout(group, (s.pod for s in outside), plan.wanted)
     return Fault(says, "wrong_layout", cites, subjects, remedy=remedy)
-
-
-def _fail(
-    seen: WeightsSeen,
-    memory: MemoryHeld | Missing,
-    plan: WeightsPlan,
-    wrong: tuple[tuple[Share, tuple[Expected, ...]], ...],
-    group: GroupPods,
-) -> Fault:
-    want, shares = plan.wanted, [share for share, _ in wrong]
-    idle = memory.idle if isinstance(memory, MemoryHeld) else ()
-    fits = {e.degree: e for _, layouts in wrong for e in reversed(layouts)}
-    held = max(fits)
-    cites, subjects = _cites(shares, plan), dict.fromkeys(s.subject for s in shares)
-    is_copy = len(fits) == 1 and held < want.degree and len(wrong) == len(seen.shares)
-    unseen = _unseen(seen, memory)
-    count, rest = divmod(seen.gpus, held)
-    alone = idle or unseen or not _alike(seen, memory, fits[held])
-    if is_copy and count > 1 and not (rest or alone):
-        says = f"{words.who(seen)} {words.values(shares)} GiB, which is 1/{held} of the model: "
-        says += f"{words.copies(count)} of {fits[held]}, not {words.number(plan.copies)} of {want}"
-        remedy = remedies.one_engine(group, (s.pod for s in shares), want)
-        return Fault(says, "replicated", cites, subjects, remedy=remedy)
-    otherwise = remedies.other_layout(group, (s.pod for s in shares), want)
-    ranks = sum(1 + share.covers for share in shares)
-    who = f"{ranks} of {counted(seen.gpus, 'GPU')} {several(ranks, 'holds')}"
-    if unseen and len(wrong) == len(seen.shares):
-        who = words.who(seen)
-    says = f"{who} {words.values(shares)} GiB, "
-    if set(fits) == {want.degree}:
-        says += f"as {fits[held]} cuts the model, not {words.sizes(want)} GiB as {want} does"
-        larger = all(s.gib > high for s in shares for _, high in want.sizes(s.pp))
-        if larger and not plan.allowed.read:
-            says += "; no command line was read: adapters or a draft model look the same"
-            return Fault(
-                says, "wrong_layout", cites, subjects, False, remedies.see_arguments(group)
-            )
-        return Fault(says, "wrong_layout", cites, subjects, remedy=otherwise)
-    says += f"which is {words.parts(fits.values())} of the model, "
-    says += f"not 1/{want.degree} ({words.sizes(want)} GiB) as {want} should"
-    says += f"; nothing runs on the GPUs of {', '.join(idle)}" if idle else ""
-    says += f"; what the GPUs of {names(unseen)} hold was not seen" if unseen else ""
-    remedy = remedies.idle(group, idle, want) if idle else otherwise
-    return Fault(says, "wrong_degree", cites, subjects, remedy=remedy)
-
-
-def _unseen(seen: WeightsSeen, memory: MemoryHeld | Missing) -> list[str]:
-    """Pods of whose GPUs neither a line nor NVML tells: they may hold anything, or nothing."""
-    found = memory.held if isinstance(memory, MemoryHeld) else ()
-    idle = memory.idle if isinstance(memory, MemoryHeld) else ()
-    return [p for p in seen.silent if p not in idle and p not in {h.pod for h in found}]
-
-
-def _alike(seen: WeightsSeen, memory: MemoryHeld | Missing, layout: Expected) -> bool:
-    """Whether the GPUs of which no line tells may hold what the others do."""
-    found = memory.held if isinstance(memory, MemoryHeld) else ()
-    return all(h.fits(layout) for h in found if h.pod in seen.silent)
 
 
 def _fail_by_memory(
@@ -176,7 +105,3 @@ def _fail_by_memory(
     says += f"; what the GPUs of {names(blind)} hold was not seen" if blind else ""
     remedy = remedies.other_layout(group, pods, want)
     return Fault(says, "wrong_degree", (*cites, *plan.cites), subjects, remedy=remedy)
-
-
-def _cites(shares: tuple[Share, ...] | list[Share], plan: WeightsPlan) -> tuple[Cite, ...]:
-    return (*(s.cite for s in in_turn(shares, lambda s: s.pod)), *plan.cites)

@@ -8,7 +8,11 @@ from msgspec import Struct
 from distcheck.checks.evidence import Cite, Evidence, GpuProcess, Gpus, Missing, Pod, Processes
 from distcheck.checks.facts.allocation import gpu_count, left_over, was_given
 from distcheck.checks.facts.fact import Fact
-from distcheck.checks.facts.running_layout import runs_as_asked
+from distcheck.checks.facts.running_layout import (
+    OtherServers,
+    running_otherwise,
+    runs_as_asked,
+)
 from distcheck.checks.facts.sharding_process import RANK_TITLES, gpu_processes, unlisted
 from distcheck.checks.knowledge.counted import counted, several
 from distcheck.checks.knowledge.weights import GIB
@@ -60,7 +64,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
     """Every rank that NVML shows; `unused` has the GPUs that each pod has and no rank is on.
 
     `world` are the ranks that are asked for. `as_asked`: the server runs with that layout, so that
-    ranks are missing.
+    ranks are missing; `otherwise` are servers that run another.
     """
 
     ranks: tuple[RankOnGpu, ...]
@@ -70,6 +74,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
     asked: int | None = None
     layout: str = ""
     as_asked: bool = False
+    otherwise: OtherServers = OtherServers()
     world: int | None = None
 
     @property
@@ -114,6 +119,7 @@ class RanksOnGpus(Fact, frozen=True, kw_only=True):
             asked=evidence.intent.gpus,
             layout=_layout(evidence),
             as_asked=runs_as_asked(evidence),
+            otherwise=running_otherwise(evidence),
             world=_world(evidence),
             gaps=tuple(gaps),
         )

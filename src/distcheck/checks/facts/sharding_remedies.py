@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from distcheck.checks.facts.group_pods import GroupPods
+from distcheck.checks.facts.running_layout import OtherServers
 from distcheck.checks.knowledge.names import names
 
 _LAYOUT = "tensor_parallel_size"
@@ -43,14 +44,27 @@ def several_in_one(group: GroupPods, pod: str, wanted: object) -> str:
     )
 
 
-def idle(group: GroupPods, pods: Iterable[str], wanted: object) -> str:
-    """For pods on whose GPUs nothing runs."""
+def idle(group: GroupPods, pods: Iterable[str], wanted: object, otherwise: OtherServers) -> str:
+    """For pods on whose GPUs nothing runs; `otherwise` are servers of another layout."""
     every = tuple(pods)
+    if otherwise.pods:
+        return _small(group, every, wanted, otherwise)
     listed = f"; {group.run(group.leader, 'ray status')} lists the nodes that it has"
     return (
         f"See why no rank runs in {names(every)}: {group.last_lines(every[0])}"
         f"{listed if group.ray else ''}. Then start the engine on {group.leader} with {wanted},"
         " which takes every GPU."
+    )
+
+
+def _small(group: GroupPods, pods: tuple[str, ...], wanted: object, otherwise: OtherServers) -> str:
+    """The cause is known: what starts the server does not start what the spec asks for."""
+    pod, says = otherwise.pods[0], otherwise.says
+    return (
+        f"{says[:1].upper()}{says[1:]} (GROUP002): look in {group.spec(pod)} for what stands"
+        " between the spec and the server, such as a start script that counts the GPUs of its own"
+        f" pod. Start it with {wanted}, which takes every GPU. If {names(pods)} then has no rank,"
+        f" {group.last_lines(pods[0])} tells why."
     )
 
 

@@ -39,19 +39,13 @@ def only_pod(evidence: Evidence) -> Cite | None:
     """What shows that one pod is the whole group: it has all GPUs that are asked for."""
     if len(evidence.pods) != 1:
         return None
-    pod, wanted = evidence.pods[0], gpus_wanted(evidence)
+    pod, wanted = evidence.pods[0], evidence.intent.gpus_wanted
     if wanted > pod.gpus or (evidence.intent.nodes or 1) > 1:
         return None
     gpus = wanted or pod.gpus
     all_of_them = "the one GPU that is" if gpus == 1 else f"all {gpus} GPUs that are"
     what = f"{pod.name} is the only pod and has {all_of_them} asked for"
     return Cite(what, f"pods of {evidence.target.name}")
-
-
-def gpus_wanted(evidence: Evidence) -> int:
-    """GPUs, or ranks where those are more, that anything asks for; 0 where nothing does."""
-    intent = evidence.intent
-    return max(intent.gpus or 0, (intent.world_size or 0) * (intent.dp or 1))
 
 
 def _lone(evidence: Evidence) -> tuple[Cite, ...]:

@@ -108,7 +108,7 @@ class WeightsPlan(Fact, frozen=True, kw_only=True):
             allowed=allowed,
             copies=asked.dp if wanted.dp == 1 else 1,
             one=one.stages[0][0][0] if isinstance(one, Expected) else None,
-            most=max(_asked(evidence), sum(p.gpus for p in evidence.pods)),
+            most=max(evidence.intent.gpus_wanted, sum(p.gpus for p in evidence.pods)),
         )
 
 
@@ -162,14 +162,9 @@ def _ep(evidence: Evidence) -> bool:
     return evidence.intent.ep or any(v.ep for v in looks if isinstance(v, VllmLog))
 
 
-def _asked(evidence: Evidence) -> int:
-    intent = evidence.intent
-    return max(intent.gpus or 0, (intent.world_size or 0) * (intent.dp or 1))
-
-
 def _absent(evidence: Evidence) -> tuple[str, ...]:
     """GPUs that are asked for and that no known pod has."""
-    asked, gpus = _asked(evidence), sum(p.gpus for p in evidence.pods)
+    asked, gpus = evidence.intent.gpus_wanted, sum(p.gpus for p in evidence.pods)
     if gpus >= asked:
         return () if gpus else ("how many GPUs the group has",)
     return (f"{asked - gpus} GPUs that are asked for and that no pod of the group has",)

@@ -71,7 +71,7 @@ class WeightsSeen(Fact, frozen=True, kw_only=True):
             return Missing("; ".join(reasons) or "no pod of the group is known")
         gpus = sum(p.gpus for p in evidence.pods)
         gaps += [*dropped_lines(evidence), *counted_twice(shares, evidence.intent.dp or 1)]
-        asked = _asked(evidence)
+        asked = evidence.intent.gpus_wanted
         return cls(
             shares=tuple(shares),
             gpus=gpus,
@@ -178,8 +178,3 @@ def _unseen(evidence: Evidence, pod: Pod, shares: list[Share]) -> str:
         more = f" (the {own} in its logs are of processes that no longer run)"
     lost = f"{pod.gpus - spoken} of {pod.gpus} GPUs" if spoken else "any GPU"
     return f"no line gives the weights of {lost} of {pod.name}{more}"
-
-
-def _asked(evidence: Evidence) -> int:
-    intent = evidence.intent
-    return max(intent.gpus or 0, (intent.world_size or 0) * (intent.dp or 1))

@@ -2,6 +2,8 @@
 
 import re
 
+from distcheck.pattern import pattern
+
 GIB = 1 << 30
 LARGEST = 288
 """GiB of the largest GPU there is (B300)."""
@@ -23,12 +25,35 @@ _INSTANCES: tuple[tuple[str, int], ...] = (
     (r"p3\.", 16), (r"p3dn\.", 32), (r"g4dn\.", 16), (r"g5\.", 24), (r"g6\.", 24), (r"g6e\.", 48),
     (r"a3-(?:high|mega|edge)gpu", 80), (r"a3-ultragpu", 141), (r"a2-highgpu", 40),
     (r"a2-ultragpu", 80), (r"g2-standard", 24), (r"a4-highgpu", 192),
+    (r"Standard_ND\w+_H100_v5", 80), (r"Standard_NC\w+_H100_v5", 94),
+    (r"Standard_ND\w+_H200_v5", 141), (r"Standard_N[CD]\w+_A100_v4", 80),
+    (r"Standard_ND96asr_v4", 40), (r"Standard_NV\w+_A10_v5", 24), (r"Standard_NC\w+_T4_v3", 16),
+    (r"BM\.GPU\.(?:H100|A100-v2)", 80), (r"BM\.GPU\.H200", 141), (r"BM\.GPU\.B200", 192),
+    (r"BM\.GPU4\.", 40), (r"[BV]M\.GPU\.A10\.", 24), (r"BM\.GPU\.L40S", 48),
 )  # fmt: skip
+_DIGITS = 8
 LABELS = {
     "nvidia.com/gpu.product": "product",
     "cloud.google.com/gke-accelerator": "gke",
     "node.kubernetes.io/instance-type": "instance",
+    "beta.kubernetes.io/instance-type": "instance",
+    "karpenter.k8s.aws/instance-gpu-name": "product",
+    "eks.amazonaws.com/instance-gpu-name": "product",
+    "gpu.nvidia.com/class": "product",
+    "gpu.nvidia.com/model": "product",
+    "nvidia.com/gpu.memory": "memory",
+    "karpenter.k8s.aws/instance-gpu-memory": "memory",
+    "eks.amazonaws.com/instance-gpu-memory": "memory",
+    "karpenter.k8s.aws/instance-family": "family",
+    "eks.amazonaws.com/instance-family": "family",
 }
+_MIG = pattern(r"nvidia\.com/mig-[\dcg.]+\.(\d+)gb")
+
+
+def slice_memory(resource: str) -> int | None:
+    """GiB of a MIG device, by its resource: `nvidia.com/mig-3g.40gb`."""
+    found = _MIG.match(resource)
+    return int(found[1]) if found else None
 
 
 def gpu_memory(label: str, value: str) -> int | None:
@@ -36,8 +61,12 @@ def gpu_memory(label: str, value: str) -> int | None:
     way = LABELS.get(label)
     if way == "gke":
         return _GKE.get(value)
+    if way == "memory":
+        return -(-int(value) // 1024) if value.isdigit() and len(value) < _DIGITS else None
+    if way == "family":
+        way, value = "instance", f"{value}."
     table = _PRODUCTS if way == "product" else _INSTANCES if way == "instance" else ()
-    for pattern, size in table:
-        if re.search(pattern if way == "product" else rf"\A{pattern}", value):
+    for form, size in table:
+        if re.search(form if way == "product" else rf"\A{form}", value, re.IGNORECASE):
             return size
     return None

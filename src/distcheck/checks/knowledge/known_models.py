@@ -4,13 +4,17 @@ Heads are `num_attention_heads` of the public config.json, sizes those of the ch
 """
 
 import re
+from collections.abc import Iterator
 
 from msgspec import Struct
 
+from distcheck.pattern import pattern
+
+_Row = tuple[str, int, float]
 _GB = 1_000_000_000
-_SMALLER = re.compile(r"awq|gptq|int[48]|w[48]a|[48]-?bit|bnb|gguf|nf4|fp4|quant|marlin|exl2")
+_SMALLER = pattern(r"awq|gptq|int[48]|w[48]a|[48]-?bit|bnb|gguf|nf4|fp4|quant|marlin|exl2")
 _QWEN2 = r"qwen2(?:\.5)?-(?:coder-|math-|vl-)?"
-_TABLE: tuple[tuple[str, int, float], ...] = (
+_TABLE: tuple[_Row, ...] = (
     (r"(?:llama-?3(?:[._-]1)?|distill-llama)-8b", 32, 8.0),
     (r"(?:llama-?3(?:[._-][13])?|distill-llama|llama-3\.1-nemotron)-70b", 64, 70.5),
     (r"llama-?3[._-]1-405b", 128, 405.8),
@@ -57,6 +61,7 @@ _TABLE: tuple[tuple[str, int, float], ...] = (
     (r"phi-4\Z", 40, 14.6),
     (r"falcon-7b", 71, 6.9),
     (r"falcon-40b", 128, 41.0),
+    (r"qwq-32b", 40, 32.7),
     (r"opt-125m", 12, 0.1),
     (r"glm-4\.5-air", 96, 106.0),
     (r"glm-4\.5\Z", 96, 355.0),
@@ -65,13 +70,18 @@ _TABLE: tuple[tuple[str, int, float], ...] = (
     (r"command-r-plus", 96, 103.8),
 )
 """Pattern, attention heads, billions of parameters (rounded down), stored in two bytes each."""
-_STORED: tuple[tuple[str, int, float], ...] = (
+_STORED: tuple[_Row, ...] = (
     (r"deepseek-(?:v3(?:\.1)?|r1)(?:-0528|-0324|-base|-zero)?\Z", 128, 680.0),
     (r"kimi-k2(?:-instruct|-base|-thinking)?(?:-\d+)?\Z", 64, 0.0),
     (r"gpt-oss-20b\Z", 64, 13.0),
     (r"gpt-oss-120b\Z", 64, 60.0),
 )
 """The same with gigabytes of a checkpoint that is stored in fewer bytes; 0 where not known."""
+FAMILIES = (
+    "llama", "mistral", "mixtral", "qwen", "deepseek", "gemma", "phi", "falcon", "opt", "glm", "yi",
+    "command-r", "kimi", "gpt-oss", "qwq",
+)  # fmt: skip
+"""Each pattern has one of these words in it: those of other families need not be compiled."""
 
 
 class KnownModel(Struct, frozen=True):
@@ -84,11 +94,16 @@ class KnownModel(Struct, frozen=True):
 def known_model(name: str) -> KnownModel | None:
     """The model that `name`, as an engine is given it, means; None for any other."""
     last = name.rstrip("/").rpartition("/")[2].lower().replace("_", "-")
-    for pattern, heads, size in _STORED:
-        if re.search(rf"(?:\A|-){pattern}", last):
+    for form, heads, size in _of_family(_STORED, last):
+        if re.search(rf"(?:\A|-){form}", last):
             return KnownModel(heads, int(size * _GB) or None)
-    for pattern, heads, size in _TABLE:
-        if re.search(rf"(?:\A|-){pattern}(?![\da-z])", last):
+    for form, heads, size in _of_family(_TABLE, last):
+        if re.search(rf"(?:\A|-){form}(?![\da-z])", last):
             each = None if _SMALLER.search(last) else 1 if "fp8" in last else 2
             return KnownModel(heads, int(size * _GB) * each if each else None)
     return None
+
+
+def _of_family(table: tuple[_Row, ...], name: str) -> Iterator[_Row]:
+    told = [family for family in FAMILIES if family in name]
+    return (row for row in table if any(family in row[0] for family in told))

@@ -5,14 +5,15 @@ vLLM: `--nnodes`, `--node-rank`, `--master-port` (29501 where it is not given), 
 the first (vllm/config/parallel.py). SGLang: `--dist-init-addr HOST:PORT` (server_args.py).
 """
 
-import re
 from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Literal
 
 from msgspec import Struct
 
-_NUMBER = re.compile(r"[0-9]{1,5}\Z", re.ASCII)
+from distcheck.pattern import pattern
+
+_NUMBER = pattern(r"[0-9]{1,5}\Z")
 _MASTER, _RPC = 29501, 29550
 _MOST = 1024
 _LAST = 65_535

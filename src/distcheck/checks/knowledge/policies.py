@@ -6,15 +6,25 @@ only what some rule allows may pass. Both ends have to allow it
 """
 
 import ipaddress
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Literal
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from distcheck.checks.evidence.policy import PolicyPod
-from distcheck.checks.knowledge.policy_grammar import Block, Labels, Peer, Policy, Protocol, Rule
+from distcheck.checks.knowledge.policy_grammar import (
+    Block,
+    Labels,
+    Peer,
+    Policy,
+    Protocol,
+    Rule,
+    Selector,
+)
 from distcheck.checks.knowledge.port_ranges import ALL, Range
 
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Direction = Literal["ingress", "egress"]
 DNS_PORTS = (53, 5353, 1053, 8053)
 """On which DNS servers of clusters listen; a policy sees the port behind the Service."""
@@ -85,6 +95,60 @@ class Rules(Struct, frozen=True):
         isolating = self.isolating(pod, "egress")
         rules = [r for p in isolating for r in p.egress or ()]
         return not isolating or any(_leaves(r) and _has_dns(r) for r in rules)
+
+
+OWN_NAME = "kubernetes.io/metadata.name"
+"""The label that every namespace has: its name (API server, since Kubernetes 1.22)."""
+
+
+def with_blocks_open(rules: Rules) -> Rules:
+    """As `rules`, where each pod is in an ipBlock that may hold pods."""
+
+    def opened(peer: Peer) -> Peer:
+        return Peer(Selector()) if peer.ip_block and _may_hold_pods(peer.ip_block) else peer
+
+    return _with_peers(rules, opened)
+
+
+def with_namespace_open(rules: Rules) -> Rules:
+    """As `rules`, where the namespace has each label that is asked for, and not known of it."""
+
+    def opened(peer: Peer) -> Peer:
+        chosen = peer.namespace_selector
+        may = chosen is not None and chosen.may_select(rules.namespace)
+        return replace(peer, namespace_selector=Selector()) if may else peer
+
+    return _with_peers(rules, opened)
+
+
+def _with_peers(rules: Rules, changed: Callable[[Peer], Peer]) -> Rules:
+    def those(way: tuple[Rule, ...] | None) -> tuple[Rule, ...] | None:
+        told = way or ()
+        new = tuple(replace(r, peers=tuple(map(changed, r.peers))) for r in told)
+        return None if way is None else new
+
+    policies = (
+        replace(p, ingress=those(p.ingress), egress=those(p.egress)) for p in rules.policies
+    )
+    return replace(rules, policies=tuple(policies))
+
+
+_INNER = ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "fc00::/7")
+_SHARED = "100.64.0.0/10"
+"""Addresses that pods have; the last also stays open where somebody means the internet."""
+
+
+def _may_hold_pods(block: Block) -> bool:
+    """Whether some of the addresses that pods have are in it, and not taken out."""
+    own = ipaddress.ip_network(block.cidr, strict=False)
+    taken = [ipaddress.ip_network(n, strict=False) for n in block.excluded]
+    inner = [ipaddress.ip_network(n) for n in (*_INNER, *([] if taken else [_SHARED]))]
+    both = [max(own, n, key=lambda x: x.prefixlen) for n in inner if own.overlaps(n)]
+    return any(not any(_within(one, n) for n in taken) for one in both)
+
+
+def _within(one: Network, other: Network) -> bool:
+    return one.version == other.version and one.prefixlen >= other.prefixlen and one.overlaps(other)
 
 
 def _leaves(rule: Rule) -> bool:

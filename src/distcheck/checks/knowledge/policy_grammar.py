@@ -49,6 +49,13 @@ class Selector(Struct, frozen=True, rename="camel"):
             e.holds(labels) for e in self.match_expressions
         )
 
+    def may_select(self, known: Labels) -> bool:
+        """As `selects`, where an object may have labels that are not among the `known` ones."""
+        pairs = self.match_labels.items()
+        return all(known.get(k, v) == v for k, v in pairs) and all(
+            e.holds(known) for e in self.match_expressions if e.key in known
+        )
+
 
 class Block(Struct, frozen=True, rename={"excluded": "except"}):
     """Addresses by CIDR, without those of `excluded`."""

@@ -24,6 +24,12 @@ def gaps(ranks: Iterable[int], size: int) -> Ranges:
     return tuple((low + 1, high - 1) for low, high in between if high - low > 1)
 
 
+def rank_words(found: Ranges) -> str:
+    """`rank 3`, or `ranks 0 to 7, 9`."""
+    single = len(found) == 1 and found[0][0] == found[0][1]
+    return f"{'rank' if single else 'ranks'} {spans(found)}"
+
+
 def spans(found: Ranges, most: int = 6) -> str:
     """`0 to 7, 9`: the first `most` ranges in words."""
     shown = [f"{a}" if a == b else f"{a} to {b}" for a, b in found[:most]]

@@ -6,14 +6,14 @@ _NUMBER = re.compile(r"\s{0,4}[+-]?(?:0[xX](?P<hex>[0-9a-fA-F]{1,16})|(?P<plain>
 
 
 def is_on(value: str) -> bool:
-    """Whether NCCL takes `value` for another number than 0; words are no numbers."""
+    """Whether NCCL takes `value` for another number than 0; a word is 0 (strtoll)."""
     found = _NUMBER.match(value)
     digits = "" if found is None else found["hex"] or found["plain"]
     return digits.strip("0") != ""
 
 
 def is_zero(value: str) -> bool:
-    """Whether NCCL takes `value` for 0; words, which leave its default, are none."""
+    """Whether `value` is the number 0; words, which may be a distance such as SYS, are none."""
     return _NUMBER.match(value) is not None and not is_on(value)
 
 

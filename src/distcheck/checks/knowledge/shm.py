@@ -9,29 +9,31 @@ for a group of ranks on one node (vllm, shm_broadcast.py): 10 chunks of VLLM_MQ_
 16 MiB unless it is set, and 10 MiB before 0.10. Its pages are taken when they are first written.
 """
 
-import re
 from bisect import bisect_right
 
 from msgspec import Struct
 
 from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.knowledge.shm_copies import NO_COPIES, Copies
+from distcheck.pattern import pattern
 
 MIB = 1 << 20
 _POOLS = (((0, 0), 7_340_384), ((2, 25), 31_850_880), ((2, 27), 33_030_528), ((2, 30), 34_210_176))
 _CHUNKS, _CHUNK_MIB, _OLD_CHUNK_MIB = 10, 16, 10
 _MOST_CHUNK_MIB = 1 << 20
 _USUAL_COMMUNICATORS = 4
-_VERSION = re.compile(r"v?(\d{1,9})\.(\d{1,9})")
-_DIGITS = re.compile(r"[0-9]{1,9}\Z")
+_VERSION = pattern(r"v?(\d{1,9})\.(\d{1,9})")
+_DIGITS = pattern(r"[0-9]{1,9}\Z")
 _RING = _CHUNKS * _CHUNK_MIB * MIB
+SGLANG_RING = 6 * 4 * MIB
+"""SGLang's ring: 6 chunks of 4 MiB (srt/distributed/parallel_state.py, MessageQueue)."""
 
 
 class ShmNeed(Struct, frozen=True):
     """Bytes of `/dev/shm` for one pod.
 
     With less than `least` the ranks cannot start; with `enough` there is room for all that
-    they may write, of which `ring` is vLLM's. Each has its arithmetic in words.
+    they may write, of which `ring` is the engine's. Each has its arithmetic in words.
     """
 
     least: int
@@ -91,7 +93,7 @@ def shm_need(
     most, says = _pools(ranks, many, pool_bytes(version, newest=True), version)
     least, enough = made + copies.sure_bytes, most + copies.may_bytes + ring
     parts = (says or "0 MiB of NCCL pools (no communicator leaves the node)", copies.may_says)
-    rings = f"{ring / MIB:.0f} MiB for vLLM's ring" if ring else ""
+    rings = f"{ring / MIB:.0f} MiB for the engine's ring of messages" if ring else ""
     return ShmNeed(
         least,
         enough,

@@ -14,6 +14,7 @@ from typing import Final
 from msgspec import Struct
 
 from distcheck.checks.knowledge.counted import counted
+from distcheck.pattern import pattern
 
 _MIB = 1 << 20
 _LL, _LL128, _SIMPLE, _PAGE = 524_288, 4_915_200, 4_194_304, 4_096
@@ -23,9 +24,9 @@ _FEWEST_CHANNELS, _USUAL_CHANNELS = 1, 4
 _FIRST_CUMEM_HOST = (2, 23)
 _FIRST_DRIVER = 560
 """The first branch of the driver for CUDA 12.6."""
-_NUMBER = re.compile(r"[0-9]{1,12}\Z")
-_VERSION = re.compile(r"(\d{1,9})\.(\d{1,9})")
-_DRIVER = re.compile(r"(\d{1,9})\.")
+_NUMBER = pattern(r"[0-9]{1,12}\Z")
+_VERSION = pattern(r"(\d{1,9})\.(\d{1,9})")
+_DRIVER = pattern(r"(\d{1,9})\.")
 _OFF = ("LOC", "0")
 
 

@@ -79,8 +79,8 @@ GDR: dict[str, Cause] = {
     ),
     "no_peermem": Cause(
         "the kernel offers neither nvidia-peermem nor DMA-BUF",
-        "Load nvidia-peermem on the named nodes (`lsmod`), or use the open GPU kernel modules"
-        " with CUDA 11.7 or newer, which offer DMA-BUF.",
+        "Load nvidia-peermem on the named nodes (`modprobe nvidia-peermem`), or use the open GPU"
+        " kernel modules with CUDA 11.7 or newer, which offer DMA-BUF.",
     ),
 }
 """Why GPUDirect RDMA is off."""

@@ -6,14 +6,15 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from distcheck.checks.manifest.group import Group
-from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.place import NO_NAME, Place, Spot, titled
 from distcheck.checks.manifest.template import Template
 
 if TYPE_CHECKING:
     from distcheck.checks.evidence import ModelConfig
     from distcheck.checks.knowledge.plan_fabric import Fabric
 
-FlawKind = Literal["type", "unknown", "repeated"]
+FlawKind = Literal["type", "unknown", "repeated", "alike", "begins"]
+"""`alike` is a key that stands twice with one value, `begins` the first of another object."""
 
 
 class Thing(Struct, frozen=True):
@@ -28,6 +29,11 @@ class Thing(Struct, frozen=True):
     namespace: str
     fragment: bool = False
     patch: bool = False
+
+    @property
+    def what(self) -> str:
+        """As messages call it: `Service vllm-head`."""
+        return titled(self.kind, self.name)
 
 
 class Flaw(Struct, frozen=True):
@@ -50,6 +56,11 @@ class Service(Struct, frozen=True):
     headless: bool
     not_ready_too: bool
     selects: tuple[Template, ...] = ()
+
+    @property
+    def what(self) -> str:
+        """As messages call it: `Service vllm-head`."""
+        return f"Service {self.name or NO_NAME}"
 
 
 class Bundle(Struct, frozen=True):

@@ -1,17 +1,26 @@
 """One container as its manifest, and the start scripts that it mounts, describe it."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
 from distcheck.checks.evidence.group import Engine
+from distcheck.checks.knowledge.mounts import mounted_at
 from distcheck.checks.manifest.place import Place, Spot
+from distcheck.pattern import pattern
 
-_ENGINES = re.compile(
+_ENGINES = pattern(
     r"(?:^|/)(?:vllm-openai|vllm|sglang|tritonserver|vllm-tpu|llm-d(?:-(?:cuda|aws|gb200|rocm|xpu|hpu|cpu|tpu|dev))*|text-generation-inference"
     r"|tensorrt-llm(?:/release)?)(?::|\Z)|/nim/"
 )
+
+
+_ASKED = pattern(
+    r"(?:curl|wget|urlopen|requests)[^\n]{0,80}?([^\s/:'\"]{0,80}):(\d{2,5})/",
+    near=("curl", "wget", "urlopen", "requests"),
+)
+_ELSEWHERE = pattern(r"\.svc\b|\$\{?[A-Z_]*(?:HEAD|LEADER|MASTER|_SVC)")
 
 
 class Variable(Struct, frozen=True):
@@ -30,10 +39,22 @@ class Variable(Struct, frozen=True):
 
 
 class Command(Struct, frozen=True):
-    """A simple command that the container runs, and the variables that its script set for it."""
+    """A simple command that the container runs, and the variables that its script set for it.
+
+    Not `sure` where it stands in a branch, and which one is taken is not known.
+    """
 
     words: tuple[str, ...]
     variables: Mapping[str, str]
+    sure: bool = True
+
+    def values(self, flag: str) -> Iterator[str]:
+        """What `flag` is given, each time: the next word, or what stands behind `=`."""
+        for before, word in zip(("", *self.words), self.words, strict=False):
+            if before == flag:
+                yield word
+            elif word.startswith(f"{flag}="):
+                yield word.removeprefix(f"{flag}=")
 
 
 class Text(Struct, frozen=True):
@@ -46,7 +67,9 @@ class Text(Struct, frozen=True):
 class Asks(Struct, frozen=True):
     """What the engine's command line asks for; None where it does not, or a shell computes it.
 
-    `unread` are fields with the reason why they cannot be read.
+    `unread` are fields with the reason why they cannot be read. `positions` are the parts that
+    its servers may take, each with its node's rank and the first of its copies, both 0 where no
+    flag names them; none where one cannot be read.
     """
 
     engine: Engine = "unknown"
@@ -56,6 +79,11 @@ class Asks(Struct, frozen=True):
     dp: int | None = None
     ep: bool | None = None
     dp_local: int | None = None
+    dp_rank: int | None = None
+    dp_start: int | None = None
+    dp_address: str | None = None
+    dp_hybrid_lb: bool = False
+    dp_external_lb: bool = False
     nnodes: int | None = None
     node_rank: int | None = None
     master_addr: str | None = None
@@ -67,6 +95,7 @@ class Asks(Struct, frozen=True):
     gpu_memory_utilization: float | None = None
     ranks: int | None = None
     unread: Mapping[str, str] = {}
+    positions: tuple[tuple[int, int], ...] = ()
 
 
 class RayNode(Struct, frozen=True):
@@ -88,12 +117,20 @@ class Joining(Struct, frozen=True):
     is_read: bool
     spot: Spot
 
+    @property
+    def labels(self) -> list[str]:
+        """Of its host, up to `.svc` and in lower case, as objects are called: DNS takes either."""
+        return self.host.lower().removesuffix(".").split(".svc", 1)[0].split(".")
+
 
 class Container(Struct, frozen=True):
     """One container; `limits` and `requests` are whole numbers (None where they are none).
 
     `argv` is command and args with `$(VAR)` put in. `texts` is all that it is told to run, with
     where it stands. `may_have_more`: a Secret or an unread ConfigMap may set any variable.
+    `is_read`: not so where its script is too long to be read to its end.
+    All of it is as in the first pod; `of_pods` is the container as it is in each of them, in
+    their order, where pods that know their index start one engine together, or Ray.
     `nim_chart`: it stands in Helm values, and the chart adds what is not seen here.
     """
 
@@ -111,10 +148,29 @@ class Container(Struct, frozen=True):
     commands: tuple[Command, ...] = ()
     texts: tuple[Text, ...] = ()
     asks: Asks | None = None
+    of_pods: tuple["Container", ...] = ()
     ray: RayNode | None = None
     joins: tuple[Joining, ...] = ()
     nim: bool = False
     nim_chart: bool = False
+    is_read: bool = True
+
+    @property
+    def each(self) -> tuple[Asks | None, ...]:
+        """What it asks for in each of its pods; nothing where they were not told apart."""
+        return tuple(one.asks for one in self.of_pods)
+
+    def surely_has(self, *flags: str) -> bool:
+        """Whether each pod runs a command with one of `flags`, in no branch that it may not take.
+
+        Pods that start another engine, or none, or `--headless` of only some, take several.
+        """
+        if len({(a.engine, a.headless) if a else None for a in self.each}) > 1:
+            return False
+        sure = (
+            w.partition("=")[0].replace("_", "-") for c in self.commands if c.sure for w in c.words
+        )
+        return any(w in flags for w in sure)
 
     def variable(self, name: str) -> Variable | None:
         """The entry that counts: the last of that name."""
@@ -133,14 +189,29 @@ class Container(Struct, frozen=True):
         yield from (v for v in self.env if v.name.startswith(starts))
 
     @property
+    def joins_ray(self) -> bool:
+        """Whether it joins others by Ray, in one way or the other."""
+        return any(j.way.startswith("ray") for j in self.joins)
+
+    @property
     def engine_image(self) -> bool:
         """Whether its image is one of a known engine's server."""
-        return bool(_ENGINES.search(self.image.partition("@")[0].lower()))
+        return is_engine(self.image)
 
     @property
     def words(self) -> frozenset[str]:
         """Every word of every command that it runs."""
         return frozenset(w for c in self.commands for w in c.words)
+
+    @property
+    def servers(self) -> int:
+        """How many engines it starts: by the ports, models and GPUs that its commands name."""
+        found = {
+            (c.variables.get("CUDA_VISIBLE_DEVICES"), _named(c.words, "--port"),
+             _named(c.words, "--model", "--model-path", "serve"))
+            for c in self.commands if {"serve", "--model", "--model-path"} & set(c.words)
+        }  # fmt: skip
+        return len(found)
 
     def mentions(self, number: object) -> bool:
         """Whether what it runs, or a variable, holds this number: a port of another purpose."""
@@ -153,15 +224,35 @@ class Container(Struct, frozen=True):
         return self.place.at("securityContext", "privileged").value is True
 
     @property
+    def script(self) -> str:
+        """All that it is told to run, one text behind the other."""
+        return " ".join(t.text for t in self.texts)
+
+    @property
     def capabilities(self) -> tuple[str, ...]:
         """The capabilities that are added, without `CAP_`."""
         added = self.place.each("securityContext", "capabilities", "add")
         return tuple(str(one.value).upper().removeprefix("CAP_") for one in added)
 
+    def probes(self, *names: str) -> Iterator[tuple[str, int]]:
+        """The probes of these names that ask a port, with it; named ports are looked up."""
+        named = {p.text("name"): p.number("containerPort") for p in self.place.each("ports")}
+        for name in names:
+            probe = self.place.at(name)
+            port = probe.at("httpGet", "port").value or probe.at("tcpSocket", "port").value
+            words = " ".join(str(w.value) for w in probe.each("exec", "command"))
+            if (asked := _ASKED.search(words)) and not _ELSEWHERE.search(asked[1]):
+                port = int(asked[2])
+            number = named.get(port, port) if isinstance(port, str) else port
+            if isinstance(number, str) and number.isdigit():
+                number = int(number)
+            if type(number) is int:
+                yield name, number
+
     def mount_of(self, path: str) -> Place | None:
         """The volumeMount at `path`."""
         mounts = self.place.each("volumeMounts")
-        return next((m for m in mounts if m.text("mountPath").rstrip("/") == path), None)
+        return next((m for m in mounts if mounted_at(m.text("mountPath")) == path), None)
 
     def spot_of(self, *needles: str) -> Spot:
         """Where the first of `needles` stands in what it is told to run; else its command."""
@@ -173,6 +264,20 @@ class Container(Struct, frozen=True):
             if self.place.at(name):
                 return self.place.at(name).key
         return self.place.spot
+
+
+def _named(words: Sequence[str], *names: str) -> str | None:
+    """The word after the first of `names`, or behind its `=`."""
+    for number, word in enumerate(words):
+        name, same, value = word.partition("=")
+        if name in names:
+            return value if same else next(iter(words[number + 1 :]), None)
+    return None
+
+
+def is_engine(image: str) -> bool:
+    """Whether `image` is one of a known engine's server."""
+    return bool(_ENGINES.search(image.partition("@")[0].lower()))
 
 
 def first(found: Iterable[Container]) -> Container | None:

@@ -29,7 +29,7 @@ class Finding(Struct, frozen=True):
 
 
 class Told(Struct, frozen=True):
-    """A finding of the rule `id`, at its level; `silenced` is the reason that a comment gives."""
+    """A finding of rule `id`, at its level; `silenced` is the reason that an annotation gives."""
 
     id: str
     level: Level

@@ -1,8 +1,10 @@
 """A serving group on paper: the templates whose pods serve one copy of a model together."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from distcheck.checks.evidence.group import Intent
 from distcheck.checks.manifest.container import Container
@@ -16,6 +18,20 @@ class Member(Struct, frozen=True):
     template: Template
     pods: int | None
     leads: bool = False
+
+
+class EnginePod(Struct, frozen=True):
+    """The engine of a member as it is in one pod, by its name, or in all `pods` of them."""
+
+    member: Member
+    engine: Container
+    pods: int | None
+    name: str = ""
+
+    @property
+    def what(self) -> str:
+        """As messages call it: the pod where pods differ, else the template."""
+        return f"pod {self.name}" if self.name else self.member.template.what
 
 
 class Group(Struct, frozen=True):
@@ -44,6 +60,13 @@ class Group(Struct, frozen=True):
         return self.members[1:]
 
     @property
+    def at_home(self) -> "Group":
+        """Without those of other namespaces: claims, policies and labels do not reach there."""
+        home = self.leader.template.namespace
+        own = tuple(m for m in self.members if m.template.namespace == home)
+        return self if len(own) == len(self.members) else replace(self, members=own)
+
+    @property
     def pods(self) -> int | None:
         """Pods in all."""
         counts = [m.pods for m in self.members]
@@ -58,6 +81,11 @@ class Group(Struct, frozen=True):
         return sum(m.template.gpus * (m.pods or 0) for m in having)
 
     @property
+    def claims_gpus(self) -> bool:
+        """Whether some pods may have GPUs by claims of resources, which are not counted."""
+        return any(m.template.may_have_claimed for m in self.members)
+
+    @property
     def nodes(self) -> int | None:
         """Pods that have GPUs."""
         having = [m.pods for m in self.members if m.template.gpus]
@@ -70,16 +98,40 @@ class Group(Struct, frozen=True):
             if (engine := member.template.engine) is not None:
                 yield member, engine
 
+    @property
+    def each_pod(self) -> Iterator["EnginePod"]:
+        """`engines`, once for each pod of those whose pods were told apart."""
+        seen: dict[int, int] = defaultdict(int)
+        for member, engine in self.engines:
+            first, many = seen[id(member.template)], member.pods or 0
+            seen[id(member.template)] += many
+            pods = engine.of_pods[first : first + many]
+            if not pods or len(pods) != many:
+                yield EnginePod(member, engine, member.pods)
+            for number, one in enumerate(pods if len(pods) == many else (), first):
+                names = member.template.names[number : number + 1]
+                yield EnginePod(member, one, 1, next(iter(names), ""))
+
     def asked(self) -> tuple[Template, Container] | None:
         """The template and container whose command line starts the server."""
         return next(((m.template, c) for m, c in self.engines if c.asks), None)
 
     def spot_of(self, *needles: str) -> Spot:
-        """Where the first of `needles` stands in what the members run, the server's first."""
+        """Where the first of `needles` stands in what the members run, the server's first.
+
+        Else where it stands in what their owner is told.
+        """
         first = self.asked()
         every = ([first[1]] if first else []) + [c for _, c in self.engines]
         for needle in needles:
             for container in every:
                 if any(needle in text.text for text in container.texts):
                     return container.spot_of(needle)
-        return every[0].spot_of() if every else self.leader.template.spot
+        return self._owners(needles) or (every[0].spot_of() if every else self.leader.template.spot)
+
+    def _owners(self, needles: Iterable[str]) -> Spot | None:
+        """Where a needle stands in what the owner itself is told: Ray Serve's file, a command."""
+        spec = self.leader.template.owner_place.at("spec")
+        told = [spec.at(name) for name in ("serveConfigV2", "entrypoint")]
+        found = ((t, n) for n in needles for t in told if n in t.text())
+        return next((Spot(t.of, t.path, n) for t, n in found), None)

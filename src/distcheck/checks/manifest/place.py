@@ -86,6 +86,15 @@ class Place(Struct, frozen=True):
         return self.value is not None
 
 
+NO_NAME = "(no name)"
+"""How messages call what should have a name, and has none."""
+
+
+def titled(kind: str, name: str) -> str:
+    """An object as messages call it; values of a chart have no name that could be missing."""
+    return kind if kind.endswith("values") and not name else f"{kind} {name or NO_NAME}"
+
+
 LINE = "@"
 """The first step of a path that is a line and a column, where there is no better one."""
 

@@ -40,8 +40,8 @@ def gdr_between_nodes(
         gdr-off: it is off on all nodes, and no line says why
 
     Remedy:
-        Load nvidia-peermem on the named nodes (`lsmod`), or use the open kernel modules with
-        CUDA 11.7 or newer, which offer DMA-BUF. Take NCCL_NET_GDR_LEVEL and
+        Load nvidia-peermem on the named nodes (`modprobe nvidia-peermem`), or use the open GPU
+        kernel modules with CUDA 11.7 or newer, which offer DMA-BUF. Take NCCL_NET_GDR_LEVEL and
         NCCL_NET_GDR_READ out of the environment. Where GPU and NIC are under different PCIe
         switches, or ACS is on, let the topology be seen in the virtual machine.
         NCCL_DEBUG_SUBSYS=INIT,NET,ENV makes NCCL say why it leaves GPUDirect off.

@@ -77,8 +77,9 @@ def _use_all(seen: RanksOnGpus, group: GroupPods) -> str:
     """What helps depends on what is asked for, and on whether an engine of that runs."""
     if seen.world is not None and seen.world < seen.gpus:
         return remedies.too_small(group, seen.unused, seen.layout, seen.world)
-    advise = remedies.ended if seen.as_asked else remedies.idle
-    return advise(group, seen.unused, seen.layout)
+    if seen.as_asked:
+        return remedies.ended(group, seen.unused, seen.layout)
+    return remedies.idle(group, seen.unused, seen.layout, seen.otherwise)
 
 
 def _says(seen: RanksOnGpus) -> str:

@@ -6,6 +6,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from distcheck.lab.apiserver.addressed import addressed
+
 Object = dict[str, Any]
 Objects = tuple[Object, ...]
 
@@ -31,7 +33,8 @@ class History:
         with self._changed:
             revision = self._past[-1][0] + 1 if self._past else 1
             before = {_key(o): o for o in self._past[-1][1]} if self._past else {}
-            self._past.append((revision, tuple(_stamped(o, before, revision) for o in objects)))
+            now = tuple(_stamped(addressed(o), before, revision) for o in objects)
+            self._past.append((revision, now))
             self._changed.notify_all()
 
     def compact(self) -> None:

@@ -75,6 +75,7 @@ KINDS = (
     Kind("ray.io", "v1", "rayclusters", "RayCluster", extension=True),
     Kind("ray.io", "v1", "rayservices", "RayService", extension=True),
     Kind("ray.io", "v1", "rayjobs", "RayJob", extension=True),
+    Kind("argoproj.io", "v1alpha1", "rollouts", "Rollout", short=("ro",), extension=True),
     Kind("kubeflow.org", "v2beta1", "mpijobs", "MPIJob", extension=True),
     Kind("apps.nvidia.com", "v1alpha1", "nimservices", "NIMService", extension=True),
 )  # fmt: skip

@@ -1,14 +1,17 @@
 """Whether one pod serves a whole copy of its model."""
 
-import re
 from collections.abc import Sequence
 
 from distcheck.agent.cluster.finding.links import ends_of
+from distcheck.agent.cluster.intent.beside import Beside
 from distcheck.agent.cluster.intent.declared import declared_intent
+from distcheck.agent.cluster.intent.environ import ConfigMaps
 from distcheck.agent.cluster.intent.scripts import command_text
 from distcheck.agent.cluster.podspec import Object, containers, gpus_of
+from distcheck.pattern import pattern
 
-_SHARES = re.compile(
+_NO_MAPS: ConfigMaps = {}
+_SHARES = pattern(
     r"--(?:headless|nnodes|node[-_]rank|dp[-_]rank|data[-_]parallel[-_](?:rank|start))"
 )
 
@@ -21,9 +24,9 @@ def alone(pods: Sequence[Object]) -> str:
     return "that serves a whole copy on its own" if whole else "that nobody joins"
 
 
-def is_whole(pod: Object) -> bool | None:
-    """Whether one pod has the GPUs of a whole world; None where its spec does not say."""
-    intent = declared_intent([pod])
+def is_whole(pod: Object, maps: ConfigMaps = _NO_MAPS) -> bool | None:
+    """Whether one pod has the GPUs of a whole world; None where its spec and `maps` do not say."""
+    intent = declared_intent([pod], Beside(maps))
     if intent.tp is None:
         return None
     gpus = sum(gpus_of(c) for c in containers(pod))

@@ -14,7 +14,7 @@ from distcheck.agent.cluster.finding.podless import podless_group
 from distcheck.agent.cluster.finding.roster import Roster, choices, owner_of
 from distcheck.agent.cluster.finding.target import Resolved, resolve
 from distcheck.agent.cluster.finding.turning import rollouts_of
-from distcheck.agent.cluster.finding.written import Written, written
+from distcheck.agent.cluster.finding.written import Written, services_of, written
 from distcheck.agent.cluster.intent.beside import read_beside
 from distcheck.agent.cluster.intent.declared import declared_intent
 from distcheck.agent.cluster.kinds import POD
@@ -25,7 +25,7 @@ from distcheck.agent.cluster.troubles.previous import PreviousLog, previous_log
 from distcheck.agent.cluster.troubles.restarts import restarted_behind, restarted_lately
 from distcheck.agent.cluster.troubles.told import Troubles
 from distcheck.agent.cluster.troubles.warnings import Warnings
-from distcheck.checks.evidence import Intent, Pod, Rollout, Target, Trouble
+from distcheck.checks.evidence import Intent, Missing, Pod, Rollout, Target, Trouble
 from distcheck.checks.evidence.policy import NameWanted, PolicyPod
 
 _MOST_LOST = 64
@@ -38,8 +38,9 @@ class Group(Struct, frozen=True):
     `troubles` are pods that are not there or do not run. `selector` is the label selector
     that the pods share; empty where none ties them. `seen` are the pods as policies see them.
     `wanted` are the names that specs join by, also of pods that such a name kept out of a group
-    which lacks GPUs. `rollouts` are changes of its workloads that its pods do not show yet.
-    `objects` are what somebody wrote for it, not what was made of that.
+    which lacks some. `rollouts` are changes of its workloads that its pods do not show yet.
+    `objects` are what somebody wrote for it, not what was made of that; `services` are all of its
+    namespace, where a name is joined.
     """
 
     target: Target
@@ -52,6 +53,7 @@ class Group(Struct, frozen=True):
     wanted: tuple[NameWanted, ...] = ()
     rollouts: tuple[Rollout, ...] = ()
     objects: Written = Written()
+    services: tuple[Object, ...] | Missing = Missing("Services were not listed")
 
 
 def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | None = None) -> Group:
@@ -77,6 +79,8 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
     seen = tuple(policy_pod(p) for p in roster.ordered)
     lost = _lost(look, roster, intent)
     wanted = names_wanted([*roster.ordered, *lost], beside.maps)
+    objects = written(look, roster, beside, lost)
+    services = services_of(look) if wanted else ()
     return Group(
         _said(found, roster),
         _pods(roster),
@@ -87,7 +91,8 @@ def find_group(api: Api, namespace: str, target: str, previous: PreviousLog | No
         seen,
         wanted,
         turning,
-        written(look, roster, beside, lost),
+        objects,
+        services,
     )
 
 
@@ -111,9 +116,10 @@ def _pods(roster: Roster) -> tuple[Pod, ...]:
 
 
 def _lost(look: Namespace, roster: Roster, intent: Intent) -> list[Object]:
-    """Pods that are in no group, where this one lacks GPUs; only of a group that no label ties."""
+    """Pods that are in no group, where this one lacks some; only of a group that no label ties."""
     gpus = sum(gpus_of(c) for p in roster.ordered for c in containers(p))
-    if any(map(family_of, roster.ordered)) or gpus >= (intent.world_size or 0):
+    lacks = roster.size.lacks or gpus < (intent.world_size or 0)
+    if any(map(family_of, roster.ordered)) or not lacks:
         return []
     own = {id(p) for p in roster.ordered}
     others = (p for p in living(look.pods()) if id(p) not in own and family_of(p) is None)

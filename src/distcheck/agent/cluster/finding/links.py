@@ -10,7 +10,8 @@ from distcheck.agent.cluster.intent.scripts import command_text, mounted_maps, s
 from distcheck.agent.cluster.podspec import argv_of, containers
 from distcheck.agent.joined import LOOPBACK, RAY, Joined, joined, joins
 from distcheck.agent.logs.argv import ray_start
-from distcheck.agent.logs.shell import Ran, runs
+from distcheck.agent.logs.shell import runs
+from distcheck.agent.logs.shell_script import Ran
 
 Object = dict[str, Any]
 

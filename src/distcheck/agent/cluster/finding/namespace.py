@@ -1,18 +1,18 @@
 """One namespace during one search: everything in it is asked for once, and late."""
 
-import re
 from typing import TYPE_CHECKING
 
 from distcheck.agent.cluster.errors import NotFound, Refused, Unreachable
 from distcheck.agent.cluster.kinds import EVENT, POD, Kind, named_kind
 from distcheck.agent.cluster.podspec import Object
 from distcheck.agent.cluster.troubles.reasons import short
+from distcheck.pattern import pattern
 
 if TYPE_CHECKING:
     from distcheck.agent.cluster.api import Api
 
 _NOT_SERVED = "404 page not found"
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")
+_NAME = pattern(r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}\Z")
 _LONGEST_NOTE = 600
 
 
@@ -32,7 +32,7 @@ class Namespace:
         self._one: dict[str, Object | None] = {}
         self._many: dict[tuple[str, str, str], list[Object]] = {}
         self._absent: set[str] = set()
-        self._unseen: set[str] = set()
+        self._unseen: dict[str, str] = {}
 
     def get(self, kind: Kind, name: str) -> Object | None:
         """The object of that name; None where there is none, or nothing of its kind."""
@@ -58,9 +58,20 @@ class Namespace:
         try:
             return self.get(kind, name)
         except (Refused, Unreachable) as error:
-            self._unseen.add(path)
-            self._lacks(f"{kind.short}/{name} {_could_not(error)} be read: {error}")
+            says = f"{kind.short}/{name} {_could_not(error)} be read: {error}"
+            self._unseen[path] = short(says, _LONGEST_NOTE)
+            self._lacks(says)
             return None
+
+    def unseen(self, kind: Kind, name: str) -> str:
+        """Why `seek` found no such object."""
+        absent = f"{kind.short}/{name} is not there"
+        return self._unseen.get(kind.path(self.name, name), absent)
+
+    def refused(self, kind: Kind) -> str:
+        """Why an object of this kind that was asked for could not be read; empty where all were."""
+        front = kind.path(self.name) + "/"
+        return next((why for path, why in self._unseen.items() if path.startswith(front)), "")
 
     def asked(self, kind: Kind) -> set[str]:
         """The names of the objects of this kind that were asked for."""

@@ -62,7 +62,7 @@ def plain_group(
     whole = _Found((*found.pods, *(g.pod for g in late)), found.how)
     roster = _roster(look, more, [*missing, *late], whole)
     lacks = may_lack(look, ties, whole.pods)
-    return structs.replace(roster, size=Size(None, lacks)) if lacks else roster
+    return structs.replace(roster, size=Size(None, lacks, lacks=True)) if lacks else roster
 
 
 def _in_rollout(error: Ambiguous, turning: Rollouts) -> Ambiguous:

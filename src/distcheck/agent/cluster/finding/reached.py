@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from msgspec import Struct
 
 from distcheck.agent.cluster.finding.links import Ends, ends_of, wanted_maps
-from distcheck.agent.cluster.finding.names import called, names_of
+from distcheck.agent.cluster.finding.names import Selecting, called, own_names
 from distcheck.agent.cluster.finding.namespace import Namespace
 from distcheck.agent.cluster.finding.roster import name_of
 from distcheck.agent.cluster.kinds import CONFIGMAP, SERVICE
@@ -17,7 +17,7 @@ _MOST_MAPS = 8
 
 
 class Reached(Struct, frozen=True):
-    """The pods that could be understood, their ends, and the names that lead to each."""
+    """The pods that could be understood, their ends, and the names by which they are joined."""
 
     ends: Mapping[str, Ends]
     joined: Mapping[str, Joined]
@@ -45,24 +45,28 @@ class Reached(Struct, frozen=True):
 
 
 def reach(look: Namespace, pods: Iterable[Object]) -> Reached:
-    """The names and ends of `pods`.
+    """The ends of `pods`, and of their names those that somebody joins.
 
     A pod that cannot be understood ties nobody, and is noted: it may be a stranger's. So are
     Services that cannot be listed, whose names then lead nowhere.
     """
-    services = look.every(SERVICE)
-    by_name: dict[str, set[str]] = defaultdict(set)
+    selecting = Selecting(look.every(SERVICE))
+    names: dict[str, tuple[frozenset[str], ...]] = {}
     ends: dict[str, Ends] = {}
     for pod in pods:
         try:
             own = ends_of(pod, _maps(look, pod))
-            for name in names_of(pod, services):
-                by_name[name].add(name_of(pod))
+            names[name_of(pod)] = (selecting.names(pod), own_names(pod))
         except (AttributeError, KeyError, TypeError, ValueError):
             look.note(f"the spec of {name_of(pod)} cannot be understood: it is in no group")
             continue
         ends[name_of(pod)] = own
     joined = {n: j for n, e in ends.items() if (j := next(filter(_is_read, e.joined), None))}
+    wanted = frozenset().union(*(called(j.host) for j in joined.values()))
+    by_name: dict[str, set[str]] = defaultdict(set)
+    for pod_name, held in names.items():
+        for name in (n for some in held for n in some & wanted):
+            by_name[name].add(pod_name)
     return Reached(ends, joined, by_name)
 
 
@@ -72,8 +76,8 @@ def _is_read(one: Joined) -> bool:
 
 def _maps(look: Namespace, pod: Object) -> dict[str, Mapping[str, str]]:
     """The ConfigMaps that tell what it joins, a few for all pods: each costs a request."""
-    asked = look.asked(CONFIGMAP)
-    new = [n for n in wanted_maps(pod) if n not in asked][: max(_MOST_MAPS - len(asked), 0)]
-    names = [n for n in wanted_maps(pod) if n in asked or n in new]
+    asked, wanted = look.asked(CONFIGMAP), wanted_maps(pod)
+    new = [n for n in wanted if n not in asked][: max(_MOST_MAPS - len(asked), 0)]
+    names = [n for n in wanted if n in asked or n in new]
     found = {n: look.seek(CONFIGMAP, n) or {} for n in names}
     return {n: {str(k): str(v) for k, v in (o.get("data") or {}).items()} for n, o in found.items()}

@@ -35,10 +35,14 @@ class Absent(Struct, frozen=True):
 
 
 class Size(Struct, frozen=True):
-    """How many pods the group should have; None with the reason where nothing says it."""
+    """How many pods the group should have; None with the reason where nothing says it.
+
+    `lacks` is whether a wrong name seems to keep members out of it.
+    """
 
     pods: int | None
     source: str
+    lacks: bool = False
 
 
 class Roster(Struct, frozen=True):

@@ -53,8 +53,14 @@ def read_beside(
     for name in mounted_maps(leader, engine_container(leader))[:_MOST_MAPS]:
         found = _get(api, namespace, CONFIGMAP, name, unread)
         if found is not None:
-            maps[name] = {str(k): str(v) for k, v in (found.get("data") or {}).items()}
+            maps[name] = entries(found)
     return Beside(maps, tuple(resources), unread)
+
+
+def entries(config_map: Object) -> dict[str, str]:
+    """What it holds, by key; of what is binary the keys alone."""
+    binary = dict.fromkeys(map(str, config_map.get("binaryData") or ()), "")
+    return binary | {str(k): str(v) for k, v in (config_map.get("data") or {}).items()}
 
 
 def _followed(

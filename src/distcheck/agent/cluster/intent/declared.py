@@ -1,18 +1,15 @@
 """What specs and command lines ask for, and where each value was read."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from msgspec import structs
 
-from distcheck.agent.cluster.intent.asked import LAYOUT, OPEN
 from distcheck.agent.cluster.intent.beside import Beside
 from distcheck.agent.cluster.intent.places import places
-from distcheck.agent.cluster.intent.running import asked_by_processes
 from distcheck.agent.cluster.intent.weighed import followed
 from distcheck.agent.cluster.podspec import containers, gpus_of
-from distcheck.checks.evidence import Conflict, Gpus, Intent, NodeLook
+from distcheck.checks.evidence import Conflict, Intent
 
 Object = dict[str, Any]
 
@@ -51,7 +48,7 @@ def _counted(intent: Intent, pods: Sequence[Object], absent: Sequence[int]) -> I
     each = [*here, *(n for n in absent if n)]
     if not each:
         return intent
-    usual, sources = Counter(each).most_common(1)[0][0], dict(intent.sources)
+    usual, sources = max(each, key=each.count), dict(intent.sources)
     missing = max((intent.nodes or 0) - len(each), 0)
     sources.setdefault("gpus", _counting(len(pods), len(each) - len(here) + missing))
     sources.setdefault("nodes", _counting(len(pods), len(each) - len(here)))
@@ -69,36 +66,6 @@ def _counted(intent: Intent, pods: Sequence[Object], absent: Sequence[int]) -> I
 def _counting(pods: int, absent: int) -> str:
     counted = f"GPU limits of {pods} pods" if pods != 1 else "GPU limits of the pod"
     return f"{counted}, and of {absent} not there" if absent else counted
-
-
-def with_argv(intent: Intent, looks: Iterable[NodeLook]) -> Intent:
-    """`intent` beside the command lines that really run.
-
-    One that agrees is cited, and one that says more fills in. One that differs from a pod's
-    own spec is kept as a conflict; over everything else it is followed, and that is kept.
-    """
-    nim, seen = intent.engine == "nim", False
-    for look in looks:
-        gpus = look.gpus.processes if isinstance(look.gpus, Gpus) else ()
-        for pod in look.pods:
-            for asked in asked_by_processes(pod, gpus, nim=nim):
-                intent, seen = followed(intent, asked), True
-    unread = {k: why for k, why in intent.unread.items() if _is_open(intent, k, seen=seen)}
-    return structs.replace(intent, unread=unread)
-
-
-def _is_open(intent: Intent, name: str, *, seen: bool) -> bool:
-    """Whether what could not be read of `name` still matters, where a server was `seen` to run.
-
-    A degree is settled by a spec and a command line together, anything else by either.
-    """
-    if name == OPEN:
-        return not seen or _is_open(intent, "tp", seen=seen)
-    if name not in LAYOUT:
-        return getattr(intent, name, None) is None
-    places = intent.agreed.get(name) or ((p,) if (p := intent.sources.get(name)) else ())
-    running = [p for p in places if p.startswith("argv")]
-    return getattr(intent, name) is None or not 0 < len(running) < len(places)
 
 
 def with_expected(intent: Intent, expect: Mapping[str, int]) -> Intent:

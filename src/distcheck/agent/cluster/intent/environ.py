@@ -1,16 +1,16 @@
 """The environment of a container as far as its pod, and ConfigMaps, tell it."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from distcheck.agent.cluster.podspec import environment
 from distcheck.agent.logs.shell_variables import Known
+from distcheck.pattern import pattern
 
 Object = dict[str, Any]
 ConfigMaps = Mapping[str, Mapping[str, str]]
 
-_INDEXED = re.compile(r"metadata\.(labels|annotations)\['([^']{1,317})'\]\Z")
+_INDEXED = pattern(r"metadata\.(labels|annotations)\['([^']{1,317})'\]\Z")
 _FIELDS = {
     "metadata.name": ("metadata", "name"),
     "metadata.namespace": ("metadata", "namespace"),

@@ -15,6 +15,7 @@ from distcheck.agent.cluster.intent.asked import Asked, of_server
 from distcheck.agent.logs.argv import vllm_flags
 from distcheck.agent.logs.argv_engines import Server, launched
 from distcheck.agent.logs.shell import commands
+from distcheck.pattern import pattern
 
 _NUMBERS = {
     "NIM_TENSOR_PARALLEL_SIZE": "tp",
@@ -23,10 +24,10 @@ _NUMBERS = {
 }
 _MODELS = ("NIM_MODEL_NAME", "NIM_MODEL_PATH")
 _PORTS = ("NIM_SERVER_PORT", "NIM_HTTP_API_PORT")
-_IMAGE = re.compile(r"(?:^|/)nim/([\w.-]{1,80}/[\w.-]{1,120}?)(?:[:@]|\Z)")
+_IMAGE = pattern(r"(?:^|/)nim/([\w.-]{1,80}/[\w.-]{1,120}?)(?:[:@]|\Z)")
 _ANY_MODEL = frozenset({"nvidia/llm-nim", "nvidia/vllm", "nvidia/sglang", "nvidia/model-free-nim"})
-_TAG = re.compile(r"(?:^|[-_])(tp|pp)([0-9]{1,4})(?=[-_]|\Z)", re.ASCII)
-_HASH = re.compile(r"[0-9a-f]{32,128}\Z")
+_TAG = pattern(r"(?:^|[-_])(tp|pp)([0-9]{1,4})(?=[-_]|\Z)", re.ASCII)
+_HASH = pattern(r"[0-9a-f]{32,128}\Z")
 _PROGRAMS = frozenset({"nim-serve", "nim-serve-ray", "start_server.sh", "start-server.sh"})
 
 

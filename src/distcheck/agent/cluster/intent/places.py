@@ -15,7 +15,6 @@ from distcheck.agent.cluster.intent.environ import (
     variables,
 )
 from distcheck.agent.cluster.intent.nim import is_nim, nim_asked
-from distcheck.agent.cluster.intent.resources import asked_by, gpu_nodes
 from distcheck.agent.cluster.intent.scripts import MapFile, command_text, files_of, started
 from distcheck.agent.cluster.podspec import (
     argv_of,
@@ -26,13 +25,13 @@ from distcheck.agent.cluster.podspec import (
 )
 from distcheck.agent.logs.argv import ray_start, vllm_flags
 from distcheck.agent.logs.argv_engines import Server, server_of
-from distcheck.agent.probes.config_file import parsed
 from distcheck.agent.redact import shown_name
 
 Object = dict[str, Any]
 
 _SIZE = "leaderworkerset.sigs.k8s.io/size"
 _NO_MAPS: ConfigMaps = {}
+_OF_VLLM = frozenset({"--model", "--tensor-parallel-size"})
 _ENTRY = {"vllm": ("vllm", "serve"), "sglang": ("python3", "-m", "sglang.launch_server")}
 
 
@@ -47,14 +46,16 @@ def places(pods: Sequence[Object], beside: Beside) -> Iterator[Asked]:
             yield asked if number == 0 else _of_worker(asked)
     yield from _sized(pods)
     for resource in beside.resources:
-        yield from asked_by(resource)
-        yield from _ray_cluster(resource)
+        yield from _resource(resource)
     for pod in pods[:1]:
         yield from _scripts(pod, beside.maps)
         for asked in _pod(pod, beside.maps):
             yield structs.replace(asked, fills=True, unread={})
         for asked in _pod(pod, beside.maps, assume=True):
             source = f"default in the {asked.source}"
+            yield structs.replace(asked, source=source, fills=True, assumed=True, unread={})
+        for asked in _scripts(pod, beside.maps, assume=True):
+            source = f"default in {asked.source}"
             yield structs.replace(asked, source=source, fills=True, assumed=True, unread={})
 
 
@@ -98,10 +99,15 @@ def _elsewhere(source: str, server: Server) -> dict[str, str]:
 
 
 def bare_server(container: Object, argv: Sequence[str], image: str) -> Server | None:
-    """Arguments alone: the image's own entry point is vLLM's server (vllm/vllm-openai)."""
-    if container.get("command") or not argv or "vllm-openai" not in image.rpartition("/")[2]:
+    """Arguments alone: the image's own entry point is vLLM's server (vllm/vllm-openai).
+
+    Of an image by another name they tell it themselves, by two flags that only vLLM has so.
+    """
+    if container.get("command") or not argv:
         return None
-    return Server("vllm", vllm_flags(argv)) if any(w.startswith("-") for w in argv) else None
+    flags = {w.partition("=")[0] for w in argv if w.startswith("-")}
+    own = "vllm-openai" in image.rpartition("/")[2] or flags >= _OF_VLLM
+    return Server("vllm", vllm_flags(argv)) if own and flags else None
 
 
 def _settings(
@@ -127,7 +133,13 @@ def _sized(pods: Sequence[Object]) -> Iterator[Asked]:
             yield Asked(source, {"nodes": int(size) - empty})
 
 
-def _ray_cluster(resource: Object) -> Iterator[Asked]:
+def _resource(resource: Object) -> Iterator[Asked]:
+    from distcheck.agent.cluster.intent.resources import (  # noqa: PLC0415 - most pods have none
+        asked_by,
+        gpu_nodes,
+    )
+
+    yield from asked_by(resource)
     if resource.get("kind") == "RayCluster" and (found := gpu_nodes(resource, _template_gpus)):
         source = f"spec of raycluster/{resource['metadata']['name']}"
         yield Asked(source, {"nodes": found[0], "gpus": found[1]})
@@ -138,13 +150,17 @@ def _template_gpus(template: object) -> int:
     return sum(gpus_of(c) for c in containers({"spec": spec})) if isinstance(spec, dict) else 0
 
 
-def _scripts(pod: Object, maps: ConfigMaps) -> Iterator[Asked]:
+def _scripts(pod: Object, maps: ConfigMaps, *, assume: bool = False) -> Iterator[Asked]:
     """Start scripts and `--config` files in the ConfigMaps that the leader's engine mounts."""
     container = filled(pod, engine_container(pod), maps)
     values, text = known_to_shell(pod, container), command_text(container)
-    yield from _config(pod, container, maps, server_of(argv_of(container), values))
+    sure, argv = assume and not may_have_more(container, maps), argv_of(container)
+    main = server_of(argv, values, assume=sure)
+    main = main or bare_server(container, argv, str(container.get("image", "")))
+    yield from _config(pod, container, maps, main)
     for file in started(pod, container, maps, text):
-        server = server_of(("sh", "-c", maps[file.config_map][file.key]), values)
+        words = ("sh", "-c", maps[file.config_map][file.key])
+        server = server_of(words, values, assume=sure)
         if server is not None:
             yield of_server(file.source, server)
             yield from _config(pod, container, maps, server)
@@ -159,9 +175,10 @@ def _config(
         return
     file = next((f for f in files_of(pod, container, maps) if _is_path(f, path)), None)
     if file is not None:
+        from distcheck.agent.probes.config_file import parsed  # noqa: PLC0415 - seldom written
+
         found = parsed(maps[file.config_map][file.key])
-        words = (w for n, v in found.values.items() for w in _words(n, v))
-        inside = server_of((*_ENTRY.get(server.engine, ("vllm", "serve")), *words))
+        inside = server_of((*_ENTRY.get(server.engine, ("vllm", "serve")), *found.words))
         why = f"{file.source}: {', '.join(found.unread[:5])} cannot be read"
         unread, settled = ({"config": why}, ()) if found.unread else ({}, ("config",))
         if inside is not None:
@@ -174,7 +191,3 @@ def _config(
 
 def _is_path(file: MapFile, path: str) -> bool:
     return file.path == path or (not path.startswith("/") and file.path.endswith(f"/{path}"))
-
-
-def _words(name: str, values: Sequence[str]) -> tuple[str, ...]:
-    return (f"--{name}={values[0]}",) if len(values) == 1 else (f"--{name}", *values)

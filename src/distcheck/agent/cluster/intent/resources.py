@@ -7,6 +7,7 @@ from distcheck.agent.cluster.intent.asked import Asked, of_server
 from distcheck.agent.cluster.intent.yaml_text import NotYamlError, read_yaml
 from distcheck.agent.cluster.kinds import short_of
 from distcheck.agent.logs.argv_engines import server_of
+from distcheck.pattern import pattern
 
 Object = dict[str, Any]
 
@@ -62,8 +63,32 @@ def _serve(source: str, text: object) -> Iterator[Asked]:
         yield Asked(source, values, "vllm", unread)
 
 
+_EXAMPLE = "config.samples.vllm.serve:model"
+"""Import path of KubeRay's own vLLM application, which takes its degrees from variables."""
+_OF_EXAMPLE = {"TENSOR_PARALLELISM": "tp", "PIPELINE_PARALLELISM": "pp"}
+
+
+def _of_example(application: object) -> dict[str, Any]:
+    """What `ray-operator/config/samples/vllm/serve.py` reads of its runtime environment."""
+    given = _at(application, "runtime_env", "env_vars")
+    held = given if isinstance(given, dict) else {}
+    plain = {k: int(v) for k in _OF_EXAMPLE if _DIGITS.match(v := str(held.get(k, "")))}
+    values = _whole(plain, _OF_EXAMPLE)
+    copies = [_at(d, "num_replicas") for d in _list(_at(application, "deployments"))]
+    if len(copies) == 1 and type(copies[0]) is int and 1 < copies[0] < _MOST:
+        values["dp"] = copies[0]
+    model = held.get("MODEL_ID")
+    return values | ({"model": model} if isinstance(model, str) and values else {})
+
+
+_DIGITS = pattern(r"[0-9]{1,9}\Z")
+
+
 def _models(application: object) -> Iterator[dict[str, Any]]:
     arguments = _at(application, "args")
+    if str(_at(application, "import_path") or "").strip().endswith(_EXAMPLE):
+        yield from filter(None, [_of_example(application)])
+        return
     listed = _list(_at(arguments, "llm_configs"))
     for one in listed or [arguments]:
         kwargs = _at(one, "engine_kwargs")
@@ -100,9 +125,14 @@ def _whole(found: object, names: Mapping[str, str]) -> dict[str, Any]:
     """The whole numbers of a mapping, by our names; dashes count as underscores."""
     if not isinstance(found, dict):
         return {}
-    plain = {str(k).replace("-", "_"): v for k, v in found.items()}
+    plain = {str(k).replace("-", "_"): _number(v) for k, v in found.items()}
     values = {ours: plain.get(theirs) for theirs, ours in names.items()}
     return {k: v for k, v in values.items() if type(v) is int and 0 < v < _MOST}
+
+
+def _number(value: object) -> object:
+    """A number that stands in quotes is what is asked for, too; Ray refuses it (CONF117)."""
+    return int(value) if isinstance(value, str) and _DIGITS.match(value) else value
 
 
 def gpu_nodes(cluster: Object, gpus_of_template: Any) -> tuple[int, int] | None:

@@ -1,25 +1,59 @@
 """What runs: the command lines of a pod's processes, as places that ask."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from msgspec import structs
 
-from distcheck.agent.cluster.intent.asked import Asked, nccl_of, of_server
+from distcheck.agent.cluster.intent.asked import LAYOUT, OPEN, Asked, nccl_of, of_server
 from distcheck.agent.cluster.intent.families import Running, chosen, heads
+from distcheck.agent.cluster.intent.weighed import followed
 from distcheck.agent.logs.argv import EngineFlags
 from distcheck.agent.logs.argv_engines import Server, server_of
 from distcheck.agent.logs.shell import is_script
 from distcheck.checks.evidence import (
     EngineArguments,
     GpuProcess,
+    Gpus,
+    Intent,
     Missing,
+    NodeLook,
     PodLook,
     Process,
     Processes,
 )
 
 _DEGREES = ("tp", "pp", "dp")
+
+
+def with_argv(intent: Intent, looks: Iterable[NodeLook]) -> Intent:
+    """`intent` beside the command lines that really run.
+
+    One that agrees is cited, and one that says more fills in. One that differs from a pod's
+    own spec is kept as a conflict; over everything else it is followed, and that is kept.
+    """
+    nim, seen = intent.engine == "nim", False
+    for look in looks:
+        gpus = look.gpus.processes if isinstance(look.gpus, Gpus) else ()
+        for pod in look.pods:
+            for asked in asked_by_processes(pod, gpus, nim=nim):
+                intent, seen = followed(intent, asked), True
+    unread = {k: why for k, why in intent.unread.items() if _is_open(intent, k, seen=seen)}
+    return structs.replace(intent, unread=unread)
+
+
+def _is_open(intent: Intent, name: str, *, seen: bool) -> bool:
+    """Whether what could not be read of `name` still matters, where a server was `seen` to run.
+
+    A degree is settled by a spec and a command line together, anything else by either.
+    """
+    if name == OPEN:
+        return not seen or _is_open(intent, "tp", seen=seen)
+    if name not in LAYOUT:
+        return getattr(intent, name, None) is None
+    places = intent.agreed.get(name) or ((p,) if (p := intent.sources.get(name)) else ())
+    running = [p for p in places if p.startswith("argv")]
+    return getattr(intent, name) is None or not 0 < len(running) < len(places)
 
 
 def asked_by_processes(

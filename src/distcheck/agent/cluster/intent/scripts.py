@@ -6,10 +6,9 @@ from typing import Any
 from msgspec import Struct
 
 from distcheck.agent.cluster.intent.environ import ConfigMaps
+from distcheck.checks.knowledge.mounts import mounted_at
 
 Object = dict[str, Any]
-
-_VOLUMES = ("spec", "volumes")
 
 
 class MapFile(Struct, frozen=True):
@@ -40,7 +39,7 @@ def files_of(pod: Object, container: Object, maps: ConfigMaps) -> Iterator[MapFi
     """The files that those ConfigMaps make inside the container."""
     volumes = _volumes(pod)
     for mount in container.get("volumeMounts") or ():
-        folder, below = str(mount.get("mountPath", "")).rstrip("/"), mount.get("subPath")
+        folder, below = mounted_at(mount.get("mountPath")), mount.get("subPath")
         for name, items in volumes.get(mount.get("name", ""), ()):
             for key in maps.get(name, {}):
                 inside = items.get(key, key) if items else key

@@ -7,10 +7,12 @@ too long is not read at all.
 import re
 from typing import Any
 
+from distcheck.pattern import pattern
+
 _MOST_CHARACTERS = 1 << 20
 _MOST_EVENTS = 20_000
 _MOST_DEPTH = 40
-_INT = re.compile(r"[-+]?(0|[1-9][0-9]{0,17})", re.ASCII)
+_INT = pattern(r"[-+]?(0|[1-9][0-9]{0,17})", re.ASCII)
 _SWITCHES = {"true": True, "yes": True, "on": True, "false": False, "no": False, "off": False}
 _NULLS = frozenset({"", "~", "null"})
 

@@ -3,29 +3,30 @@
 import re
 
 from distcheck.agent.redact import scrubbed
+from distcheck.pattern import pattern
 
 LONGEST = 300
 """Characters that are kept of a message."""
 _READ = 4000
 
-_VOLUME = re.compile(
+_VOLUME = pattern(
     r"persistentvolumeclaim|unbound immediate|volume node affinity|Multi-Attach"
     r"|(?:Attach|Mount)Volume|[Uu]nable to attach or mount volumes|node\(s\) had volume",
 )
-_CONFIG = re.compile(
+_CONFIG = pattern(
     r"(?:secrets?|configmaps?) \"[^\"]{1,253}\" (?:not found|is forbidden)"
     r"|couldn't find key|references non-existent (?:config|secret) key",
     re.IGNORECASE,
 )
 _HUB = r"(?:hugging ?face|hf\.co|\bngc\b|nvidia\.com|nvcr\.io|modelscope)"
-_REFUSED = re.compile(
+_REFUSED = pattern(
     r"GatedRepoError|gated repo|RepositoryNotFoundError|(?:401|403) Client Error"
     r"|access to model \S{1,200} is restricted"
     rf"|\b(?:401|403)\b.{{0,200}}{_HUB}|{_HUB}.{{0,200}}\b(?:401|403)\b"
     r"|(?:NGC_API_KEY|HF_TOKEN)\b.{0,80}(?:invalid|not set|unauthorized|required|missing)",
     re.IGNORECASE,
 )
-_SERVED = re.compile(r"\"(?:GET|POST|PUT|HEAD|OPTIONS|DELETE) \S{0,999} HTTP/\d")
+_SERVED = pattern(r"\"(?:GET|POST|PUT|HEAD|OPTIONS|DELETE) \S{0,999} HTTP/\d")
 """A request that the engine itself answered, whatever it answered."""
 _PULL = frozenset(
     {"ImagePullBackOff", "ErrImagePull", "InvalidImageName", "ErrImageNeverPull"}

@@ -1,7 +1,5 @@
 """What the collector's copy of a container shows, read by the probes that the agent has."""
 
-import os
-import time
 from collections.abc import Callable, Iterator
 from typing import TypeVar
 
@@ -9,24 +7,20 @@ from msgspec import Struct, structs
 
 from distcheck.agent import clock
 from distcheck.agent.cluster.without_agents.container_copy import ContainerCopy
+from distcheck.agent.cluster.without_agents.copy_logs import CopyLogs, part, where_in
 from distcheck.agent.cluster.without_agents.copy_rdma import access_of
 from distcheck.agent.cluster.without_agents.copy_shm import mount_of
-from distcheck.agent.cluster.without_agents.running_logs import of_now
 from distcheck.agent.engine_arguments import evidence
 from distcheck.agent.logs.argv import engine_flags
-from distcheck.agent.logs.distil import CHUNK, Distilled, Distiller
+from distcheck.agent.logs.distil import Distilled
 from distcheck.agent.probes import cgroup_memory, sockets
 from distcheck.agent.probes.cgroup_memory import CgroupMemory
-from distcheck.agent.probes.container_files import Container
 from distcheck.agent.probes.probe import ProbeError
 from distcheck.agent.probes.proc import Proc
 from distcheck.agent.ray_address import gcs_address, why_no_gcs
 from distcheck.agent.ray_local import ray_local
-from distcheck.agent.ray_session import SESSION, Session, session_of
-from distcheck.agent.redact import one_line
 from distcheck.agent.serving_look import ServingLooker
 from distcheck.agent.settings import Settings
-from distcheck.agent.written import dated
 from distcheck.checks.evidence import (
     Connection,
     ListeningPorts,
@@ -38,14 +32,11 @@ from distcheck.checks.evidence import (
 )
 from distcheck.checks.evidence.nccl import Mark
 from distcheck.checks.evidence.ray import RayLocal
-from distcheck.checks.knowledge.nccl_failures import EARLIER_JOBS
 
 T = TypeVar("T")
 
 _MAX_PROCESSES = 512
 _MAX_MOUNTINFO = 1 << 20
-_MAX_TOLD = 16
-_RAY = ("raylet", "gcs_server")
 _OF_PROCESSES = (
     "processes",
     "shm",
@@ -86,7 +77,6 @@ class CopyReading:
 
     def __init__(self, pod: Pod, copy: ContainerCopy, why: str, deadline: float) -> None:
         self._pod, self._copy, self._why, self._deadline = pod, copy, why, deadline
-        self._unread: list[str] = []
         self._now = clock.now()
         self._proc = Proc(str(copy.proc))
         tasks = self._part(lambda: list(self._proc.tasks()))
@@ -97,16 +87,15 @@ class CopyReading:
 
     def inside(self) -> Inside:
         """All of it."""
-        session, lost = self._session()
-        logs = list(self._logs(session))
+        read = CopyLogs(self._pod, self._copy, self._tasks, self._deadline).read()
         argvs = [t.argv for t in self._tasks]
         gcs = next((a for argv in argvs if (a := gcs_address(argv))), None)
         return Inside(
             fields=self._fields(),
             connections=self._connections(),
-            logs=tuple(log for log, _ in logs),
-            marks=tuple(self._marks(session, sum(cut for _, cut in logs))),
-            lost=(*lost, *self._lost()),
+            logs=read.logs,
+            marks=read.marks,
+            lost=(*read.lost, *self._lost(), *read.unread),
             gcs=gcs or Missing(f"{why_no_gcs(argvs)} in {self._pod.name}"),
             server=self._server(),
             smi=self._copy.told.get("gpus", b"").decode("utf-8", "replace"),
@@ -140,15 +129,10 @@ class CopyReading:
 
     @property
     def _where(self) -> str:
-        return f"exec in {self._pod.name}"
+        return where_in(self._pod)
 
     def _part(self, look: Callable[[], T]) -> T | Missing:
-        try:
-            return look()
-        except (ProbeError, OSError) as error:
-            return Missing(f"{self._where}: {_words(error)}")
-        except Exception as error:  # noqa: BLE001 - what a container says must never end us
-            return Missing(f"{self._where}: internal error: {type(error).__name__}")
+        return part(self._where, look)
 
     def _processes(self) -> Processes:
         """Numbers of processes are those of the container, unless it shares the node's."""
@@ -202,68 +186,13 @@ class CopyReading:
         seen = self._part(lambda: sockets.look(str(self._copy.proc), self._tasks[0].pid))
         return () if isinstance(seen, Missing) else seen
 
-    def _session(self) -> tuple[Session, list[str]]:
-        """Ray's worker logs; only where Ray runs is their absence a loss."""
-        ray = any(t.title in _RAY or t.title.startswith("ray::") for t in self._tasks)
-        if not ray:
-            return Session(()), []
-        container = Container(str(self._copy.proc), self._tasks[0].pid)
-        found = self._part(lambda: session_of(container))
-        if isinstance(found, Missing):
-            return Session(()), [f"{self._where}:{SESSION} was not read: {found.reason}"]
-        return found, [f"{self._where}:{said}" for said in found.lost]
-
-    def _logs(self, session: Session) -> Iterator[tuple[Distilled, bool]]:
-        """Those of Ray's job that runs, and those of `NCCL_DEBUG_FILE`; was some left out."""
-        debug = [p for p in self._copy.logs if not p.startswith(f"{SESSION}/")]
-        running = {int(p.name) for p in self._copy.proc.iterdir() if p.name.isdecimal()}
-        for path in (*session.paths, *debug):
-            if time.monotonic() >= self._deadline:
-                self._unread.append(path)
-                continue
-            one = self._part(lambda path=path: self._distilled(path))  # type: ignore[misc]
-            if isinstance(one, Distilled):
-                yield of_now(one, path, running)
-            else:
-                self._unread.append(path)
-
-    def _distilled(self, path: str) -> Distilled:
-        source = f"{self._where}:{path}"
-        distiller, whole = Distiller(source), path not in self._copy.cut
-        with self._copy.opened(path) as handle:
-            while chunk := os.read(handle, CHUNK):
-                distiller.feed(chunk)
-                if time.monotonic() >= self._deadline:
-                    whole = False
-                    break
-            cut = None if whole else f"{source} is read only in part"
-            return dated(distiller.finish(cut), handle)
-
-    def _marks(self, session: Session, ended: int) -> Iterator[Mark]:
-        """What was left out of logs, as notes: it is of processes that have ended."""
-        files = f"{ended} log file{'s' * (ended != 1)}"
-        of_ended = f"ranks in {files} of processes that have ended left out" if ended else None
-        for said in (session.left_out, of_ended):
-            if said is not None:
-                yield Mark(EARLIER_JOBS, said, self._pod.name, f"{self._where}:{SESSION}")
-
     def _lost(self) -> Iterator[str]:
-        """What of logs was not brought, as it may hold what is looked for."""
+        """What of the copy was not brought, as it may hold what is looked for."""
         if not self._copy.whole:
             why = self._why or self._copy.broken or "its output broke off"
             yield f"{self._where}: not all was read: {why}"
         elif self._copy.broken:
             yield f"{self._where}: {self._copy.broken}"
-        if "/" in self._copy.cut:
-            yield f"{self._where}: logs inside the container are read only in part"
-        gone = [(p, why) for p, why in self._copy.gone.items() if p.startswith(f"{SESSION}/")]
-        for path, why in gone[:_MAX_TOLD]:
-            yield f"{self._where}:{path} cannot be read: {why}"
-        if len(gone) > _MAX_TOLD:
-            yield f"{self._where}: {len(gone) - _MAX_TOLD} more logs cannot be read"
-        if self._unread:
-            first, count = self._unread[0], len(self._unread)
-            yield f"{self._where}: {count} logs of the container were not read, the first {first}"
 
     def _server(self) -> tuple[int, int] | Missing:
         if not self._serving.listens:
@@ -281,8 +210,3 @@ class CopyReading:
 
 _PORT = 8000
 """Where `vllm serve` listens unless it is told (`vllm/entrypoints/openai/cli_args.py`)."""
-
-
-def _words(error: OSError | ProbeError) -> str:
-    """An error without the folder that the copy was in."""
-    return one_line(error.strerror or str(error) if isinstance(error, OSError) else str(error))

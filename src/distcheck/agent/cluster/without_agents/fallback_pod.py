@@ -6,7 +6,7 @@ from msgspec import Struct, structs
 
 from distcheck.agent.cluster.without_agents.api_log import ApiLog
 from distcheck.agent.cluster.without_agents.exec_look import Inside
-from distcheck.agent.logs.distil import Distilled, combine
+from distcheck.agent.logs.distil import Distilled, combine, with_logs
 from distcheck.checks.evidence import Missing, Pod, PodLook
 from distcheck.checks.evidence.serving import EngineHttp
 
@@ -29,7 +29,7 @@ def pod_look(seen: PodSeen, http: EngineHttp | Missing | None, why: str) -> PodL
     base = PodLook.unseen(seen.pod.key, gone)
     given = Missing(f"the kubelet of {name}'s node was not asked which devices it gave: {why}")
     look = structs.replace(
-        _with_logs(base, _logs(seen, why)),
+        with_logs(base, _logs(seen, why)),
         ports=Missing(f"ports are not probed from {name}: {why}"),
         allocated=given,
     )
@@ -62,14 +62,6 @@ def _logs(seen: PodSeen, why: str) -> Distilled | Missing:
         marks=(*whole.nccl.marks, *marks),
     )
     return structs.replace(whole, nccl=nccl)
-
-
-def _with_logs(look: PodLook, logs: Distilled | Missing) -> PodLook:
-    if isinstance(logs, Missing):
-        return structs.replace(look, nccl=logs, vllm=logs, engine=logs, ray_log=logs)
-    return structs.replace(
-        look, nccl=logs.nccl, vllm=logs.vllm, engine=logs.engine, ray_log=logs.ray
-    )
 
 
 def gpus_missing(seen: Sequence[PodSeen], why: str) -> Missing:

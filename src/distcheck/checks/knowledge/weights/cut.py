@@ -1,6 +1,8 @@
 """One generic summation: the rows of a model, cut for one rank, through the allocator."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from types import MappingProxyType
 
 from msgspec import Struct
 
@@ -58,8 +60,12 @@ class Slice(Struct, frozen=True, kw_only=True):
         return self.stage == self.layout.pp - 1
 
 
-def bytes_by_part(model: Model, piece: Slice) -> dict[Part, int]:
-    """Bytes of allocated blocks on this rank after loading, by part."""
+@lru_cache(maxsize=256)
+def bytes_by_part(model: Model, piece: Slice) -> Mapping[Part, int]:
+    """Bytes of allocated blocks on this rank after loading, by part.
+
+    Kept, as `serve` asks the same in each round, and one layout shares pieces with another.
+    """
     memory, found = Allocator(), dict[Part, int]()
     if piece.layout.tp in _ALL_REDUCE_RANKS:
         memory.take(_ALL_REDUCE_BYTES)
@@ -67,7 +73,7 @@ def bytes_by_part(model: Model, piece: Slice) -> dict[Part, int]:
         if isinstance(row, Rope):
             _scratch(memory, row)
         found[part] = found.get(part, 0) + memory.take(size).size
-    return found
+    return MappingProxyType(found)
 
 
 def tensors(model: Model, piece: Slice) -> Iterator[tuple[Row, Sized]]:

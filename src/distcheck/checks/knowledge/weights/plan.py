@@ -94,7 +94,7 @@ def _exact(config: Mapping[str, object], layout: Layout, engine: Engine) -> Exac
     size = element_bytes(config, engine.dtype)
 
     @cache
-    def parts(stage: int, experts: int) -> dict[Part, int]:
+    def parts(stage: int, experts: int) -> Mapping[Part, int]:
         start = sum(split[:stage])
         piece = Slice(
             layout=layout,
@@ -110,7 +110,7 @@ def _exact(config: Mapping[str, object], layout: Layout, engine: Engine) -> Exac
 
     def rank(place: Place) -> RankWeights:
         found = parts(place.pp_rank, _experts_on(place, layout, engine, count))
-        return RankWeights(place, sum(found.values()), found)
+        return RankWeights(place, sum(found.values()), dict(found))
 
     return Exact(tuple(rank(place) for place in layout.places()), scheme.described)
 

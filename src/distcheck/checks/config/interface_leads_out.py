@@ -1,0 +1,123 @@
+"""CONF051: interfaces by which no other pod can be reached."""
+
+from collections.abc import Iterator
+
+from distcheck.checks.manifest.container import Container
+from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.place import Spot
+from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.template import Template
+from distcheck.pattern import pattern
+
+_VARIABLES = ("NCCL_SOCKET_IFNAME", "GLOO_SOCKET_IFNAME", "TP_SOCKET_IFNAME")
+_LOOPBACK = frozenset({"lo", "=lo"})
+_OF_HOST = pattern(r"=?(?:en[ops]\w+|net\d+|bond\d\S*|ib[ps]?\d\S*)")
+_SEVERAL = 2
+
+
+@rule("CONF051", level="error")
+def interface_leads_out(group: Group) -> Iterator[Finding]:
+    """NCCL and Gloo are told of interfaces that lead to the other pods.
+
+    What:
+        NCCL_SOCKET_IFNAME, GLOO_SOCKET_IFNAME or TP_SOCKET_IFNAME is `lo` in a group of several
+        pods. A hint where it names the nodes' interfaces (`enp90s0np0`, `bond0`), and the pods
+        have a network of their own.
+
+    Why:
+        Each rank tells the others the address of that interface: 127.0.0.1 is another pod for
+        each. The first interface of a pod is `eth0`; NCCL finds none of another name and ends.
+
+    Fix:
+        Write `eth0`, or leave it out; set `hostNetwork: true` for the nodes' own interfaces.
+
+    Fails:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: r1}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            workerTemplate:
+              spec:
+                containers:
+                - name: sglang
+                  image: lmsysorg/sglang:v0.5.3
+                  command: [python3, -m, sglang.launch_server, --model-path, /m, --tp, "16",
+                    --nnodes, "2", --node-rank, $(LWS_WORKER_INDEX),
+                    --dist-init-addr, "$(LWS_LEADER_ADDRESS):20000"]
+                  env: [{name: NCCL_SOCKET_IFNAME, value: lo}]
+                  resources: {limits: {nvidia.com/gpu: 8}}
+
+    Passes:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: r1}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            workerTemplate:
+              spec:
+                containers:
+                - name: sglang
+                  image: lmsysorg/sglang:v0.5.3
+                  command: [python3, -m, sglang.launch_server, --model-path, /m, --tp, "16",
+                    --nnodes, "2", --node-rank, $(LWS_WORKER_INDEX),
+                    --dist-init-addr, "$(LWS_LEADER_ADDRESS):20000"]
+                  env: [{name: NCCL_SOCKET_IFNAME, value: eth0}]
+                  resources: {limits: {nvidia.com/gpu: 8, memory: 400Gi}}
+                  volumeMounts: [{name: dshm, mountPath: /dev/shm}]
+                volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 8Gi}}]
+
+    Unsure:
+        apiVersion: leaderworkerset.x-k8s.io/v1
+        kind: LeaderWorkerSet
+        metadata: {name: r1}
+        spec:
+          leaderWorkerTemplate:
+            size: 2
+            workerTemplate:
+              spec:
+                containers:
+                - name: sglang
+                  image: lmsysorg/sglang:v0.5.3
+                  command: [python3, -m, sglang.launch_server, --model-path, /m, --tp, "16",
+                    --nnodes, "2", --node-rank, $(LWS_WORKER_INDEX),
+                    --dist-init-addr, "$(LWS_LEADER_ADDRESS):20000"]
+                  env: [{name: NCCL_SOCKET_IFNAME, value: enp90s0np0}]
+                  resources: {limits: {nvidia.com/gpu: 8}}
+
+    Source:
+        https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html; NVIDIA/nccl#286 (lo),
+        NVIDIA/nccl#1837; Kubernetes: Network Plugins (eth0 is the pod's first interface).
+    """
+    if (group.nodes or 1) < _SEVERAL:
+        return
+    told: set[Spot] = set()
+    for member, engine in group.engines:
+        for name in _VARIABLES:
+            names = [v.strip() for v in (engine.value(name) or "").split(",")]
+            spot = _spot(engine, name)
+            if not names[0] or spot in told:
+                continue
+            told.add(spot)
+            says = f"{name}={engine.value(name)}"
+            if set(names) <= _LOOPBACK:
+                yield Finding(spot, f"{says}: no other pod of {group.name} is reached by it")
+            elif all(_OF_HOST.fullmatch(n) for n in names) and _is_plain(member.template):
+                says = f"{says}: the pods have a network of their own, with eth0"
+                yield Finding(spot, says, unseen="which interfaces the cluster gives its pods")
+
+
+def _spot(engine: Container, name: str) -> Spot:
+    variable = engine.variable(name)
+    shown = variable is not None and not variable.given
+    return variable.place.at("value").spot if variable and shown else engine.spot_of(name)
+
+
+def _is_plain(template: Template) -> bool:
+    """Whether nothing in the pods' template asks for another network or for devices."""
+    notes = " ".join(n for n, _ in template.place.at("metadata", "annotations").fields())
+    asked = "network" in notes or template.spec.at("resourceClaims")
+    return not (template.host_network or asked or any(c.rdma for c in template.containers))

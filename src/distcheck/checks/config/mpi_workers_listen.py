@@ -1,0 +1,127 @@
+"""CONF119: workers of an MPIJob that the launcher cannot reach."""
+
+from collections.abc import Iterator
+
+from distcheck.checks.manifest.container import Container
+from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.template import Template
+
+_IDLE = frozenset({"sleep", "tail", "echo", "true", ":", "cat", "exit", "while", "date"})
+
+
+@rule("CONF119", level="error")
+def mpi_workers_listen(template: Template) -> Iterator[Finding]:
+    """Workers of an MPIJob run sshd.
+
+    What:
+        A worker of an MPIJob (v2beta1) has a command of its own that only waits, such as
+        `sleep infinity`; or its launcher runs as another user than root, and `sshAuthMountPath` is
+        not set.
+
+    Why:
+        The launcher starts the ranks over SSH. The operator starts sshd in workers that have
+        neither command nor args: with one of their own nothing listens at port 22. It mounts the
+        keys at /root/.ssh unless it is told otherwise, and SSH looks in the user's own home.
+
+    Fix:
+        Take command and args out, or run `/usr/sbin/sshd -De`.
+
+    Fails:
+        apiVersion: kubeflow.org/v2beta1
+        kind: MPIJob
+        metadata: {name: trtllm}
+        spec:
+          slotsPerWorker: 8
+          mpiReplicaSpecs:
+            Launcher:
+              template:
+                spec:
+                  containers:
+                  - name: launcher
+                    image: nvcr.io/nvidia/tensorrt-llm/release:1.0.0
+                    command: [mpirun, -np, "16", trtllm-llmapi-launch, trtllm-serve, /m]
+            Worker:
+              replicas: 2
+              template:
+                spec:
+                  containers:
+                  - name: worker
+                    image: nvcr.io/nvidia/tensorrt-llm/release:1.0.0
+                    command: [sleep, infinity]
+                    resources: {limits: {nvidia.com/gpu: 8}}
+
+    Passes:
+        apiVersion: kubeflow.org/v2beta1
+        kind: MPIJob
+        metadata: {name: trtllm}
+        spec:
+          slotsPerWorker: 8
+          mpiReplicaSpecs:
+            Launcher:
+              template:
+                spec:
+                  containers:
+                  - name: launcher
+                    image: nvcr.io/nvidia/tensorrt-llm/release:1.0.0
+                    command: [mpirun, -np, "16", trtllm-llmapi-launch, trtllm-serve, /m]
+            Worker:
+              replicas: 2
+              template:
+                spec:
+                  containers:
+                  - name: worker
+                    image: nvcr.io/nvidia/tensorrt-llm/release:1.0.0
+                    resources: {limits: {nvidia.com/gpu: 8, memory: 400Gi}}
+                    volumeMounts: [{name: dshm, mountPath: /dev/shm}]
+                  volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 8Gi}}]
+
+    Unsure:
+        apiVersion: kubeflow.org/v2beta1
+        kind: MPIJob
+        metadata: {name: trtllm}
+        spec:
+          slotsPerWorker: 8
+          mpiReplicaSpecs:
+            Launcher:
+              template:
+                spec:
+                  containers:
+                  - name: launcher
+                    image: nvcr.io/nvidia/tensorrt-llm/release:1.0.0
+                    command: [mpirun, -np, "16", trtllm-llmapi-launch, trtllm-serve, /m]
+            Worker:
+              replicas: 2
+              template:
+                spec:
+                  containers:
+                  - name: worker
+                    image: nvcr.io/nvidia/tensorrt-llm/release:1.0.0
+                    command: [/start-worker.sh]
+                    resources: {limits: {nvidia.com/gpu: 8}}
+
+    Source:
+        Kubeflow MPI operator pkg/controller/mpi_job_controller.go (newWorker),
+        pkg/apis/kubeflow/v2beta1/default.go (sshAuthMountPath), examples/v2beta1/pi/pi.yaml.
+    """
+    version = template.owner_place.text("apiVersion")
+    if template.kind != "MPIJob" or version != "kubeflow.org/v2beta1" or not template.containers:
+        return
+    first = template.containers[0]
+    if template.gpus and _only_waits(first):
+        says = f"worker container {first.name} only waits: nothing listens for the launcher's SSH"
+        yield Finding(first.spot_of(), says)
+    elif template.part == "leader" and not template.owner_place.at("spec", "sshAuthMountPath"):
+        users = (first.place, template.spec)
+        places = [p.at("securityContext", "runAsUser") for p in users]
+        user = next((p for p in places if p.number() is not None), None)
+        if user is not None and user.number():
+            says = f"the launcher runs as user {user.value}, and the operator mounts its SSH keys"
+            fix = "Set `sshAuthMountPath: /home/USER/.ssh`, where the image's user has its home."
+            yield Finding(user.spot, f"{says} at /root/.ssh, which root alone may read", fix)
+
+
+def _only_waits(container: Container) -> bool:
+    told = container.script
+    firsts = {c.words[0].rpartition("/")[2] for c in container.commands if c.words}
+    return bool(told) and bool(firsts) and "ssh" not in told and firsts <= _IDLE

@@ -1,0 +1,97 @@
+"""What a kustomization of the input changes is a hint in the files that it names."""
+
+import pytest
+
+from distcheck.agent.manifests.lint import Asked, lint_texts
+from distcheck.checks.manifest.rules import rules
+
+BASE = """\
+apiVersion: apps/v1
+kind: Deployment
+metadata: {name: vllm}
+spec:
+  selector: {matchLabels: {app: vllm}}
+  template:
+    metadata: {labels: {app: vllm}}
+    spec:
+      containers:
+      - name: vllm
+        image: vllm/vllm-openai
+        args: [--model, m/x, --tensor-parallel-size, "8"]
+        env: [{name: A, value: 1}]
+"""
+PATCH = """\
+apiVersion: apps/v1
+kind: %s
+metadata: {name: vllm}
+spec: {template: {spec: {containers: [{name: vllm, resources: {limits: {nvidia.com/gpu: 8}}}]}}}
+"""
+IMAGES = "resources: [d.yaml]\nimages: [{name: %s, newTag: v0.11.0}]\n"
+
+
+def levels(files: dict[str, str]) -> dict[str, str]:
+    """By rule, the level of its finding in the base."""
+    report = lint_texts([*files.items()], Asked(tuple(rules())))
+    return {f.id: f.level for f in report.open if f.at.file == "base/d.yaml"}
+
+
+def test_without_a_kustomization_all_is_as_it_stands() -> None:
+    told = levels({"base/d.yaml": BASE})
+    assert (told["CONF075"], told["CONF010"], told["CONF070"]) == ("warning", "warning", "error")
+
+
+@pytest.mark.parametrize(
+    ("image", "level"), [("vllm/vllm-openai", "hint"), ("r.io/other", "warning")]
+)
+def test_a_tag_that_a_kustomization_sets_is_not_missed(image: str, level: str) -> None:
+    told = levels({"base/d.yaml": BASE, "base/kustomization.yaml": IMAGES % image})
+    assert (told["CONF075"], told["CONF010"]) == (level, "warning")
+
+
+@pytest.mark.parametrize(
+    ("patch", "level"),
+    [
+        ("patches: [{path: p.yaml}]", "hint"),
+        ("patchesStrategicMerge: [p.yaml]", "hint"),
+        ("patches: [{path: other.yaml}]", "warning"),
+        ("patches: [{patch: '[]', target: {kind: Deployment}}]", "hint"),
+        ("patches: [{patch: '[]', target: {kind: Service}}]", "warning"),
+        ("components: [../gpus]", "hint"),
+        ("namespace: a", "warning"),
+    ],
+)
+def test_what_an_overlay_of_the_base_adds_is_not_missed(patch: str, level: str) -> None:
+    told = levels(
+        {
+            "base/d.yaml": BASE,
+            "base/kustomization.yaml": "resources: [d.yaml]\n",
+            "dev/kustomization.yaml": f"resources: [../base]\n{patch}\n",
+            "dev/p.yaml": PATCH % "Deployment",
+            "dev/other.yaml": PATCH % "StatefulSet",
+        }
+    )
+    assert (told["CONF010"], told["CONF070"]) == (level, "error")
+
+
+def test_bases_that_name_each_other_are_read_once() -> None:
+    assert (
+        levels(
+            {
+                "base/d.yaml": BASE,
+                "base/kustomization.yaml": "resources: [d.yaml, ../dev]\n",
+                "dev/kustomization.yaml": "resources: [../base, ../dev]\npatches: [{patch: x}]\n",
+            }
+        )["CONF010"]
+        == "hint"
+    )
+
+
+def test_a_file_that_a_kustomization_names_as_a_patch_is_no_whole_object() -> None:
+    part = BASE.replace("  selector: {matchLabels: {app: vllm}}\n", "").replace(
+        "value: 1", "value: a"
+    )
+    patched = [("o/kustomization.yaml", "patches: [{path: p.yaml}]\n"), ("o/p.yaml", part)]
+    alone, beside = (lint_texts(f, Asked(tuple(rules()))) for f in (patched[1:], patched))
+    assert "CONF078" in {f.id for f in alone.findings}
+    assert not beside.findings
+    assert any("a kustomization names it" in n.says for n in beside.not_judged)
