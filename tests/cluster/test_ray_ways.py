@@ -113,6 +113,26 @@ def test_kuberays_form_names_groups_and_its_blocks_name_the_nodes() -> None:
     assert "it counts 2" in seen.reason
 
 
+@pytest.mark.parametrize(
+    "young",
+    [
+        STATUS.replace("  0.0/1.0 CPU\n  6.0/8.0 GPU (6.0 used of 8.0 reserved in", " (no"),
+        STATUS.replace(f"Node: {HEAD} (node_{HEAD})\n", ""),
+    ],
+    ids=["no amounts", "no block"],
+)
+def test_a_node_that_has_not_reported_yet_is_not_one_without_gpus(young: str) -> None:
+    seen = read_status(young, {HEAD: "10.0.0.2"})
+    assert isinstance(seen, Missing)
+    assert "no resources yet of 1 of its 1 nodes" in seen.reason
+
+
+def test_a_node_that_reported_and_has_no_gpus_has_none() -> None:
+    text = STATUS.replace("  6.0/8.0 GPU (6.0 used of 8.0 reserved in placement groups)\n", "")
+    (row,) = told(read_status(text, {}))
+    assert (row.gpus, row.gpus_available) == (0.0, 0.0)
+
+
 def test_right_after_its_start_ray_has_no_report() -> None:
     seen = read_status("No cluster status. It may take a few seconds for the Ray\n", {})
     assert isinstance(seen, Missing)

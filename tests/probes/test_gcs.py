@@ -17,6 +17,7 @@ import pytest
 
 from distcheck.agent.probes import gcs
 from distcheck.agent.probes.ray_proto import decode, tables
+from distcheck.agent.probes.ray_proto import gcs_pb2 as pb
 from distcheck.checks.evidence import Missing, RayCluster
 from distcheck.lab.listeners import Dropper, Listener
 from distcheck.lab.ray import ReplayedRay
@@ -149,6 +150,18 @@ def test_a_replayed_gcs_tells_its_nodes_and_when_it_was_asked() -> None:
     assert (seen.address, seen.version) == (address, "2.60.0")
     assert seen.seen_at is not None
     assert seen.seen_at.endswith("Z")
+
+
+def test_a_node_without_any_free_resource_told_is_not_one_whose_gpus_are_all_in_use() -> None:
+    replies = {m: r for m, r in recorded().items() if isinstance(r, bytes)}
+    data = replies[tables.AVAILABLE]
+    free = pb.GetAllAvailableResourcesReply.FromString(data)
+    free.nodes[0].available.clear()
+    del free.nodes[1].available["GPU"]
+    seen = decode.cluster("a:1", None, {**replies, tables.AVAILABLE: free.SerializeToString()})
+    assert isinstance(seen, RayCluster)
+    told = {n.id: n.gpus_available for n in seen.nodes}
+    assert [told[n.node_id.hex()] for n in free.nodes] == [None, 0.0]
 
 
 def test_a_proxy_in_the_environment_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:

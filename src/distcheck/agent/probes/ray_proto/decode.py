@@ -78,10 +78,10 @@ def _read(method: str, kind: type[_Message], replies: Mapping[str, Reply]) -> _M
 
 
 def _available(reply: pb.GetAllAvailableResourcesReply | Missing) -> dict[bytes, float]:
-    """Free GPUs by node; a node in the reply without a GPU key has none free."""
+    """Free GPUs by node: none for one without a GPU key, untold for one without any key."""
     if isinstance(reply, Missing):
         return {}
-    return {n.node_id: gpus(n.available) for n in islice(reply.nodes, MAX_ROWS)}
+    return {n.node_id: gpus(n.available) for n in islice(reply.nodes, MAX_ROWS) if n.available}
 
 
 def _node(row: pb.Node, free: Mapping[bytes, float]) -> RayNode:
