@@ -36,7 +36,7 @@ def _started(mark: str, folder: Path) -> subprocess.Popen[bytes]:
     began = folder / "began"
     command = [*LAB, "sh", "-c", f"touch {began}; exec sleep 300"]
     lab = subprocess.Popen(command, env=os.environ | own)
-    assert within(30, began.exists)
+    assert within(60, began.exists)
     return lab
 
 
@@ -46,10 +46,10 @@ def test_a_lab_that_is_told_to_end_leaves_no_process_and_no_folder(
     mark: str, tmp_path: Path, number: int
 ) -> None:
     lab = _started(mark, tmp_path)
-    assert within(30, lambda: len(_processes_of(mark)) >= 4)
+    assert within(60, lambda: len(_processes_of(mark)) >= 4)
     lab.send_signal(number)
-    assert lab.wait(30) == 128 + number
-    assert within(30, lambda: not _processes_of(mark))
+    assert lab.wait(60) == 128 + number
+    assert within(60, lambda: not _processes_of(mark))
     assert list(tmp_path.glob("distcheck-lab-*")) == []
 
 
@@ -58,6 +58,6 @@ def test_agents_of_a_lab_that_was_killed_end_by_themselves(mark: str, tmp_path: 
     lab = _started(mark, tmp_path)
     lab.kill()
     lab.wait()
-    assert within(30, lambda: len(_processes_of(mark)) <= 1), "only the command itself may stay"
+    assert within(60, lambda: len(_processes_of(mark)) <= 1), "only the command itself may stay"
     for pid in _processes_of(mark):
         os.kill(pid, signal.SIGKILL)

@@ -158,7 +158,7 @@ def test_a_signal_during_the_wait_gives_a_report_and_no_pass(world: World) -> No
     ) as process:
         _until_quiet(world)
         process.send_signal(signal.SIGTERM)
-        out, err = process.communicate(timeout=20)
+        out, err = process.communicate(timeout=60)
     assert process.returncode == 143
     assert json.loads(out)["rollouts"]
     assert b"a signal ended --wait 60s: a rollout of sts/vllm-head runs" in err
@@ -167,7 +167,7 @@ def test_a_signal_during_the_wait_gives_a_report_and_no_pass(world: World) -> No
 def _until_quiet(world: World) -> None:
     """Until a look has been asked for and has ended: nothing is asked for a second."""
     seen, since = len(world.api.asked), None
-    end = time.monotonic() + 30
+    end = time.monotonic() + 60
     while since is None or time.monotonic() - since < 1.0:
         assert time.monotonic() < end
         time.sleep(0.05)

@@ -293,7 +293,7 @@ def test_a_signal_ends_the_look_at_once_and_leaves_no_copy(number: int, place: P
         assert process.stdout.readline() == b"there\n"
         assert len(list(place.iterdir())) == 1
         process.send_signal(number)
-        assert process.wait(timeout=20) == 128 + number
+        assert process.wait(timeout=60) == 128 + number
     assert list(place.iterdir()) == []
 
 

@@ -44,7 +44,7 @@ def test_bytes_go_both_ways_and_several_connections_are_apart(tmp_path: Path) ->
         stand_in.forward = lambda _n, _p, _port: ("127.0.0.1", server.getsockname()[1])
         with Tunnel(api, HEAD, 6379, later()) as tunnel:
             for text in (b"one", b"x" * 300_000):
-                with socket.create_connection(("127.0.0.1", tunnel.port), timeout=5) as client:
+                with socket.create_connection(("127.0.0.1", tunnel.port), timeout=60) as client:
                     client.sendall(text)
                     got = b""
                     while len(got) < len(text):

@@ -51,11 +51,11 @@ def running(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], int, int]]:
 
 def answer(process: subprocess.Popen[bytes], url: str) -> bytes:
     """The body of a good answer, once there is one."""
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
         try:
-            with urllib.request.urlopen(url, timeout=20) as said:
+            with urllib.request.urlopen(url, timeout=60) as said:
                 return bytes(said.read())
         except urllib.error.URLError:
             time.sleep(0.05)

@@ -126,11 +126,11 @@ def in_memory() -> Iterator[Path]:
 
 def answer(process: "subprocess.Popen[bytes]", url: str) -> bytes:
     """The body of a good answer, once there is one."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         assert process.poll() is None, process.stderr and process.stderr.read().decode()
         try:
-            with urllib.request.urlopen(url, timeout=10) as said:
+            with urllib.request.urlopen(url, timeout=60) as said:
                 return bytes(said.read())
         except urllib.error.URLError:
             time.sleep(0.05)

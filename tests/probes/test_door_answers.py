@@ -41,7 +41,7 @@ def port(agent: NodeAgent) -> Iterator[int]:
 def _answer(
     port: int, path: str, method: str = "GET"
 ) -> tuple[int, bytes, http.client.HTTPMessage]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request(method, path)
         answer = connection.getresponse()

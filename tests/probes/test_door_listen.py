@@ -38,7 +38,7 @@ def door(settings: Settings, root: Path) -> Iterator[HTTPConnection]:
     server = Door(("127.0.0.1", 0), agent)
     stop = serve(server)
     try:
-        yield HTTPConnection("127.0.0.1", server.server_address[1], timeout=10)
+        yield HTTPConnection("127.0.0.1", server.server_address[1], timeout=60)
     finally:
         stop()
 

@@ -46,12 +46,12 @@ def test_a_turn_that_fails_is_told_and_the_next_one_is_taken() -> None:
             raise RuntimeError("can't start new thread")
 
     gate = threading.Semaphore(0)
-    loop = Loop("watch", turn, lambda: gate.acquire(timeout=5), 0.01)
+    loop = Loop("watch", turn, lambda: gate.acquire(timeout=60), 0.01)
     loop.start()
-    assert within(5, lambda: loop.outcomes)
+    assert within(60, lambda: loop.outcomes)
     assert not loop.outcomes["watch"].success
     gate.release()
-    assert within(5, lambda: loop.outcomes["watch"].success)
+    assert within(60, lambda: loop.outcomes["watch"].success)
     loop.over.set()
     gate.release()
 
@@ -62,9 +62,9 @@ def test_the_log_of_a_turn_that_fails_has_no_secret_and_drives_no_terminal(
     def turn() -> None:
         raise RuntimeError("https://bob:S3cr3tPassw0rd@host refused \x1b[2J")
 
-    loop = Loop("watch", turn, lambda: loop.over.wait(20), 0.01)
+    loop = Loop("watch", turn, lambda: loop.over.wait(60), 0.01)
     loop.start()
-    assert within(20, lambda: loop.outcomes)
+    assert within(60, lambda: loop.outcomes)
     loop.over.set()
     told = capsys.readouterr().err
     assert "RuntimeError" in told
@@ -80,7 +80,7 @@ def test_health_tells_a_loop_whose_thread_has_ended() -> None:
     loop = Loop("watch", end, lambda: None, 0.01)
     assert loop.trouble == ""
     loop.start()
-    assert within(5, lambda: not loop.runs)
+    assert within(60, lambda: not loop.runs)
     assert loop.trouble == "watch: its thread has ended"
     loop.over.set()
     assert loop.trouble == ""
@@ -88,9 +88,9 @@ def test_health_tells_a_loop_whose_thread_has_ended() -> None:
 
 def test_health_tells_a_loop_that_hangs(monkeypatch: pytest.MonkeyPatch) -> None:
     gate = threading.Event()
-    loop = Loop("watch", lambda: None, lambda: gate.wait(5), 1.0)
+    loop = Loop("watch", lambda: None, lambda: gate.wait(60), 1.0)
     loop.start()
-    assert within(5, lambda: loop.outcomes)
+    assert within(60, lambda: loop.outcomes)
     now = time.monotonic()
     monkeypatch.setattr("distcheck.agent.loop.time.monotonic", lambda: now + 700)
     assert loop.trouble == "watch: no turn has ended for 700 s"

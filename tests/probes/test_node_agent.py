@@ -89,7 +89,7 @@ def _served(agent: NodeAgent) -> Iterator[int]:
 
 
 def _get(port: int, path: str) -> tuple[int, bytes, str | None]:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         connection.request("GET", path)
         answer = connection.getresponse()
@@ -277,11 +277,11 @@ def test_the_process_ends_by_itself_after_sigterm(node: Node) -> None:
     words += ["--node", "gpu-a", "--listen", f"127.0.0.1:{ports[0]}"]
     words += ["--metrics", f"127.0.0.1:{ports[1]}"]
     with subprocess.Popen(words) as process:
-        assert within(20, lambda: all(map(_listens, ports)))
+        assert within(60, lambda: all(map(_listens, ports)))
         assert _get(ports[0], f"/v1/evidence?pod={KEY}")[0] == 200
         assert b"distcheck_build_info" in _get(ports[1], "/metrics")[1]
         os.kill(process.pid, signal.SIGTERM)
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
 
 
 def _listens(port: int) -> bool:

@@ -47,8 +47,8 @@ def test_a_hang_is_missing_in_time_and_is_not_started_twice() -> None:
 
 def test_looks_run_side_by_side() -> None:
     probing, gate = Probing(5), threading.Barrier(2)
-    first = probing.start("a", lambda: gate.wait(5), of="1")
-    second = probing.start("a", lambda: gate.wait(5), of="2")
+    first = probing.start("a", lambda: gate.wait(60), of="1")
+    second = probing.start("a", lambda: gate.wait(60), of="2")
     assert {first(), second()} == {0, 1}
 
 

@@ -86,7 +86,7 @@ def test_logs_of_other_pods_are_followed_beside_a_stuck_process(node: Node) -> N
 
 def test_what_ends_later_is_read_again() -> None:
     patient, gate = Patient[int](0.05), threading.Event()
-    hangs: Callable[[int], int] = lambda n: gate.wait(20) and n if n == 1 else n  # noqa: E731
+    hangs: Callable[[int], int] = lambda n: gate.wait(60) and n if n == 1 else n  # noqa: E731
     assert dict(patient.read({1: "a", 2: "b"}, hangs)) == {1: None, 2: 2}
     gate.set()
     time.sleep(0.1)

@@ -169,19 +169,19 @@ def test_it_waits_again_when_the_driver_is_back(monkeypatch: pytest.MonkeyPatch)
     )
     watch = XidWatch(nvml)
     end = watch.start()
-    assert within(5, lambda: numbers(watch) == [13, 31])
+    assert within(60, lambda: numbers(watch) == [13, 31])
     seen = watch.seen()
     assert isinstance(seen, Xids)
     assert seen.ended == ""
     end()
-    assert within(5, lambda: nvml.open == 0)
+    assert within(60, lambda: nvml.open == 0)
 
 
 def test_nothing_that_goes_wrong_ends_the_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("distcheck.agent.xid_watch._SOON", 0.01)
     watch = XidWatch(FakeNvml(ValueError("odd"), OSError("odder"), FakeEvents(event(43))))
     end = watch.start()
-    assert within(5, lambda: numbers(watch) == [43])
+    assert within(60, lambda: numbers(watch) == [43])
     end()
 
 
@@ -192,8 +192,8 @@ def test_the_gpus_are_let_go_after_an_xid_that_asks_for_a_reset(
     nvml = FakeNvml(FakeEvents(event(48), event(63), event(31)), FakeEvents())
     watch = XidWatch(nvml, rest=60)
     end = watch.start()
-    assert within(5, lambda: nvml.tries == 1 and nvml.open == 0 and numbers(watch) != [])
-    assert within(5, lambda: isinstance(seen := watch.seen(), Xids) and bool(seen.ended))
+    assert within(60, lambda: nvml.tries == 1 and nvml.open == 0 and numbers(watch) != [])
+    assert within(60, lambda: isinstance(seen := watch.seen(), Xids) and bool(seen.ended))
     seen = watch.seen()
     assert isinstance(seen, Xids)
     assert numbers(watch) == [48, 63, 31]
@@ -205,7 +205,7 @@ def test_a_programs_own_fault_is_no_reason_to_let_go() -> None:
     nvml = FakeNvml(FakeEvents(event(31)))
     watch = XidWatch(nvml)
     end = watch.start()
-    assert within(5, lambda: numbers(watch) == [31])
+    assert within(60, lambda: numbers(watch) == [31])
     assert nvml.open == 1
     end()
 
@@ -223,7 +223,7 @@ def test_a_wait_that_does_not_come_back_is_said(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr("distcheck.agent.xid_watch._SILENT", 0.05)
     watch = XidWatch(FakeNvml(FakeEvents(lambda: time.sleep(0.5))))
     end = watch.start()
-    assert within(5, lambda: isinstance(watch.seen(), Xids))
+    assert within(60, lambda: isinstance(watch.seen(), Xids))
     time.sleep(0.1)
     seen = watch.seen()
     assert isinstance(seen, Xids)

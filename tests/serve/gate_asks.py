@@ -19,7 +19,7 @@ def get(url: str, name: str) -> Any:
     where = urlsplit(web["url"])
     field = re.fullmatch(r"\{\$\.(\w+)\}", web["jsonPath"])
     assert field is not None
-    with urllib.request.urlopen(f"{url}{where.path}?{where.query}", timeout=20) as answer:
+    with urllib.request.urlopen(f"{url}{where.path}?{where.query}", timeout=60) as answer:
         return json.loads(answer.read())[field[1]]
 
 
@@ -39,7 +39,7 @@ def post(url: str, name: str, workload: str) -> tuple[int, str]:
     where = url + urlsplit(hook["url"]).path
     try:
         request = urllib.request.Request(where, json.dumps(asked).encode())
-        with urllib.request.urlopen(request, timeout=20) as answer:
+        with urllib.request.urlopen(request, timeout=60) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

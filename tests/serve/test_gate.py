@@ -157,7 +157,7 @@ def url(here: Cluster) -> Iterator[str]:
 
 def post(url: str, body: bytes, path: str = "/v1/gate") -> tuple[int, str]:
     try:
-        with urllib.request.urlopen(urllib.request.Request(url + path, body), timeout=10) as done:
+        with urllib.request.urlopen(urllib.request.Request(url + path, body), timeout=60) as done:
             return done.status, done.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -211,7 +211,7 @@ def test_only_one_path_may_be_posted_to(url: str) -> None:
 
 def get(url: str) -> tuple[int, Any, str | None]:
     try:
-        with urllib.request.urlopen(url, timeout=10) as done:
+        with urllib.request.urlopen(url, timeout=60) as done:
             return done.status, json.loads(done.read()), done.headers.get("Age")
     except urllib.error.HTTPError as error:
         return error.code, json.loads(error.read()), None
