@@ -34,10 +34,18 @@ def containers(pod: Object) -> list[Object]:
 
 
 def gpus_of(container: Object) -> int:
-    """The GPUs (or MIG slices, or shares) in a container's limits, 100,000 at most."""
-    limits = (container.get("resources") or {}).get("limits") or {}
-    found = sum(parse_quantity(n) or 0 for name, n in limits.items() if _GPUS.match(name))
-    return min(found, _MOST_GPUS)
+    """The GPUs (or MIG slices, or shares) of a container, 100,000 at most.
+
+    They are limits. Of a manifest that has them in requests alone, which the API server refuses,
+    they are what is meant.
+    """
+    resources = container.get("resources") or {}
+    each = (_counted(resources.get(part) or {}) for part in ("limits", "requests"))
+    return min(next(filter(None, each), 0), _MOST_GPUS)
+
+
+def _counted(amounts: Object) -> int:
+    return sum(parse_quantity(n) or 0 for name, n in amounts.items() if _GPUS.match(name))
 
 
 def rdma_of(container: Object) -> tuple[str, ...]:

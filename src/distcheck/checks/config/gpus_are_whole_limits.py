@@ -11,7 +11,8 @@ _MOST = 10_000
 """More than any node has, also where plugins share each device among hundreds."""
 _COUNTED = ("nvidia.com/gpu", "nvidia.com/gpu.shared", "amd.com/gpu")
 """GPUs by number; HAMi gives memory in MiB by names such as `nvidia.com/gpumem`."""
-_DEVICES = ("nvidia.com/", "amd.com/gpu", "rdma/", "vpc.amazonaws.com/efa")
+_KUBERNETES = "kubernetes.io/"
+"""Names with it, and those without a domain, are Kubernetes' own: the others are devices."""
 
 
 @rule("CONF098", level="error")
@@ -19,8 +20,9 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
     """GPUs and RDMA devices are limits, in whole numbers.
 
     What:
-        A device such as nvidia.com/gpu stands in `requests` and not in `limits`, in both with
-        different numbers, or with a fraction; or its number is one that no node has.
+        A device such as nvidia.com/gpu, rdma/hca or huawei.com/Ascend910 stands in `requests` and
+        not in `limits`, in both with different numbers, or with a fraction; or its number is one
+        that no node has.
 
     Why:
         The API server refuses it: devices cannot be overcommitted, and there is no half of one.
@@ -62,15 +64,16 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
             resources: {requests: {nvidia.com/gpu: "${GPUS}"}}
 
     Source:
-        Kubernetes: Schedule GPUs; validation of extended resources.
+        Kubernetes: Schedule GPUs; pkg/apis/core/helper (IsExtendedResourceName) and
+        pkg/apis/core/validation (ValidateResourceRequirements).
     """
     for container in template.every:
         limits, requests = container.place.at("resources", "limits"), container.requests
         for name, place in limits.fields():
-            if name.startswith(_DEVICES):
+            if _is_device(name):
                 yield from _amount(name, place, container.limits[name])
         for name, place in container.place.fields("resources", "requests"):
-            if not name.startswith(_DEVICES) or container.nim_chart or requests[name] is None:
+            if not _is_device(name) or container.nim_chart or requests[name] is None:
                 continue
             if name not in container.limits:
                 says = f"{name} is requested, and {container.name} has no limit"
@@ -80,6 +83,11 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
                 says = f"{name} is {place.value} here, and {limits.at(name).value} in limits"
                 fix = "Make the two equal, or leave the request out."
                 yield Finding(place.spot, says, fix, also=(limits.at(name).spot,))
+
+
+def _is_device(name: str) -> bool:
+    """Whether it is an extended resource: of these request and limit must be one number."""
+    return "/" in name and _KUBERNETES not in name and not name.startswith("requests.")
 
 
 def _amount(name: str, place: Place, amount: int | None) -> Iterator[Finding]:

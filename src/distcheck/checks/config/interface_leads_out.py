@@ -16,14 +16,15 @@ _OF_HOST = pattern(r"=?(?:en[ops]\w+|net\d+|bond\d\S*|ib[ps]?\d\S*)")
 _SEVERAL = 2
 
 
-@rule("CONF051", level="error")
+@rule("CONF051", level="error", others=("warning",))
 def interface_leads_out(group: Group) -> Iterator[Finding]:
     """NCCL and Gloo are told of interfaces that lead to the other pods.
 
     What:
         NCCL_SOCKET_IFNAME, GLOO_SOCKET_IFNAME or TP_SOCKET_IFNAME is `lo` in a group of several
         pods. A hint where it names the nodes' interfaces (`enp90s0np0`, `bond0`), and the pods
-        have a network of their own.
+        have a network of their own. A warning where GKE's `networking.gke.io/interfaces` lists the
+        pods' interfaces, and these variables, or those of TCPX and TCPXO, name others.
 
     Why:
         Each rank tells the others the address of that interface: 127.0.0.1 is another pod for
@@ -90,8 +91,11 @@ def interface_leads_out(group: Group) -> Iterator[Finding]:
 
     Source:
         https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html; NVIDIA/nccl#286 (lo),
-        NVIDIA/nccl#1837; Kubernetes: Network Plugins (eth0 is the pod's first interface).
+        NVIDIA/nccl#1837; Kubernetes: Network Plugins (eth0 is the pod's first interface). GKE:
+        Maximize GPU network bandwidth in Standard mode clusters.
     """
+    for template in {id(m.template): m.template for m in group.members}.values():
+        yield from _unlisted(template)
     if (group.nodes or 1) < _SEVERAL:
         return
     told: set[Spot] = set()
@@ -108,6 +112,32 @@ def interface_leads_out(group: Group) -> Iterator[Finding]:
             elif all(_OF_HOST.fullmatch(n) for n in names) and _is_plain(member.template):
                 says = f"{says}: the pods have a network of their own, with eth0"
                 yield Finding(spot, says, unseen="which interfaces the cluster gives its pods")
+
+
+def _unlisted(template: Template) -> Iterator[Finding]:
+    """Interfaces that GKE's annotation does not give the pod."""
+    listed = template.place.at("metadata", "annotations", "networking.gke.io/interfaces")
+    has = {*_NAMED.findall(listed.text()), "eth0", "lo"}
+    if template.host_network or not _NAMED.search(listed.text()):
+        return
+    for container in template.containers:
+        for name in (*_VARIABLES, *_OF_GKE):
+            told = (container.value(name) or "").split(",")
+            names = [n for n in (t.strip() for t in told) if _PLAIN.fullmatch(n)]
+            lost = [n for n in names if not any(h.startswith(n) for h in has)]
+            if lost:
+                says = f"{name}={container.value(name)}: the pod has no {lost[0]}"
+                fix = f"Name what the annotation lists: {', '.join(sorted(has - {'lo'}))}."
+                spot = _spot(container, name)
+                yield Finding(spot, says, fix, level="warning", also=(listed.key,))
+
+
+_OF_GKE = (
+    "NCCL_FASTRAK_IFNAME", "NCCL_FASTRAK_CTRL_DEV",
+    "NCCL_GPUDIRECTTCPX_SOCKET_IFNAME", "NCCL_GPUDIRECTTCPX_CTRL_DEV",
+)  # fmt: skip
+_NAMED = pattern(r"""["']?interfaceName["']?\s*:\s*["']?([\w.-]+)""")
+_PLAIN = pattern(r"[a-z][a-z0-9]+")
 
 
 def _spot(engine: Container, name: str) -> Spot:

@@ -22,10 +22,13 @@ def rdma_has_a_device(group: Group) -> Iterator[Finding]:
         `NCCL_NET=IB`, NCCL_IB_* settings, adapters of UCX or NVSHMEM, DeepEP as the
         backend of experts, or EFA's variables (`FI_PROVIDER=efa`), stand in a group
         of several nodes, and its pods have no RDMA resource, no host network with privileges, and
-        no /dev/infiniband.
+        no /dev/infiniband. A hint where a pod with `vpc.amazonaws.com/efa` mounts the node's
+        /dev/infiniband besides.
     Why:
         Without /dev/infiniband in the container NCCL finds no adapter: with NCCL_NET=IB it
-        ends with an error, else it falls back to sockets, several times slower.
+        ends with an error, else it falls back to sockets, several times slower. The whole
+        folder of a node that has adapters of other makers, too (P6-B200), holds devices that the
+        pod may not open: libfabric then finds no EFA at all.
     Fix:
         Request the resource of the cluster's RDMA device plugin, such as
         `rdma/rdma_shared_device_a: 1` or `vpc.amazonaws.com/efa: 32`, and add the capability
@@ -82,9 +85,12 @@ def rdma_has_a_device(group: Group) -> Iterator[Finding]:
                   env: [{name: NCCL_NET, value: IB}]
                   resources: {limits: {nvidia.com/gpu: 8}}
     Source:
-        k8s-rdma-shared-dev-plugin README; NCCL src/transport/net_ib; EFA device plugin.
+        k8s-rdma-shared-dev-plugin README; NCCL src/transport/net_ib; EFA device plugin;
+        libfabric prov/efa (efa_device_list_initialize), aws-samples/aws-do-eks#63.
         RDMA001 looks in the pod.
     """
+    for template in {id(m.template): m.template for m in group.members}.values():
+        yield from _all_of_the_nodes(template)
     if (group.nodes or 1) < 2 and group.is_whole:
         return
     first = next((c for c in group.leader.template.containers if exported(c)), None)
@@ -104,6 +110,20 @@ def rdma_has_a_device(group: Group) -> Iterator[Finding]:
         says = f"{name}={value}, and {member.template.what} is given no RDMA device"
         unseen = hidden or group.open
         yield Finding(spot, says, level=None if forced else "warning", unseen=unseen)
+
+
+def _all_of_the_nodes(template: Template) -> Iterator[Finding]:
+    """The node's /dev/infiniband beside the EFA devices that the plugin gives the pod."""
+    for container in template.containers:
+        mount = container.mount_of("/dev/infiniband")
+        volume = template.volumes.get(mount.text("name")) if mount else None
+        if mount is None or volume is None or container.privileged or not volume.at("hostPath"):
+            continue
+        if any(name.endswith("/efa") for name in container.rdma):
+            says = f"{container.name} has EFA devices, and mounts all of the node's /dev/infiniband"
+            fix = "Take the volume and its mount out: the device plugin gives what the pod needs."
+            unseen = "whether the nodes have adapters of other makers, as P6-B200 has"
+            yield Finding(mount.at("mountPath").spot, says, fix, unseen=unseen)
 
 
 _EFA = {"FI_PROVIDER": "efa", "FI_EFA_USE_DEVICE_RDMA": "1"}

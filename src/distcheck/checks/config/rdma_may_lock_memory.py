@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
@@ -13,12 +14,14 @@ def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
 
     What:
         A container requests an RDMA resource, and neither has the capability IPC_LOCK nor is
-        privileged.
+        privileged. A hint where it has it and runs as another user than root.
     Why:
         Registering memory with the adapter locks it. Where the node's memlock limit is the
-        usual 64 KiB or 8 MiB, `ibv_reg_mr` fails, and NCCL ends with an error.
+        usual 64 KiB or 8 MiB, `ibv_reg_mr` fails, and NCCL ends with an error. Processes of
+        other users than root do not get what `add` names: Kubernetes sets no ambient capabilities.
     Fix:
-        Add `securityContext: {capabilities: {add: [IPC_LOCK]}}` to the container.
+        Add `securityContext: {capabilities: {add: [IPC_LOCK]}}` to the container, and let it run
+        as root, or raise the memlock limit of the container runtime (LimitMEMLOCK).
     Fails:
         apiVersion: v1
         kind: Pod
@@ -49,7 +52,8 @@ def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
             args: [--model, /m]
             resources: {limits: {nvidia.com/gpu: 8, vpc.amazonaws.com/efa: 4}}
     Source:
-        k8s-rdma-shared-dev-plugin example/test-hca-pod.yaml; vLLM parallelism_scaling.md. The
+        k8s-rdma-shared-dev-plugin example/test-hca-pod.yaml; vLLM parallelism_scaling.md;
+        kubernetes/kubernetes#56374 (ambient capabilities), capabilities(7). The
         memlock limit of the runtime is not in the manifest: RDMA001 reads it on the node.
     """
     for container in template.containers:
@@ -60,3 +64,15 @@ def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
             says = f"container {container.name} has {devices[0]} and may not lock memory"
             unseen = "what NIM's operator or chart adds to it" if container.nim_chart else ""
             yield Finding(spot, f"{says} (no IPC_LOCK)", unseen=unseen)
+        elif devices and container.gpus and not container.privileged:
+            yield from _without_effect(template, container)
+
+
+def _without_effect(template: Template, container: Container) -> Iterator[Finding]:
+    """A capability that processes of this user do not get."""
+    places = (p.at("securityContext", "runAsUser") for p in (container.place, template.spec))
+    user = next((p for p in places if p.number() is not None), None)
+    if user is not None and user.number():
+        says = f"container {container.name} runs as user {user.value}, which has no use of IPC_LOCK"
+        unseen = "the node's memlock limit, and files of the image that have the capability"
+        yield Finding(user.spot, says, "Take runAsUser out, or raise LimitMEMLOCK.", unseen=unseen)

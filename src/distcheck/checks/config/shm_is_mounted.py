@@ -119,8 +119,24 @@ def level_of_64_mib(group: Group, template: Template, engine: Container) -> Leve
     most = _most(group, template, engine)
     if (group.nodes or 1) > 1 and group.is_whole and engine.gpus > _FEW:
         return most
+    return "warning" if _is_known(engine) and most != "hint" and engine.gpus > 1 else "hint"
+
+
+def _is_known(engine: Container) -> bool:
+    """Whether it runs an engine, or something that is told of several tensor parallel ranks."""
     known = engine.asks or engine.nim or engine.ray or engine.engine_image
-    return "warning" if known and most != "hint" and engine.gpus > 1 else "hint"
+    return bool(known) or any(
+        value.isdigit() and int(value[:9]) > 1
+        for command in engine.commands
+        for flag in _TENSOR
+        for value in command.values(flag)
+    )
+
+
+_TENSOR = (
+    "--tp", "-tp", "--tp-size", "--tp_size", "--tensor-parallel-size", "--tensor_parallel_size",
+)  # fmt: skip
+"""As engines call it that are not known here, such as LMDeploy and KServe's Hugging Face server."""
 
 
 def _is_none(group: Group, template: Template, engine: Container) -> bool:
@@ -129,8 +145,7 @@ def _is_none(group: Group, template: Template, engine: Container) -> bool:
 
 def _for(engine: Container, *, many: bool) -> str:
     """Why it is no error: pools of NCCL between nodes are what surely does not fit."""
-    known = engine.asks or engine.nim or engine.ray or engine.engine_image
-    if not known:
+    if not _is_known(engine):
         return "for what runs in it"
     return f"for {counted(engine.gpus, 'GPU')}" if many else "on one node"
 
@@ -142,8 +157,7 @@ def _most(group: Group, template: Template, engine: Container) -> Level:
     ]
     if any(_TRITON.search(t) for t in told) and not any(_RANKS.search(t) for t in told):
         return "hint"
-    known = engine.asks or engine.nim or engine.ray or engine.engine_image or template.of_ray
-    if known or any(_NCCL.search(t) for t in told):
+    if _is_known(engine) or template.of_ray or any(_NCCL.search(t) for t in told):
         return "error"
     return "warning" if any(engine.named("NCCL_")) else "hint"
 
