@@ -34,7 +34,7 @@ spec:
 NODES = """\
 apiVersion: serving.kserve.io/v1beta1
 kind: InferenceService
-metadata: {name: llm}
+metadata: {name: llm, annotations: {serving.kserve.io/autoscalerClass: "none"}}
 spec:
   predictor:
     model: {modelFormat: {name: vLLM}, runtime: vllm, storageUri: "pvc://a/b"%s}
@@ -265,3 +265,139 @@ def test_kserve_counts_requested_gpus_and_gives_one_to_each_pod_without(
     assert [(f.level, "whatever the limits are" in f.says) for f in held] == [
         ("hint", True)
     ] * count
+
+
+@pytest.mark.parametrize(
+    ("told", "level"),
+    [("none", ""), ("external", "hint"), ("hpa", "error"), ("keda", "error"), ("", "error")],
+)
+def test_nodes_of_one_model_are_not_scaled(told: str, level: str) -> None:
+    text = NODES % ("", "", "ray")
+    key = "serving.kserve.io/autoscalerClass"
+    text = text.replace(f'{key}: "none"', f"{key}: {told}" if told else "a: b")
+    assert [f.level for f in found(text, "CONF108")] == [level] * bool(level)
+
+
+CLAIM = """\
+---
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: a}
+spec: {accessModes: [%s], resources: {requests: {storage: 1Ti}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("modes", "tensor", "count"),
+    [
+        ("ReadWriteOnce", 8, 1),
+        ("ReadWriteMany", 8, 0),
+        ("ReadWriteOnce, ReadWriteMany", 8, 0),
+        ("ReadWriteOnce", 2, 0),
+    ],
+)
+def test_nodes_of_one_model_mount_its_claim_together(modes: str, tensor: int, count: int) -> None:
+    text = NODES.replace("tensorParallelSize: 2", f"tensorParallelSize: {tensor}")
+    assert len(found(text % ("", "", "ray") + CLAIM % modes, "CONF108")) == count
+
+
+@pytest.mark.parametrize(
+    ("mode", "field", "count"),
+    [
+        ("Serverless", "hostIPC: true", 1),
+        ("Knative", "hostNetwork: true", 1),
+        ("Standard", "hostIPC: true", 0),
+        ("Serverless", "hostIPC: false", 0),
+    ],
+)
+def test_knative_takes_no_host_namespaces_unless_it_is_told_to(
+    mode: str, field: str, count: int
+) -> None:
+    notes = f"{{name: llm, annotations: {{serving.kserve.io/deploymentMode: {mode}}}}}"
+    text = SERVICE.replace("{name: llm}", notes).replace(
+        "  predictor:", f"  predictor:\n    {field}"
+    )
+    assert [f.level for f in found(text % (4, 4), "CONF108")] == ["hint"] * count
+
+
+@pytest.mark.parametrize(
+    ("parallelism", "extra", "says"),
+    [
+        ("pipeline: 2", "", "pipeline with a worker needs"),
+        ("data: 2, dataLocal: 1", "", ""),
+        ("pipeline: 2", "with one of its own", ""),
+    ],
+)
+def test_kserve_ships_no_configuration_of_stages(parallelism: str, extra: str, says: str) -> None:
+    config = "---\napiVersion: serving.kserve.io/v1alpha2\nkind: LLMInferenceServiceConfig\n"
+    config += "metadata: {name: kserve-config-llm-worker-pipeline-parallel}\nspec: {}\n"
+    held = found(MANY % (parallelism, 4, 4) + (config if extra else ""), "CONF108")
+    assert [f.level for f in held] == ["hint"] * bool(says)
+    assert all(f.says.startswith(says) for f in held)
+
+
+@pytest.mark.parametrize(
+    ("args", "count"),
+    [("", 1), (", args: [--pipeline-parallel-size, '2']", 0)],
+)
+def test_stages_without_workers_are_read_by_nobody(args: str, count: int) -> None:
+    text = (MANY % ("pipeline: 2", 4, 4)).rpartition("  worker")[0]
+    held = found(text.replace("{name: main", f"{{name: main{args}"), "CONF108")
+    assert len(held) == count
+
+
+@pytest.mark.parametrize(
+    ("resources", "count"),
+    [
+        ("requests: {cpu: 8, nvidia.com/gpu: 4}, limits: {nvidia.com/gpu: 4}", 1),
+        ("requests: {cpu: 8, memory: 90Gi}, limits: {nvidia.com/gpu: 4}", 2),
+        ("requests: {cpu: 8}, limits: {cpu: 8, nvidia.com/gpu: 4}", 0),
+        ("requests: {cpu: 500m, memory: 1Gi}, limits: {nvidia.com/gpu: 4}", 0),
+        ('requests: {cpu: "${CPUS}"}, limits: {nvidia.com/gpu: 4}', 0),
+    ],
+)
+def test_requests_above_kserves_default_limits_may_be_refused(resources: str, count: int) -> None:
+    text = SERVICE.replace("vLLM", "huggingface").replace("      runtime: vllm\n", "")
+    text = text.partition("      resources")[0] % 4 + f"      resources: {{{resources}}}\n"
+    assert [f.level for f in found(text, "CONF108")] == ["hint"] * count
+    assert found(text.replace("huggingface", "vLLM"), "CONF108") == ()
+
+
+NIM = """\
+apiVersion: serving.kserve.io/v1beta1
+kind: InferenceService
+metadata: {name: nim}
+spec:
+  predictor:
+    model:
+      modelFormat: {name: nim}
+      runtime: nim
+      storageUri: pvc://nim/
+      resources: {limits: {nvidia.com/gpu: 4}}
+---
+apiVersion: serving.kserve.io/v1alpha1
+kind: ClusterServingRuntime
+metadata: {name: nim}
+spec:
+  containers:
+  - name: kserve-container
+    image: nvcr.io/nim/meta/llama3-70b-instruct:1.0.0
+    env: [{name: NIM_CACHE_PATH, value: %s}]
+    volumeMounts: [{name: dshm, mountPath: /dev/shm}%s]
+  volumes: [{name: dshm, emptyDir: {medium: Memory, sizeLimit: 16Gi}}, {name: c, emptyDir: {}}]
+"""
+
+
+@pytest.mark.parametrize(
+    ("path", "mount", "count"),
+    [
+        ("/opt/nim/.cache", "", 1),
+        ("/mnt/models/cache", "", 0),
+        ("/mnt/models/", "", 0),
+        ("/mnt/models2", "", 1),
+        ("/opt/nim/.cache", ", {name: c, mountPath: /opt/nim}", 0),
+        ('"${CACHE}"', "", 0),
+    ],
+)
+def test_nims_cache_is_where_kserve_mounts_the_claim(path: str, mount: str, count: int) -> None:
+    assert [f.level for f in found(NIM % (path, mount), "CONF108")] == ["warning"] * count

@@ -2,8 +2,18 @@
 
 from collections.abc import Iterator
 
+from msgspec.structs import replace
+
 from distcheck.checks.manifest.bundle import Bundle, Thing
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.kserve_refused import (
+    cache_beside_the_claim,
+    one_nodes_claim,
+    over_default_limits,
+    scaled,
+    stages,
+    without_knative,
+)
 from distcheck.checks.manifest.place import NO_NAME, Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.stand_in import filled_later
@@ -16,7 +26,7 @@ _OF_MODELMESH = ("builtInAdapter", "grpcEndpoint", "grpcDataEndpoint", "multiMod
 """ModelMesh starts runtimes for many models, whatever their containers are called."""
 
 
-@rule("CONF108", level="error")
+@rule("CONF108", level="error", others=("warning",))
 def kserve_takes_it(bundle: Bundle) -> Iterator[Finding]:
     """KServe makes pods of what it is told, and its own containers are called as it calls them.
 
@@ -25,9 +35,14 @@ def kserve_takes_it(bundle: Bundle) -> Iterator[Finding]:
         `data` without `dataLocal` or `dataLocal` without `data`, one of them below 1, or has a
         container without an image that is not called main. An InferenceService with `workerSpec`
         has a model without storageUri, or one that is no claim or image (pvc://, oci://),
-        variables for its sizes, a size below 1, or several containers in workerSpec. A
+        variables for its sizes, a size below 1, several containers in workerSpec, or another
+        `serving.kserve.io/autoscalerClass` than none. Head and workers mount a ReadWriteOnce
+        claim. A
         ServingRuntime has no container kserve-container, or none called worker-container in its
         workerSpec, or it has no workerSpec and an InferenceService with one uses it.
+        A warning: NIM's cache is elsewhere than the claim that KServe mounts at /mnt/models.
+        Hints: `parallelism.pipeline`, for which KServe ships no configuration; requests without
+        limits that are above KServe's defaults of 1 CPU and 2 GiB; hostIPC for Knative.
     Why:
         The webhook refuses the object, or the controller makes no pods of it. KServe puts its
         image, command, probes and /dev/shm under the container of its name: beside another name
@@ -77,9 +92,13 @@ def kserve_takes_it(bundle: Bundle) -> Iterator[Finding]:
               resources: {limits: {nvidia.com/gpu: 1}}
     Source:
         KServe pkg/apis/serving/v1alpha2/llm_inference_service_validation.go, since 0.16;
-        pkg/apis/serving/v1beta1/inference_service_validation.go (validateMultiNodeVariables) and
+        pkg/controller/v1alpha2/llmisvc/config_merge.go and config/llmisvcconfig, up to 0.20;
+        pkg/apis/serving/v1beta1/inference_service_validation.go (validateMultiNodeVariables),
+        inference_service_defaults.go (setResourceRequirementDefaults) and
         pkg/controller/v1beta1/inferenceservice/utils (MergeServingRuntimeAndInferenceServiceSpecs).
     """
+    yield from one_nodes_claim(bundle)
+    yield from (replace(one, level="warning") for one in cache_beside_the_claim(bundle))
     for thing in bundle.things:
         if thing.patch or thing.fragment:
             continue
@@ -87,10 +106,14 @@ def kserve_takes_it(bundle: Bundle) -> Iterator[Finding]:
         if thing.kind == "LLMInferenceService":
             for part in (spec, spec.at("prefill")):
                 yield from _sizes(part)
+                yield from stages(bundle, thing, part)
                 yield from _unnamed(thing, part)
         elif thing.kind == "InferenceService":
             yield from _nodes(spec.at("predictor"))
             yield from _without_workers(bundle, thing, spec.at("predictor"))
+            yield from scaled(thing)
+            yield from without_knative(thing)
+            yield from over_default_limits(thing)
         elif thing.kind in _RUNTIMES and not any(spec.at(n).value for n in _OF_MODELMESH):
             yield from _lacking(spec, _HEAD)
             yield from _lacking(spec.at("workerSpec"), _WORKER)

@@ -8,3 +8,8 @@ def mounted_at(path: object) -> str:
     container runtime cleans the rest.
     """
     return "/" + "/".join(p for p in str(path or "").split("/") if p not in ("", "."))
+
+
+def is_below(path: str, folder: str) -> bool:
+    """Whether `path` is this folder, or in it."""
+    return f"{mounted_at(path)}/".startswith(f"{mounted_at(folder).rstrip('/')}/")
