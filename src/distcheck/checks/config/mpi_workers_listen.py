@@ -6,26 +6,32 @@ from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
+from distcheck.pattern import pattern
 
 _IDLE = frozenset({"sleep", "tail", "echo", "true", ":", "cat", "exit", "while", "date"})
 
 
-@rule("CONF119", level="error")
+@rule("CONF119", level="error", others=("hint",))
 def mpi_workers_listen(template: Template) -> Iterator[Finding]:
     """Workers of an MPIJob run sshd.
 
     What:
         A worker of an MPIJob (v2beta1) has a command of its own that only waits, such as
         `sleep infinity`; or its launcher runs as another user than root, and `sshAuthMountPath` is
-        not set.
+        not set. Hints: sshd of workers with `hostNetwork: true`, and nothing names a port; a
+        launcher that starts mpirun at once and has one try (`backoffLimit: 0`).
 
     Why:
         The launcher starts the ranks over SSH. The operator starts sshd in workers that have
         neither command nor args: with one of their own nothing listens at port 22. It mounts the
-        keys at /root/.ssh unless it is told otherwise, and SSH looks in the user's own home.
+        keys at /root/.ssh unless it is told otherwise, and SSH looks in the user's own home. At
+        port 22 of a node its own sshd answers. The launcher is made together with the workers:
+        where their images are still pulled, their names are not there yet.
 
     Fix:
-        Take command and args out, or run `/usr/sbin/sshd -De`.
+        Take command and args out, or run `/usr/sbin/sshd -De`, with `-p 2222` in the node's
+        network, and `mpirun --mca plm_rsh_args "-p 2222"`. Set
+        `launcherCreationPolicy: WaitForWorkersReady`.
 
     Fails:
         apiVersion: kubeflow.org/v2beta1
@@ -102,12 +108,16 @@ def mpi_workers_listen(template: Template) -> Iterator[Finding]:
 
     Source:
         Kubeflow MPI operator pkg/controller/mpi_job_controller.go (newWorker),
-        pkg/apis/kubeflow/v2beta1/default.go (sshAuthMountPath), examples/v2beta1/pi/pi.yaml.
+        pkg/apis/kubeflow/v2beta1/default.go (sshAuthMountPath), types.go
+        (LauncherCreationPolicy), examples/v2beta1/pi/pi.yaml; kubeflow/mpi-operator#593, #386.
     """
     version = template.owner_place.text("apiVersion")
     if template.kind != "MPIJob" or version != "kubeflow.org/v2beta1" or not template.containers:
         return
     first = template.containers[0]
+    if template.part == "worker":
+        yield from _at_the_nodes_port(template, first)
+        yield from _only_try(template)
     if template.gpus and _only_waits(first):
         says = f"worker container {first.name} only waits: nothing listens for the launcher's SSH"
         yield Finding(first.spot_of(), says)
@@ -119,6 +129,35 @@ def mpi_workers_listen(template: Template) -> Iterator[Finding]:
             says = f"the launcher runs as user {user.value}, and the operator mounts its SSH keys"
             fix = "Set `sshAuthMountPath: /home/USER/.ssh`, where the image's user has its home."
             yield Finding(user.spot, f"{says} at /root/.ssh, which root alone may read", fix)
+
+
+def _at_the_nodes_port(template: Template, worker: Container) -> Iterator[Finding]:
+    """sshd of a worker where the node's own one is, and no port is named to it or to mpirun."""
+    launcher = template.owner_place.at(*_LAUNCHER, "template").value
+    moved = "plm_rsh" in f"{launcher} {template.place.value}" or _PORT.search(worker.script)
+    if template.host_network and not moved and (not worker.script or "sshd" in worker.script):
+        says = f"sshd of {worker.name} is at port 22 of its node, where the node's own may be"
+        own = template.spec.at("hostNetwork")
+        yield Finding(own.key, says, unseen="the port in the image's sshd_config")
+
+
+_LAUNCHER = ("spec", "mpiReplicaSpecs", "Launcher")
+_PORT = pattern(r"-\w*p\s*\d|\b[Pp]ort\b")
+
+
+def _only_try(template: Template) -> Iterator[Finding]:
+    """mpirun before the workers are there, and no second try."""
+    spec, pod = (template.owner_place.at(*p) for p in (("spec",), (*_LAUNCHER, "template", "spec")))
+    limit = spec.at("runPolicy", "backoffLimit")
+    waits = spec.text("launcherCreationPolicy") == _READY or pod.at("initContainers")
+    program = pod.at("containers", 0, "command", 0).text().rpartition("/")[2]
+    if limit.value == 0 and not waits and program in ("mpirun", "mpiexec"):
+        says = "the launcher starts together with the workers, and has one try to reach them"
+        fix = f"Write `launcherCreationPolicy: {_READY}`, or a higher backoffLimit."
+        yield Finding(limit.key, says, fix, level="hint")
+
+
+_READY = "WaitForWorkersReady"
 
 
 def _only_waits(container: Container) -> bool:

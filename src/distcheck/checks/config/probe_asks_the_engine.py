@@ -9,11 +9,12 @@ from distcheck.checks.manifest.listening import RAYS, USUAL, called, listens_on
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
+from distcheck.pattern import pattern
 
 _PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
-@rule("CONF080", level="error", others=("warning",))
+@rule("CONF080", level="error", others=("warning", "hint"))
 def probe_asks_the_engine(template: Template) -> Iterator[Finding]:
     """Probes ask the port that the engine listens on.
 
@@ -23,10 +24,12 @@ def probe_asks_the_engine(template: Template) -> Iterator[Finding]:
         of another server or one that `--api-key` guards, or HTTPS of an engine without a
         certificate; or it asks a worker of
         Dynamo that no DYN_SYSTEM_PORT gives a port for its state, or a NIMService another port
-        than `expose.service.port`. `containerPort` opens no port.
+        than `expose.service.port`. `containerPort` opens no port. A hint: `pgrep -f` in a script
+        of the probe looks for words that stand in this script.
 
     Why:
-        The pod is never ready, or is killed again and again while it loads.
+        The pod is never ready, or is killed again and again while it loads. `pgrep -f` finds the
+        shell that runs it, whose command line holds the words: such a probe always passes.
 
     Fix:
         Ask `/health` at the engine's port: `--port`, else vLLM 8000, SGLang 30000.
@@ -80,7 +83,8 @@ def probe_asks_the_engine(template: Template) -> Iterator[Finding]:
         vllm/entrypoints/openai/cli_args.py, api_server.py (AuthenticationMiddleware: /v1 alone);
         SGLang server_args.py, utils (add_api_key_middleware: all but /health and /metrics);
         Dynamo docs, health check reference (DYN_SYSTEM_PORT: disabled by default);
-        k8s-nim-operator nimservice_types.go (GetStandardEnv, GetStartupProbe).
+        k8s-nim-operator nimservice_types.go (GetStandardEnv, GetStartupProbe); pgrep(1): of all
+        processes it leaves out itself alone.
     """
     for container in template.containers:
         ports = list(container.place.each("ports"))
@@ -90,6 +94,7 @@ def probe_asks_the_engine(template: Template) -> Iterator[Finding]:
         yield from _guarded(container)
         yield from _of_dynamo(template, container)
         yield from _of_nim(template, container)
+        yield from _of_itself(container)
         for name in _PROBES:
             for way in ("httpGet", "tcpSocket", "grpc"):
                 port = container.place.at(name, way, "port")
@@ -138,6 +143,28 @@ def _of_nim(template: Template, container: Container) -> Iterator[Finding]:
         if at and asked not in ports and not container.mentions(asked):
             says = f"the {name} asks port {asked}, and the operator has NIM listen on {port}"
             yield Finding(at.spot, says, f"Ask port {port}, or write it at expose.service.port.")
+
+
+def _of_itself(container: Container) -> Iterator[Finding]:
+    """`pgrep -f`, which finds the shell around it; a lone command takes the shell's place."""
+    for name in _PROBES:
+        words = [str(w.value) for w in container.place.each(name, "exec", "command")]
+        if len(words) != _SHELLED or words[0].rpartition("/")[2] not in ("bash", "sh"):
+            continue
+        found = _PGREP.search(words[2])
+        wanted = next((g for g in found.groups() if g), "") if found else ""
+        script = words[2].strip()
+        lone = script.startswith(("pgrep", "exec pgrep")) and not set(";|&\n") & set(script)
+        if found and wanted and not lone and not _EXCEPT.search(script):
+            at = container.place.at(name, "exec", "command", 2)
+            says = f"pgrep -f finds the probe's own shell, which holds {wanted!r}: it always passes"
+            fix = f"Write `pgrep -f '[{wanted[0]}]{wanted[1:]}'`, which does not match itself."
+            yield Finding(at.spot, says, fix, level="hint")
+
+
+_SHELLED = 3
+_PGREP = pattern(r"""\bpgrep\s+(?:-\w+\s+)*-\w*f\w*\s+(?:'([\w ./-]+)'|"([\w ./-]+)"|([\w./-]+))""")
+_EXCEPT = pattern(r"\$\$|grep\s+-\w*v|pgrep\s+(?:-\w+\s+)*-\w*[xP]")
 
 
 def _nameless(container: Container, port: Place) -> Finding:

@@ -7,7 +7,7 @@ from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.hidden import hidden_before_engine
-from distcheck.checks.manifest.listening import is_loose, listens_on
+from distcheck.checks.manifest.listening import USUAL, is_loose, listens_on
 from distcheck.checks.manifest.place import Place, Spot
 from distcheck.checks.manifest.ray_serve import serve_file
 from distcheck.checks.manifest.rule import rule
@@ -96,7 +96,8 @@ def probes_reach_the_server(bundle: Bundle) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 1}}
     Source:
         Kubernetes: Configure Liveness, Readiness and Startup Probes (the probe's host is the
-        pod's IP); SGLang python/sglang/srt/server_args.py (host); TensorRT-LLM
+        pod's IP); SGLang python/sglang/srt/server_args.py (host), entrypoints/engine.py
+        (launch_dummy_health_check_server); TensorRT-LLM
         tensorrt_llm/commands/serve.py (--host); ray.serve.schema.HTTPOptionsSchema;
         Ray python/ray/serve/scripts.py (start, run) and _private/constants.py, 2.40 and 2.60.
     """
@@ -197,11 +198,14 @@ def _notes(template: Template) -> Iterator[tuple[str, Place]]:
 
 
 def _port(container: Container) -> int | None:
+    """Where it listens. SGLang's other nodes answer there, too, by a server for probes alone."""
     asks = container.asks
-    usual = asks and asks.port is None and "port" not in asks.unread
     loose = container.may_have_more or any(is_loose(c.words) for c in container.commands)
-    if usual and not loose and "trtllm-serve" in _programs(container):
-        return 8000
+    if asks is not None and not loose and "port" not in asks.unread:
+        if asks.port is None and "trtllm-serve" in _programs(container):
+            return 8000
+        if asks.engine == "sglang" and asks.node_rank:
+            return asks.port or USUAL["sglang"]
     return listens_on(container)
 
 
