@@ -26,7 +26,7 @@ def arguments_are_words(template: Template) -> Iterator[Finding]:
         A whole command line stands in one item of `command` or `args`, and no shell with `-c`
         reads it; a flag and its value stand in one item; after a shell's `-c` each word is an
         item of its own; a script's line of flags is cut off from its command; or two of its
-        lines are one, as YAML's `>` folds them.
+        lines are one, as YAML's `>` folds them: then a backslash glues a blank to the next flag.
     Why:
         Nothing cuts it: the kernel looks for a program of that whole name, and an engine gets
         one argument with blanks in it. A line that begins with a flag is a command of its own: a
@@ -70,6 +70,7 @@ def arguments_are_words(template: Template) -> Iterator[Finding]:
     for container in template.every:
         yield from _by_shell(container)
         yield from _cut_off(container)
+        yield from _glued(container)
         yield from _run_together(container)
         items = [*container.place.each("command"), *container.place.each("args")]
         has_command = any(True for _ in container.place.each("command"))
@@ -129,10 +130,46 @@ def _is_one_word(text: str) -> bool:
 def _cut_off(container: Container) -> Iterator[Finding]:
     """Flags that a script runs as a command, or not at all behind `exec`."""
     for text in container.texts:
-        if "\n" in text.text and (flag := _cut_flag(text.text)):
-            says = f"container {container.name}: {flag} is cut off from its command: the line"
-            says = f"{says} before it does not end with a backslash"
-            yield Finding(Spot(text.spot.of, text.spot.path, flag), says)
+        if "\n" in text.text and (cut := _cut_flag(text.text)):
+            flag, line = cut
+            why, fix = _why_cut(line)
+            says = f"container {container.name}: {flag} is cut off from its command: {why}"
+            yield Finding(Spot(text.spot.of, text.spot.path, flag), says, fix)
+
+
+def _why_cut(line: str) -> tuple[str, str]:
+    """What ended the command, by the line before the flag, and what mends it."""
+    if line.lstrip()[:1] == "#":
+        return "a comment stands between", "Take the comment out of the command."
+    if line.rstrip()[-1:] == "\\":
+        return (
+            "a blank follows the backslash before it",
+            "Take out what stands behind the backslash.",
+        )
+    return _NO_BACKSLASH, "End that line with a backslash, and nothing behind it."
+
+
+_NO_BACKSLASH = "the line before it does not end with a backslash"
+
+
+def _glued(container: Container) -> Iterator[Finding]:
+    """Flags with a blank before them: a backslash in one line keeps it from parting words."""
+    for command in container.commands if not container.nim else ():
+        flag = next((w[1:] for w in command.words if _BLANK_FLAG.match(w)), "")
+        escaped = f"\\ {flag}"
+        if flag and any(escaped in t.text for t in container.texts) and _serves(command.words):
+            says = f"container {container.name}: the backslash before {flag} makes a blank part of"
+            says = f"{says} it: no line ends there"
+            fix = "Write the script behind `|`, which keeps its lines, or take the backslashes out."
+            yield Finding(container.spot_of(escaped), says, fix)
+            return
+
+
+def _serves(words: tuple[str, ...]) -> bool:
+    return any(_SERVER.search(" ".join(words[n : n + 3])) for n in range(len(words)))
+
+
+_BLANK_FLAG = pattern(r" --?[a-z][\w-]*(?:=|\Z)")
 
 
 def _run_together(container: Container) -> Iterator[Finding]:
@@ -148,21 +185,21 @@ def _run_together(container: Container) -> Iterator[Finding]:
 _BEGIN = frozenset({"until", "while", "do", "then", "vllm", "python3", "python", "ray", "export"})
 
 
-def _cut_flag(script: str) -> str:
-    """The flag that begins a line of its own behind a server's command; empty for none."""
+def _cut_flag(script: str) -> tuple[str, str] | None:
+    """The flag that begins a line of its own behind a server's command, and the line before."""
     continues = server = False
-    before = ""
+    before = last = ""
     for line in script.split("\n"):
         said = line.strip()
         if not continues and server and (flag := _FLAG.match(said)) and _is_closed(before):
-            return flag[1]
-        before += line + "\n"
+            return flag[1], last
+        before, last = f"{before}{line}\n", line if said else last
         if not continues and said and said[0] != "#":
             found = _SERVER.search(said)
             server = found is not None and '="' not in said[: found.start() + 1]
         remark = said[:1] == "#" or (" #" in line and not {"'", '"'} & set(line))
         continues = line.endswith("\\") and not remark
-    return ""
+    return None
 
 
 def _is_closed(before: str) -> bool:

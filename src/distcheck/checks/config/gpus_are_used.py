@@ -7,6 +7,7 @@ from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
+from distcheck.pattern import pattern
 
 
 @rule("CONF007", level="warning")
@@ -76,6 +77,8 @@ def gpus_are_used(template: Template) -> Iterator[Finding]:
 
 def _fix(template: Template, container: Container, engine: str) -> str:
     flag = "--tp" if engine == "sglang" else "--tensor-parallel-size"
+    if any(_CUT_OFF.search(t.text) for t in container.texts):
+        return "Join the line of the parallel size to the command, which is cut off before it."
     if template.kind == "LLMInferenceService" and template.rest:
         several = template.owner_place.at("spec", "worker")
         pods = ", pipeline: PODS" if several else ""
@@ -97,6 +100,9 @@ def _elsewhere(container: Container) -> bool:
     return hidden or servers > 1 or any("$" in w for w in container.words) or (
         container.value("CUDA_VISIBLE_DEVICES") is not None
     )  # fmt: skip
+
+
+_CUT_OFF = pattern(r"(?m)^[ \t]*--(?:tp\b|[^#\n]*(?:-parallel-| --tp\b))", near=("--",))
 
 
 def _is_cut_off(words: tuple[str, ...]) -> bool:
