@@ -88,7 +88,9 @@ def _alone(
     one = one or (whole is None and _is_one_rank(pair.template))
     group = _of_names(names[:1] if one else names, by_pair, by_name, maps, "")
     why = ""
-    if joining and not _joins_itself(pair.made, joining):
+    if names[0] in ties.joined_by.get(names[0], ()):
+        why = _more_may_join(pair.made)
+    elif joining and not _joins_itself(pair.made, joining):
         why = f"it joins {joining}, which is not in these files"
     elif names[0] in ties.unread:
         why = "it joins an address that cannot be read"
@@ -102,6 +104,14 @@ def _alone(
     elif any(_reaches_out(c.words) for c in pair.template.containers):
         why = "its launcher starts ranks in other pods, which nothing here names"
     yield replace(group, is_whole=not why, open=why)
+
+
+def _more_may_join(made: Made) -> str:
+    """What else may join the only pod, which leads itself: nothing where its count is told."""
+    if made.kind != "StatefulSet":
+        return "pods that join it and are not in these files"
+    told = made.thing.place.number("spec", "replicas") is not None
+    return "" if told else "what sets its replicas: here none are told"
 
 
 def _is_one_rank(template: Template) -> bool:

@@ -6,6 +6,7 @@ from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.template import Template
 
 
 @rule("CONF002", level="error")
@@ -87,9 +88,22 @@ def nnodes_fit_pods(group: Group) -> Iterator[Finding]:
             continue
         has = f"{nodes} pod{'s' * (nodes != 1)} with GPUs"
         says = f"--nnodes is {asks.nnodes}, and {group.name} has {has}"
-        lws = member.template.kind == "LeaderWorkerSet"
-        fix = f"Write `--nnodes {'$(LWS_GROUP_SIZE)' if lws else nodes}`, or change the pods."
+        fix = _fix(group, member.template, asks.nnodes)
         yield Finding(engine.spot_of("--nnodes", "-n"), says, fix, unseen=group.open)
+
+
+def _fix(group: Group, template: Template, told: int) -> str:
+    """The number of pods, where the ranks fill as many as `--nnodes` says; else `--nnodes`."""
+    count = _COUNTS.get(template.kind)
+    alike = {m.template.owner_place.of for m in group.members} == {template.owner_place.of}
+    world = group.intent.world_size
+    if count and alike and told > 1 and world == told * template.gpus:
+        return f"Write `{count}: {told}`: the {world} ranks fill {told} pods."
+    nodes = "$(LWS_GROUP_SIZE)" if template.kind == "LeaderWorkerSet" else group.nodes
+    return f"Write `--nnodes {nodes}`, or change the pods."
+
+
+_COUNTS = {"StatefulSet": "replicas", "LeaderWorkerSet": "size"}
 
 
 def _of_torchrun(engine: Container) -> int | None:
