@@ -9,6 +9,7 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.mpi_words import named_hosts
 from distcheck.checks.manifest.name_of_many import names_of_many
 from distcheck.checks.manifest.names import LWS, PLAIN, Names
+from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.prefixed import lost_prefix
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
@@ -213,7 +214,7 @@ _WORKER = pattern(r"(.+)-worker-(\d{1,9})")
 def _two(names: Names, template: Template, join: Joining, labels: list[str]) -> Iterator[Finding]:
     """`POD.SERVICE`, or a Service with its namespace."""
     if by_pod := names.services(template, labels[1]):
-        yield from _of_pod(template, join, labels[0], by_pod[0])
+        yield from _of_pod(names, template, join, by_pod[0])
     elif names.made(labels[0]) or names.of(labels[1], labels[0]):
         return
     elif named := [t for t in names.pods.get(labels[0], ()) if t.kind in PLAIN]:
@@ -350,14 +351,30 @@ def _one(names: Names, template: Template, join: Joining, name: str) -> Iterator
         yield Finding(join.spot, f"no Service {name} is in the input", fix, unseen=_ELSEWHERE)
 
 
+def _one_name(names: Names, named: Template, pod: str, service: Service) -> str:
+    """Which of the two names to change: the headless Service is the one that is meant."""
+    own = names.services(named, named.subdomain) if named.subdomain else []
+    if not service.headless and any(s.headless and named in s.selects for s in own):
+        return f"Join {pod}.{named.subdomain}."
+    field = "serviceName" if named.kind == "StatefulSet" else "subdomain"
+    return f"Set `{field}: {service.name}`."
+
+
+def _said(named: Template) -> tuple[Spot, ...]:
+    """Where the pods' subdomain is told, else what makes them."""
+    told = named.owner_place.at("spec", "serviceName") or named.spec.at("subdomain")
+    return (told.spot if told else named.spot,)
+
+
 def _is_plain(service: Service) -> bool:
     """Whether its address is given, or left to the cluster; not where a tool puts a word there."""
     ip = service.place.at("spec").text("clusterIP")
     return not ip or ip[0].isdigit() or ":" in ip
 
 
-def _of_pod(template: Template, join: Joining, pod: str, service: Service) -> Iterator[Finding]:
+def _of_pod(names: Names, template: Template, join: Joining, service: Service) -> Iterator[Finding]:
     """`POD.SERVICE`: the Service's pods must have that hostname, and it as their subdomain."""
+    pod = join.labels[0]
     if pod in {service.namespace, template.namespace} or not service.selects:
         return
     named = [t for t in service.selects if t.may_be_called(pod)]
@@ -376,9 +393,9 @@ def _of_pod(template: Template, join: Joining, pod: str, service: Service) -> It
             f"{named[0].what} has serviceName {named[0].subdomain or '(none)'}, not {service.name}:"
             f" {join.host} has no record"
         )
-        fix = f"Set `serviceName: {service.name}`."
-        fix = fix if named[0].kind == "StatefulSet" else f"Set `subdomain: {service.name}`."
-        yield Finding(join.spot, says, fix, also=(named[0].spot,))
+        yield Finding(
+            join.spot, says, _one_name(names, named[0], pod, service), also=_said(named[0])
+        )
         return
     pods = f"pods of {others[0]} have no names of their own"
     if there:

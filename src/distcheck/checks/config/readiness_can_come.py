@@ -134,7 +134,14 @@ def readiness_can_come(bundle: Bundle) -> Iterator[Finding]:
                 says += f" and {group.leader.template.what} is ready only when they have joined"
                 also = (probe.key, service.place.at("spec").key)
                 unseen = _unseen(service, group)
-                yield Finding(joined, says, also=also, unseen=unseen)
+                fix = _RENAME if _taken(service, group) else ""
+                yield Finding(joined, says, fix, also=also, unseen=unseen)
+
+
+_RENAME = (
+    "Give the Service for requests another name: lws then makes a headless one of this name, with"
+    " `publishNotReadyAddresses: true`."
+)
 
 
 def _named(service: Service, group: Group) -> str:
