@@ -10,7 +10,7 @@ from distcheck.checks.knowledge.spelling import letters_apart, nearest
 from distcheck.checks.knowledge.vllm_choices import CHOICES, CLOSED, is_choice, near_choice
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.place import Place
+from distcheck.checks.manifest.place import Place, Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.server_words import server_words
 from distcheck.checks.manifest.stand_in import filled_later
@@ -233,11 +233,29 @@ def _of(container: Container, engine: str) -> Iterator[Finding]:
             says = f"{name} {what}: it has no value"
             yield Finding(container.spot_of(name), says)
         elif not _is_filled_later(text) and (why := refused(engine, flag, text.strip())):
-            at = container.spot_of(f"{name} {text}", word if same else text, name)
-            yield Finding(at, f"{name} {text}: {why}", value_to_write(engine, flag, text))
+            at = _at(container, word, text)
+            yield Finding(at, *_refusal(engine, flag, text, f"{name} {text}: {why}"))
         elif chosen := _chosen(container, engine, flag, text.strip()):
-            at = container.spot_of(f"{name} {text}", word if same else text, name)
+            at = _at(container, word, text)
             yield Finding(at, f"{name} {text}{chosen[0]}", chosen[1], unseen=chosen[2])
+
+
+def _at(container: Container, word: str, text: str) -> Spot:
+    """The value; where a shell works it out, its flag: the same text may stand elsewhere."""
+    beside = pairwise(container.texts)
+    own = next((b.spot for a, b in beside if (a.text, b.text) == (word, text)), None)
+    return own or container.spot_of(f"{word} {text}", word, word.partition("=")[0])
+
+
+def _refusal(engine: str, flag: str, text: str, says: str) -> tuple[str, str]:
+    """What is wrong, and what to write: a pod without a number has a name that nobody knows."""
+    if flag in _NUMBERS[engine] and _NAMELESS.search(text):
+        says = f"{flag} is made of the pod's name, and that ends in no number here"
+        return says, "Make the pods those of a StatefulSet or LeaderWorkerSet, which number them."
+    return says, value_to_write(engine, flag, text)
+
+
+_NAMELESS = pattern(r"~\d+\Z")
 
 
 def _chosen(container: Container, engine: str, flag: str, text: str) -> tuple[str, str, str] | None:

@@ -24,6 +24,7 @@ _OTHERS = {
         "--dist-init-addr": "--master-addr",
         "--mem-fraction-static": "--gpu-memory-utilization",
         "--context-length": "--max-model-len",
+        "--max-model-length": "--max-model-len",
         "--max-running-requests": "--max-num-seqs",
         "--chunked-prefill-size": "--max-num-batched-tokens",
         "--enable-metrics": "",
@@ -47,7 +48,7 @@ def flags_are_the_engines(template: Template) -> Iterator[Finding]:
     """The engine's flags are its own.
 
     What:
-        vLLM is started with a flag that only SGLang has, such as `--tp`, or SGLang with one of
+        vLLM is started with a flag that it has not, such as SGLang's `--tp`, or SGLang with one of
         vLLM's, such as `--gpu-memory-utilization`; with one that is a letter or two away from
         a flag that it has, such as `--tensor-paralel-size`; or a number stands behind a name
         without a space, such as `-tp8`. Of mpirun misspelt options alone.
