@@ -18,7 +18,7 @@ spec:
 @pytest.mark.parametrize("word", ["y", "Y", "n", "yes", "On", "OFF", "TRUE", "False"])
 def test_a_switch_of_yaml_1_1_is_no_text(word: str) -> None:
     says = [f.says for f in found(POD % (1, word), "CONF070")]
-    assert says == [f"value must be text, and is the switch {str(plain_value(word)).lower()}"]
+    assert says == [f"value must be text, and is the boolean {str(plain_value(word)).lower()}"]
 
 
 @pytest.mark.parametrize(

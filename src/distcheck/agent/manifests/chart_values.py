@@ -60,7 +60,7 @@ def _mistyped(held: Place, fields: str) -> Iterator[Flaw]:
 
 def _called(value: object) -> str:
     if isinstance(value, bool):
-        return f"the switch {str(value).lower()}"
+        return f"the boolean {str(value).lower()}"
     return f"the text {value[:60]!r}" if isinstance(value, str) else f"the number {value}"
 
 

@@ -108,7 +108,7 @@ class _Shaper:
                 f"{_name(path)} must be {wanted}, and is {_called(value, hide=self._hides(path))}"
             )
             number = wanted in (_WORDS["int"], _WORDS["float"])
-            unseen = number_later(value) if number else filled_later(value)
+            unseen = number_later(value) if number else _later(path, value)
             self.flaws.append(Flaw("type", Spot(self._of, path), says, unseen=unseen))
 
     def _hides(self, path: tuple[str | int, ...]) -> bool:
@@ -127,6 +127,11 @@ class _Shaper:
         says = f"{where} has no field {name}"
         unseen = f"whether a release newer than {release} has it" if release and not near else ""
         self.flaws.append(Flaw("unknown", Spot(self._of, path, key=True), says, near, unseen))
+
+
+def _later(path: tuple[str | int, ...], value: Any) -> str:
+    """What fills the place of `value`; capabilities are in capitals as they are."""
+    return "" if path[-2:-1] == ("capabilities",) else filled_later(value)
 
 
 _SOPS = ("sops",)
@@ -156,9 +161,9 @@ def _called(value: Any, *, hide: bool) -> str:
     if isinstance(value, list):
         return "a list"
     if hide:
-        return "text" if isinstance(value, str) else "a number or a switch"
+        return "text" if isinstance(value, str) else "a number or a boolean"
     if isinstance(value, bool):
-        return f"the switch {str(value).lower()}"
+        return f"the boolean {str(value).lower()}"
     if isinstance(value, int | float):
         return f"the number {value}"
     return f"the text {str(value)[:60]!r}"

@@ -108,9 +108,11 @@ def product_label_exists(template: Template) -> Iterator[Finding]:
     for place in _values(template):
         value = str(place.value).removesuffix("-SHARED")
         near = _SURE.get(value) or _form(value)
-        near = near or ("the driver's full name" if _SHORT.match(value) else "")
         if near and near != value:
             says = f"no node is labelled {_LABEL}={value}: it is written {near}"
+            yield Finding(place.spot, says)
+        elif not near and _SHORT.match(value):
+            says = f"no node is labelled {_LABEL}={value}: the label has the driver's full name"
             yield Finding(place.spot, says)
 
 

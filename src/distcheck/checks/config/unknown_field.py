@@ -61,8 +61,9 @@ def unknown_field(bundle: Bundle) -> Iterator[Finding]:
     kinds = {t.place.of: t.kind for t in bundle.things}
     for flaw in bundle.flaws:
         if flaw.kind == "unknown":
-            near = f"; did you mean {flaw.near}?" if flaw.near else _GONE.get(flaw.says, "")
-            sure = near and kinds.get(flaw.spot.of) not in _DROPPED
+            near = f"; did you mean {flaw.near}?" if flaw.near else _of_others(flaw.says)
+            told = near and flaw.says not in _NUMBERED
+            sure = told and kinds.get(flaw.spot.of) not in _DROPPED
             level: Level | None = None if sure else "warning"
             yield Finding(flaw.spot, f"{flaw.says}{near}", _fix(flaw), level, flaw.unseen)
 
@@ -71,8 +72,21 @@ _GONE = {"PodResourceClaim has no field source": " since Kubernetes 1.31"}
 """Kubernetes, dynamic resource allocation: until 1.30, as alpha, its two fields stood in there."""
 
 
+def _of_others(says: str) -> str:
+    return "; StatefulSets have it" if says in _NUMBERED else _GONE.get(says, "")
+
+
+_NUMBERED = frozenset(
+    f"{kind}Spec has no field {field}"
+    for kind in ("Deployment", "ReplicaSet")
+    for field in ("serviceName", "podManagementPolicy", "volumeClaimTemplates")
+)
+
+
 def _fix(flaw: Flaw) -> str:
     """What to write; a name with a dot is the way to where the field belongs."""
+    if flaw.says in _NUMBERED:
+        return "Write `kind: StatefulSet`, or take the field out."
     if flaw.says in _GONE:
         return "Put what is in it one level up, beside `name`."
     if not flaw.near:

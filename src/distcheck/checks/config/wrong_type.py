@@ -17,13 +17,13 @@ def wrong_type(bundle: Bundle) -> Iterator[Finding]:
     """Every value has the type that its field takes.
 
     What:
-        A field holds a number or a switch where text must be, a list where a mapping must be,
+        A field holds a number or a boolean where text must be, a list where a mapping must be,
         and so on.
     Why:
         The API server refuses the whole object. Values of environment variables and labels
         are text: `8` and `true` without quotes are not.
     Fix:
-        Write the value as its field takes it; numbers and switches that are text go in quotes.
+        Write the value as its field takes it; numbers and booleans that are text go in quotes.
     Fails:
         apiVersion: v1
         kind: Pod
@@ -78,9 +78,48 @@ def _fix(says: str) -> str:
     """In a word where quotes are all that is wrong."""
     if "must be text" in says and not says.endswith(("a mapping", "a list")):
         return "Put the value in quotes."
+    if size := _SIZE.search(says):
+        return _quantity(*size.groups())
+    if one := _FOR_LIST.search(says):
+        return _list(one[1])
+    if one := _REFERENCE.search(says):
+        key = ", key: ..." if "KeyRef" in says else ""
+        return f"Write `{{name: {one[1]}{key}}}`."
+    if says.endswith("must be a list, and is a mapping"):
+        return "Write a list: each item begins with `- `."
     return "Write the number without quotes." if _QUOTED.search(says) else ""
 
 
+def _list(text: str | None) -> str:
+    """The words of a text as items, where nothing in it has a meaning to a shell."""
+    if not text or len(text) >= _CUT:
+        return "Write a list, each word an item of its own."
+    items = ", ".join(f'"{word}"' for word in text.split())
+    return f"Write `[{items}]`."
+
+
+_CUT = 60
+"""Longer texts are shown by their beginning."""
+
+
+def _quantity(number: str, unit: str, binary: str) -> str:
+    """As Kubernetes writes `16GB` and `16 GiB`; of the first it is not told which is meant."""
+    if not unit:
+        return "Write a number, of bytes with Ki, Mi, Gi or Ti behind it."
+    unit = unit.upper()
+    decimal = "" if binary else f", or {number}{unit.replace('K', 'k')} for powers of ten"
+    return f"Write {number}{unit}i{decimal}."
+
+
+_SIZE = pattern(
+    r"must be a quantity such as 16Gi, and is the text '"
+    r"(?:(\d+(?:\.\d+)?) ?([kKmMgGtT]) ?(i?)[bB]?'\Z)?",
+    near=("a quantity",),
+)
+_FOR_LIST = pattern(
+    r"must be a list, and is the text '(?:([\w./:-]+(?: [\w./:-]+)*)'\Z)?", near=("a list",)
+)
+_REFERENCE = pattern(r"Ref must be a mapping, and is the text '([a-z0-9.-]+)'\Z", near=("Ref",))
 _QUOTED = pattern(r"must be a (?:whole )?number, and is the text '\d+'\Z")
 
 
