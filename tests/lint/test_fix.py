@@ -434,3 +434,46 @@ spec:
   - {{name: vllm, image: "vllm/vllm-openai:v0.11.0", args: [--model, /m]}}
 """
     assert fixed(tmp_path, text) == text.replace("operator: in", "operator: In")
+
+
+INDENTED = """\
+apiVersion: v1
+kind: Pod
+metadata: {name: vllm}
+spec:
+  containers:
+    - name: vllm
+      image: vllm/vllm-openai:v0.11.0
+      args:
+      - --model=m/x
+      - --tensor-parallel-size=8
+      resources: {limits: {nvidia.com/gpu: 8}}
+"""
+
+
+@pytest.mark.parametrize("args", ["", "*words", "[--model=m/x]"])
+def test_a_list_that_is_added_is_indented_as_those_beside_it(tmp_path: Path, args: str) -> None:
+    """A list around it tells, too, where those beside it are aliases or on one line."""
+    text = INDENTED
+    if args:
+        text = text.replace(
+            "args:\n      - --model=m/x\n      - --tensor-parallel-size=8", f"args: {args}"
+        )
+        text = text.replace("{name: vllm}", "{name: vllm, annotations: {a: &words x}}", 1)
+    text = text if args != "*words" else text.replace("args:", "workingDir:")
+    (file := tmp_path / "a.yaml").write_text(text)
+    main(["lint", "--fix", str(file)])
+    dash = "        " if args else "      "
+    assert f"      volumeMounts:\n{dash}- name: dshm\n" in file.read_text()
+    assert "  volumes:\n    - name: dshm\n      emptyDir:\n" in file.read_text()
+
+
+def test_where_nothing_is_left_that_is_said(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (file := tmp_path / "a.yaml").write_text(INDENTED)
+    main(["lint", "--fix", str(file)])
+    assert capsys.readouterr().err == "distcheck: 1 file mended\n"
+    file.write_text(INDENTED.replace("v0.11.0", "latest"))
+    main(["lint", "--fix", str(file)])
+    assert capsys.readouterr().err == "distcheck: 1 file mended; what is left:\n"

@@ -45,10 +45,11 @@ def mend(
             continue
         done[name] = new
     if write and done:
-        _say(f"{len(done)} file{'s' * (len(done) != 1)} mended; what is left:")
         after = {n: done.get(n, text) for n, text in read}
         again = judged(list(after.items()), asked, problems)
         told = without(again, kept(after, again, asked, piped))
+        left_over = "; what is left:" if told.report.open or told.report.not_judged else ""
+        _say(f"{len(done)} file{'s' * (len(done) != 1)} mended{left_over}")
     if piped is not None:
         pass_on(out or piped)
     return told, whole

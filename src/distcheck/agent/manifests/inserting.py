@@ -1,6 +1,7 @@
 """One more item of a list, written in the style that is there."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from distcheck.agent.manifests.bundles import Known
@@ -39,8 +40,22 @@ def _new_key(held: Known, where: Path, key: str, item: dict[str, Any]) -> Edit:
         if lines[mark.key_line][: mark.key_column].strip() == "":
             pad = " " * mark.key_column
             line = _above_comments(held, mark)
-            return Edit(line, 0, 0, f"{pad}{key}:\n{_block(item, mark.key_column)}\n")
+            column = mark.key_column + _indent(held, where)
+            return Edit(line, 0, 0, f"{pad}{key}:\n{_block(item, column)}\n")
     raise Unsafe
+
+
+def _indent(held: Known, where: Path) -> int:
+    """How far dashes stand behind their key, by the nearest list that is written so."""
+    root = held.document.tree.value
+    lists = [(*where, k) for k, v in value_at(root, where).items() if v and isinstance(v, list)]
+    around = (where[:n] for n in range(len(where), 0, -1))
+    for path in (*lists, *(p for p in around if isinstance(value_at(root, p), list))):
+        with suppress(Unsafe):  # an alias says nothing of how lists are written here
+            mark = mark_of(held, path)
+            if mark.style is None and mark.line > mark.key_line:
+                return max(mark.column - mark.key_column, 0)
+    return 0
 
 
 def _above_comments(held: Known, mark: Mark) -> int:
