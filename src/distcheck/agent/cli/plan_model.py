@@ -9,6 +9,7 @@ from msgspec import Struct
 
 from distcheck.agent.checkpoint import CheckpointError
 from distcheck.agent.cli.exit import Stop, usage
+from distcheck.agent.cli.model_file import OWN
 from distcheck.agent.cli.plan_checkpoint import counted, parts, sizes_of
 from distcheck.agent.redact import plain_text
 from distcheck.checks.knowledge.weights import Checkpoint, from_index, with_quant_file
@@ -17,7 +18,6 @@ _CONFIG, _INDEX, _QUANT = "config.json", "model.safetensors.index.json", "hf_qua
 _MAX_CONFIG, _MAX_INDEX = 4 << 20, 64 << 20
 _MAX_NAMES, _SHOWN = 1024, 4
 _WRAPPERS = ("config", "model_config", "hf_config")
-_OWN = ("architectures", "model_type", "hidden_size", "text_config", "num_hidden_layers")
 
 
 class ModelFiles(Struct, frozen=True):
@@ -111,15 +111,15 @@ def _bad(file: Path, says: str) -> Stop:
 
 def _unwrapped(told: dict[str, object], file: Path) -> dict[str, object]:
     """The configuration itself, where something stands around it."""
-    if any(key in told for key in _OWN):
+    if any(key in told for key in OWN):
         return told
     for key in _WRAPPERS:
         inner = told.get(key)
-        if isinstance(inner, dict) and any(own in inner for own in _OWN):
+        if isinstance(inner, dict) and any(own in inner for own in OWN):
             return inner
     if "weight_map" in told:
         raise _bad(file, "this is the index of a checkpoint; give config.json or the folder")
-    raise _bad(file, f"it has none of {', '.join(_OWN)}: not a model's configuration")
+    raise _bad(file, f"it has none of {', '.join(OWN)}: not a model's configuration")
 
 
 def _kind(config: Mapping[str, object]) -> str:
