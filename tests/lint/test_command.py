@@ -56,6 +56,39 @@ def test_a_file_that_is_not_there_is_unreadable(tmp_path: Path) -> None:
     assert main(["lint", str(tmp_path / "none.yaml")]) == 2
 
 
+def test_a_file_without_a_name_is_told_in_quotes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["lint", ""]) == 2
+    assert capsys.readouterr().out.startswith("unreadable: '': No such file or directory\n")
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [("{}", "not a model's configuration"), ('{"x": 1}', "architectures"), ("[]", "JSON object")],
+)
+def test_a_model_that_is_none_is_a_usage_error(
+    file: Path, text: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (config := file.parent / "config.json").write_text(text)
+    assert main(["lint", "--model", str(config), str(file)]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_the_name_of_a_model_is_not_looked_up(
+    file: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["lint", "--model", "m/x", str(file)]) == 2
+    assert capsys.readouterr().err.endswith("a name is not looked up, give a path\n")
+
+
+def test_junit_says_what_was_not_seen(file: Path) -> None:
+    file.write_text(
+        GOOD.replace("containers:", "replicas: 1\n  hostNetwork: ${NET}\n  containers:")
+    )
+    main(["lint", str(file), "-o", f"junit={file}.xml"])
+    told = [o.text or "" for o in ET.parse(f"{file}.xml").getroot().iter("system-out")]
+    assert any("\nNot seen: what fills this place before it is applied\n" in t for t in told)
+
+
 def test_an_unknown_rule_is_a_usage_error(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file.write_text(GOOD)
     assert main(["lint", str(file), "--skip", "CONF999"]) == 2

@@ -253,6 +253,12 @@ def test_a_chart_is_told_once_with_the_command_that_renders_it() -> None:
     assert notes(files) == [("d/vllm/Chart.yaml", f"{says} `helm template d/vllm`")]
 
 
+def test_a_chart_without_what_must_be_rendered_is_told_as_that() -> None:
+    files = {"c/templates/a.yaml": POD, "c/Chart.yaml": "name: c\n"}
+    says = "a Helm chart, what is in it is judged as it is written: give the output of"
+    assert notes(files) == [("c/Chart.yaml", f"{says} `helm template c`")]
+
+
 def test_a_template_without_a_chart_and_values_without_one_are_named() -> None:
     found = notes({"a.yaml": TEMPLATE, "values.yaml": "x: 1\n"})
     assert [(file, "helm template" in says) for file, says in found] == [

@@ -203,3 +203,17 @@ spec:
     (run,) = json.loads(render_sarif(judged(text, only="CONF087"), rules()))["runs"]
     (result,) = run["results"]
     assert result["message"]["text"].endswith("did you mean Exists? Write Exists.")
+
+
+@pytest.mark.parametrize(
+    ("file", "uri"),
+    [
+        ("a/../b.yaml", "b.yaml"),
+        ("../b.yaml", "file:///home/b.yaml"),
+        ("../../../../b.yaml", "file:///b.yaml"),
+    ],
+)
+def test_no_address_has_a_step_back_in_it(file: str, uri: str) -> None:
+    whole = json.loads(render_sarif(lint_texts([(file, BAD)], Asked(rules())), rules(), "/home/x"))
+    places = [r["locations"][0]["physicalLocation"] for r in whole["runs"][0]["results"]]
+    assert {p["artifactLocation"]["uri"] for p in places} == {uri}

@@ -49,7 +49,8 @@ def _suite(file: str, cases: list[ET.Element]) -> ET.Element:
 def _case(one: LintFinding, failing: Level) -> ET.Element:
     name = f"{headline(one)} (line {one.at.line})"
     case = ET.Element("testcase", classname=visible(one.at.file), name=visible(name), time="0")
-    text = f"{one.at.file}:{one.at.line}:{one.at.column}\n{one.says}\n{one.unseen}\n{one.fix}"
+    unseen = f"Not seen: {one.unseen}" if one.unseen else ""
+    text = f"{one.at.file}:{one.at.line}:{one.at.column}\n{one.says}\n{unseen}\n{one.fix}"
     said = "\n".join(visible(line) for line in text.split("\n") if line)
     if one.silenced is not None:
         ET.SubElement(case, "skipped", message=visible(f"silenced: {one.silenced}"))

@@ -32,10 +32,21 @@ def artifact(file: str, root: str) -> dict[str, Any]:
     """Below `root` an address from there; else the whole one, which code scanning cannot show."""
     if file == PIPED:
         return {"uri": "stdin"}
-    path = PurePath(root, file)
+    path = _plain(PurePath(root, file))
     if path.is_relative_to(root) and ".." not in path.parts:
         return {"uri": _quoted(path.relative_to(root)), "uriBaseId": "%SRCROOT%"}
     return {"uri": path.as_uri() if path.is_absolute() else _quoted(path)}
+
+
+def _plain(path: PurePath) -> PurePath:
+    """Without `..`, where the folder before each is named."""
+    parts: list[str] = []
+    for part in path.parts:
+        if part != ".." or not parts or parts[-1] == "..":
+            parts.append(part)
+        elif parts[-1] != path.anchor:
+            parts.pop()
+    return PurePath(*parts)
 
 
 def _quoted(path: PurePath) -> str:

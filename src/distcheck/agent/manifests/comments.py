@@ -120,6 +120,9 @@ def silenced(source: Source, rule: str, line: int, first_line: int) -> tuple[str
     return None
 
 
+_SHOWN = 3
+
+
 def misspelt(source: Source, rules: Collection[str]) -> Iterator[tuple[int, str]]:
     """Line (from 0) of each comment that can silence nothing, and why; `rules`: all of them."""
     for one in _remarks(source):
@@ -130,10 +133,9 @@ def misspelt(source: Source, rules: Collection[str]) -> Iterator[tuple[int, str]
         if strange:
             yield number, f"{strange[0][:20]} is no rule: `distcheck list --rules` names them all"
         elif read is None:
-            yield (
-                number,
-                "this comment silences nothing: `# distcheck: ignore CONF075 reason` would",
-            )
+            meant = ", ".join(i.upper() for i in ids[:_SHOWN]) or "CONF075"
+            says = f"this comment silences nothing: `# distcheck: ignore {meant} reason` would"
+            yield number, says
 
 
 def unused(source: Source, used: Collection[At], rules: Collection[str]) -> Iterator[At]:

@@ -101,7 +101,7 @@ def _file(name: str) -> tuple[str, str] | Problem:
         with open(name, "rb") as file:
             return _read(name, file.read(MOST_BYTES + 1))
     except (OSError, ValueError) as error:
-        return Problem(name, 0, 0, getattr(error, "strerror", None) or str(error))
+        return Problem(name or "''", 0, 0, getattr(error, "strerror", None) or str(error))
 
 
 def _read(name: str, data: bytes) -> tuple[str, str] | Problem:

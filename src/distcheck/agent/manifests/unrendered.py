@@ -18,6 +18,7 @@ def told_once(problems: Iterable[Problem], names: Sequence[str]) -> Iterator[Pro
             yield one
     for chart, count in charts.items():
         templates = f"{count} template{'s' * (count != 1)} not judged"
+        templates = templates if count else "what is in it is judged as it is written"
         says = f"a Helm chart, {templates}: give the output of `helm template {chart or '.'}`"
         yield Problem(f"{chart}/Chart.yaml" if chart else "Chart.yaml", 0, 0, says, fatal=False)
     overlays = [n for n in names if is_kustomization(n)]

@@ -47,9 +47,8 @@ def read_tree(text: str, first_line: int = 0) -> Tree | None:
         says = _words(error, _character(text, line - first_line, column))
         raise NotYamlError(says, line, column) from error
     except yaml.YAMLError as error:
-        raise NotYamlError(
-            " ".join(str(error).split())[:200], *_spot(text, error, first_line)
-        ) from error
+        says = " ".join(str(error).split())[:200].partition(' in "<')[0]
+        raise NotYamlError(says, *_spot(text, error, first_line)) from error
     return built.tree if built.begun else None
 
 
