@@ -77,8 +77,8 @@ def _spelt(held: Known, finding: Finding) -> Change:
 def _with_shm(held: Known, finding: Finding) -> Change:
     """A volume in memory, and its mount in the container of the ranks."""
     path = held.way(finding.spot.path)
-    if "containers" not in path:
-        raise Unsafe
+    if "containers" not in path or path[-1] == "mountPath":
+        raise Unsafe  # a volume is there, and its mount is at the wrong place
     at = path.index("containers")
     spec, container = path[:at], path[: at + 2]
     root = held.document.tree.value

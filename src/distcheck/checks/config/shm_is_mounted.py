@@ -3,9 +3,12 @@
 from collections.abc import Iterator
 
 from distcheck.checks.knowledge.counted import counted
+from distcheck.checks.knowledge.mounts import is_below, mounted_at
+from distcheck.checks.knowledge.spelling import letters_apart
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding, Level
 from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -76,20 +79,38 @@ def shm_is_mounted(group: Group) -> Iterator[Finding]:
             continue
         gpus = f"{engine.gpus} GPU{'s' * (engine.gpus != 1)}"
         says = f"{template.what}: container {engine.name} has {gpus} and no volume at /dev/shm"
-        mounts = engine.place.at("volumeMounts")
+        mounts, fix = engine.place.at("volumeMounts"), ""
         spot = mounts.key if mounts else engine.place.at("name").spot
+        if beside := _mounted_beside(template, engine):
+            spot, fix = beside.at("mountPath").spot, "Write `mountPath: /dev/shm`."
+            says = f"{says}: {beside.text('name')} is mounted at {beside.text('mountPath')}"
         level = level_of_64_mib(group, template, engine)
         sure = many and engine.gpus > _FEW and level != "hint"
         unseen = "whether what it runs uses NCCL" if _is_none(group, template, engine) else ""
         small = "too little for NCCL's pools between nodes"
         why = small if sure else f"which may do {_for(engine, many=many)}"
-        yield Finding(spot, f"{says}: it gets 64 MiB, {why}", level=level, unseen=unseen)
+        says = f"{says}: it gets 64 MiB, {why}"
+        yield Finding(spot, says, fix, level=level, unseen=unseen)
 
 
 def _is_idle(engine: Container) -> bool:
     """Whether an image without an engine is told to do nothing: a pod that shows that it runs."""
     first = {c.words[0].rpartition("/")[2] for c in engine.commands if c.words}
     return bool(first) and first <= _IDLE and _BARE.match(engine.image) is not None
+
+
+def _mounted_beside(template: Template, engine: Container) -> Place | None:
+    """The mount of a volume in memory whose path is nearly /dev/shm, or a folder in it."""
+    for mount in engine.place.each("volumeMounts"):
+        path = mounted_at(mount.text("mountPath"))
+        near = is_below(path, "/dev/shm") or letters_apart(path, "/dev/shm", 2) <= _NEAR
+        volume = template.volumes.get(mount.text("name"))
+        if near and volume and volume.text("emptyDir", "medium").lower() == "memory":
+            return mount
+    return None
+
+
+_NEAR = 2
 
 
 def _names_no_volume(template: Template, engine: Container) -> bool:
