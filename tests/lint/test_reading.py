@@ -292,6 +292,15 @@ def test_overlays_are_told_once_with_the_command_that_builds_them() -> None:
     assert notes(files) == [("o/a/kustomization.yaml", says)]
 
 
+def test_the_overlay_is_to_be_built_not_its_base() -> None:
+    files = {"base/kustomization.yaml": "resources: [pod.yaml]\n", "base/pod.yaml": POD}
+    files["prod/kustomization.yaml"] = "resources: [../base]\n"
+    says = "what it builds is not judged: give the output of `kustomize build prod`"
+    assert notes(files) == [("prod/kustomization.yaml", says)]
+    files["base/kustomization.yaml"] = "resources: [../prod]\n"
+    assert [n[0] for n in notes(files)] == ["base/kustomization.yaml"]
+
+
 def test_a_comment_in_a_start_script_silences_what_is_found_there() -> None:
     script = "ray start --head\nuntil [ $(ray status | grep -c GPU) -ge 8 ]; do sleep 1; done"
     text = POD.replace("latest", "v0.11.0\n    command: [sh, -c]\n    args:\n    - |\n      ")

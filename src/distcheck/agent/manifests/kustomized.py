@@ -42,10 +42,14 @@ class _Changes(Struct, frozen=True):
 
 
 class Kustomized(Struct, frozen=True):
-    """By file, the kustomizations that change what is in it; and the files that are patches."""
+    """By file, the kustomizations that change what is in it; and the files that are patches.
+
+    `inner` are kustomizations that others build upon.
+    """
 
     by_file: Mapping[str, tuple[_Changes, ...]]
     patches: frozenset[str] = frozenset()
+    inner: frozenset[str] = frozenset()
 
     def without_patches(self, held: Iterable[Known]) -> list[Known]:
         """The same, where a file that is named as a patch holds no object of its own."""
@@ -72,7 +76,15 @@ def kustomized(documents: Sequence[Document]) -> Kustomized:
         for name in _reached(folder, own) if aims else ():
             by_file[name] = (*by_file.get(name, ()), _Changes(document.source.name, aims))
     patches = (p for folder, d in own.items() for p in _patches(folder, d.value))
-    return Kustomized(by_file, frozenset(patches))
+    return Kustomized(by_file, frozenset(patches), frozenset(_inner(own)))
+
+
+def _inner(own: Mapping[str, Document]) -> Iterator[str]:
+    for folder, document in own.items():
+        for word in _words(document.value, "resources", "bases", "components"):
+            at = os.path.normpath(f"{folder}/{word}")
+            if at in own and at != folder:
+                yield own[at].source.name
 
 
 def _patches(folder: str, value: Mapping[str, Any]) -> Iterator[str]:

@@ -67,7 +67,8 @@ def judged(
         noted.kustomized = _kustomized(reading.documents)
         held = noted.kustomized.without_patches(held) if noted.kustomized else held
     with contained(whole.bugs):
-        whole.told += of_input(reading.problems, held, reading.strange, tuple(texts))
+        inner = noted.kustomized.inner if noted.kustomized else ()
+        whole.told += of_input(reading.problems, held, reading.strange, tuple(texts), inner)
     for scope in _scopes(held, texts, whole.bugs):
         _take(scope, asked, noted, whole)
     sources = {d.source.name: d.source for d in reading.documents}.values()

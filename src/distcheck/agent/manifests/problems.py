@@ -24,11 +24,14 @@ _NAMELESS = "no kind and nothing that tells one: not judged"
 
 def of_input(
     told: Iterable[Problem], held: Sequence[Known], strange: Iterable[Document],
-    names: Sequence[str],
+    names: Sequence[str], inner: Collection[str] = (),
 ) -> Iterator[Problem]:  # fmt: skip
-    """`told` while reading the files `names`, and documents that are no whole objects."""
+    """`told` while reading the files `names`, and documents that are no whole objects.
+
+    `inner` are kustomizations that others build upon.
+    """
     told = list(told)
-    yield from told_once((p for p in told if p.says not in OF_OTHERS), names)
+    yield from told_once((p for p in told if p.says not in OF_OTHERS), names, inner)
     others = (p for p in told if p.says in OF_OTHERS and not held)
     yield from islice(others, _MOST_NAMED)
     meant = (d for d in nameless(strange, names) if not held or _seems_meant(d))

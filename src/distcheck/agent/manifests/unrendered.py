@@ -1,14 +1,19 @@
 """Charts and overlays before they are rendered: said once each, with the command that renders."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from distcheck.agent.manifests.source import UNRENDERED, Document, Problem
 
 _KUSTOMIZATIONS = frozenset({"kustomization.yaml", "kustomization.yml", "Kustomization"})
 
 
-def told_once(problems: Iterable[Problem], names: Sequence[str]) -> Iterator[Problem]:
-    """`problems` with one for each chart of `names` in place of those of its templates."""
+def told_once(
+    problems: Iterable[Problem], names: Sequence[str], inner: Collection[str] = ()
+) -> Iterator[Problem]:
+    """`problems` with one for each chart of `names` in place of those of its templates.
+
+    Kustomizations that others build upon (`inner`) are not what is applied.
+    """
     charts = dict.fromkeys(_charts(names), 0)
     for one in problems:
         chart = _chart(one.file, charts) if one.says == UNRENDERED else None
@@ -22,6 +27,7 @@ def told_once(problems: Iterable[Problem], names: Sequence[str]) -> Iterator[Pro
         says = f"a Helm chart, {templates}: give the output of `helm template {chart or '.'}`"
         yield Problem(f"{chart}/Chart.yaml" if chart else "Chart.yaml", 0, 0, says, fatal=False)
     overlays = [n for n in names if is_kustomization(n)]
+    overlays = [n for n in overlays if n not in inner] or overlays
     if overlays:
         more = f", and {len(overlays) - 1} more" if len(overlays) > 1 else ""
         folder = _split(overlays[0])[0] or "."
