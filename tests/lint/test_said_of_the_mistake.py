@@ -218,6 +218,31 @@ def test_a_value_of_another_type_is_told_as_its_field_takes_it(
     assert (one.level, one.fix[: len(fix)]) == (level, fix)
 
 
+@pytest.mark.parametrize("path", ["/dev/smh", "/dev/shm/ranks", "/dev/sh"])
+def test_a_volume_that_is_mounted_beside_dev_shm_is_told_as_that(path: str) -> None:
+    text = RANKS.replace("mountPath: /dev/shm", f"mountPath: {path}")
+    (one,) = found(text, "CONF060")
+    assert f"no volume at /dev/shm: shm is mounted at {path}: it gets 64 MiB" in one.says
+    assert (one.fix, one.fixable) == ("Write `mountPath: /dev/shm`.", False)
+    assert path in one.at.source
+    assert not found(RANKS, "CONF060")
+
+
+@pytest.mark.parametrize("path", ["/models", "/dev/infiniband"])
+def test_a_volume_that_is_mounted_elsewhere_is_not_the_one_for_dev_shm(path: str) -> None:
+    text = RANKS.replace("mountPath: /dev/shm", f"mountPath: {path}")
+    assert not [f for f in found(text, "CONF060") if "is mounted at" in f.says]
+
+
+def test_a_key_that_stands_twice_is_shown_at_both_places() -> None:
+    (one,) = found(RANKS.replace("  replicas: 2\n", "  replicas: 2\n  replicas: 4\n"), "CONF072")
+    assert (one.at.line, [(a.line, a.column, a.source) for a in one.also]) == (
+        12,
+        [(11, 3, "  replicas: 2")],
+    )
+    assert not found(RANKS, "CONF072")
+
+
 def test_a_comment_that_lacks_its_colon_is_told_as_it_should_be() -> None:
     text = ONE % ("|", " \\", " \\")
     (one,) = judged(f"# distcheck ignore CONF060 ours\n{text}").not_judged

@@ -131,7 +131,8 @@ def _repeated(number: int, again: Repeated) -> Flaw:
     says = f"the key {again.key} stands twice" + ", with the same value" * again.alike
     if again.begins:
         kind, says = "begins", f"{again.key} stands again: another object begins without `---`"
-    return Flaw(kind, line_spot(number, again.line, again.column), says)
+    also = () if again.begins else (line_spot(number, *again.first),)
+    return Flaw(kind, line_spot(number, again.line, again.column), says, also=also)
 
 
 def bundle_of(

@@ -24,6 +24,8 @@ class Mark(Struct, frozen=True):
 class Repeated(Struct, frozen=True):
     """A key that a mapping has twice: where it stands again; `alike` if with the same text.
 
+    `first` is the line and column where it stands before.
+
     One that `begins` is the first of another object, which no `---` parts from the one above.
     """
 
@@ -31,6 +33,7 @@ class Repeated(Struct, frozen=True):
     line: int
     column: int
     alike: bool = False
+    first: tuple[int, int] = (0, 0)
     begins: bool = False
 
 

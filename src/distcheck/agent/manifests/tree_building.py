@@ -148,7 +148,9 @@ class Builder:
             return
         if key in top.value:
             alike = not isinstance(value, dict | list) and top.value[key] == value
-            self.tree.repeated.append(Repeated(key, *key_at, alike))
+            before = top.marks[key]
+            first = (before.key_line, before.key_column)
+            self.tree.repeated.append(Repeated(key, *key_at, alike, first))
             self.tree.lost.append((key, top.value[key], top.marks[key]))
         top.value[key], top.marks[key] = value, mark
 

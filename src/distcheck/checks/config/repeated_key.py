@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from distcheck.checks.manifest.bundle import Bundle
-from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.finding import Finding, Level
 from distcheck.checks.manifest.rule import rule
 
 
@@ -47,4 +47,5 @@ def repeated_key(bundle: Bundle) -> Iterator[Finding]:
         if flaw.kind == "begins":
             yield Finding(flaw.spot, flaw.says, "Write a line `---` above it.")
         if flaw.kind in ("repeated", "alike"):
-            yield Finding(flaw.spot, flaw.says, level="hint" if flaw.kind == "alike" else None)
+            level: Level | None = "hint" if flaw.kind == "alike" else None
+            yield Finding(flaw.spot, flaw.says, level=level, also=flaw.also)

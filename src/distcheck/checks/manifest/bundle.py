@@ -44,6 +44,7 @@ class Flaw(Struct, frozen=True):
     says: str
     near: str = ""
     unseen: str = ""
+    also: tuple[Spot, ...] = ()
 
 
 class Service(Struct, frozen=True):
