@@ -189,5 +189,5 @@ def _spot(texts: Sequence[Text], needles: Sequence[str], place: Place) -> Spot:
     for needle in needles:
         for text in texts:
             if needle and needle in text.text:
-                return Spot(text.spot.of, text.spot.path, needle)
+                return text.spot.within(needle)
     return place.spot

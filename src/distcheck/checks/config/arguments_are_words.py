@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -134,7 +134,7 @@ def _cut_off(container: Container) -> Iterator[Finding]:
             flag, line = cut
             why, fix = _why_cut(line)
             says = f"container {container.name}: {flag} is cut off from its command: {why}"
-            yield Finding(Spot(text.spot.of, text.spot.path, flag), says, fix)
+            yield Finding(text.spot.within(flag), says, fix)
 
 
 def _why_cut(line: str) -> tuple[str, str]:

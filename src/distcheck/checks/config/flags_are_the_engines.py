@@ -7,7 +7,6 @@ from distcheck.checks.knowledge.spelling import letters_apart
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.mpi_words import inner_words, is_option, mpi_options, mpi_words
-from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.ray_serve import serve_file
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.server_words import server_words
@@ -164,7 +163,7 @@ def _arguments(template: Template) -> Iterator[Finding]:
             meant = meant or (near[0] if near and name not in names else "")
             if meant:
                 says = f"vLLM has no argument {written}: did you mean {meant}?"
-                spot = Spot(config.of, config.path, f"{written}:")
+                spot = config.spot.within(f"{written}:")
                 yield Finding(spot, says, f"Write {meant}.")
 
 
@@ -256,7 +255,7 @@ def _in_file(container: Container) -> Iterator[Finding]:
         for key in dict.fromkeys(_TOP.findall(text.text)):
             if meant := _meant(f"--{key}", _FLAGS["vllm"]).removeprefix("--"):
                 says = f"vllm has no flag --{key.replace('_', '-')}: did you mean {meant}?"
-                spot = Spot(text.spot.of, text.spot.path, f"{key}:")
+                spot = text.spot.within(f"{key}:")
                 yield Finding(spot, says, f"Write {meant}.")
 
 

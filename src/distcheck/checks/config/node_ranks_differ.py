@@ -7,7 +7,6 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import EnginePod, Group
 from distcheck.checks.manifest.hidden import hidden_before_engine
 from distcheck.checks.manifest.job_index import without_an_index
-from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -182,7 +181,7 @@ def _of_the_node(group: Group) -> Iterator[Finding]:
             found = _ORDINAL.search(text.text)
             if found and _is_kept(text.text, found.start()) and not _NAMED.search(text.text):
                 says = "HOSTNAME is the node's name on the host network: its end is no rank"
-                spot = Spot(text.spot.of, text.spot.path, found[0])
+                spot = text.spot.within(found[0])
                 yield Finding(spot, says, _POD_NAME)
 
 
@@ -195,7 +194,7 @@ def _of_the_group(group: Group) -> Iterator[Finding]:
         found = _BY_NAME.search(text.text)
         if found and "HOSTNAME=" not in text.text and not leader.host_network:
             says = f"{leader.owner}-1 leads the second of {many} groups: its name ends in rank 1"
-            spot = Spot(text.spot.of, text.spot.path, found[1])
+            spot = text.spot.within(found[1])
             yield Finding(spot, says, "Write `--node-rank=$(LWS_WORKER_INDEX)`.")
 
 

@@ -239,7 +239,7 @@ def _of_ray_serve(bundle: Bundle) -> Iterator[Finding]:
 def _host_spot(template: Template, host: str) -> Spot:
     told = serve_file(template)
     forms = (f"host: {host}", f'host: "{host}"', f"host: '{host}'", host)
-    return Spot(told.of, told.path, next(f for f in (*forms, "") if f in told.text()))
+    return told.spot.within(next(f for f in (*forms, "") if f in told.text()))
 
 
 _ANY = "Write `host: 0.0.0.0`, or leave it out: that is the default of this file."

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
-from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.ray_serve import serve_file
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
@@ -128,11 +128,11 @@ def ray_bundles_fit_pods(group: Group) -> Iterator[Finding]:
     has = f"no pod of {group.name} has more than {most}"
     for found in _GPUS.finditer(_said(config)):
         if int(found[1]) > most:
-            spot = Spot(config.of, config.path, found[0])
+            spot = config.spot.within(found[0])
             yield Finding(spot, f"{found[1]} GPUs must be on one node, and {has}")
     packed = _PACKED.search(_said(config))
     if packed is not None and world > most:
-        spot = Spot(config.of, config.path, packed[0])
+        spot = config.spot.within(packed[0])
         says = f"STRICT_PACK puts {world} ranks onto one node, and {has}"
         yield Finding(spot, says, "Write PACK.")
 
@@ -154,9 +154,7 @@ def _processors(group: Group) -> Iterator[Finding]:
         if int(found[1]) > most:
             says = f"an actor asks for {found[1]} CPUs on one node, and no pod of {group.name}"
             fix = f"Ask for {most} at most, or give the workers more."
-            yield Finding(
-                Spot(config.of, config.path, found[0]), f"{says} has more than {most}", fix
-            )
+            yield Finding(config.spot.within(found[0]), f"{says} has more than {most}", fix)
 
 
 def _types(group: Group) -> Iterator[Finding]:
@@ -169,7 +167,7 @@ def _types(group: Group) -> Iterator[Finding]:
         if _FOREIGN.search(found[1]):
             says = f"Ray has no accelerator_type {found[1]}: no node is called so"
             fix = "Take one of Ray's names: `A100`, `H100`, `L4`, `A10G`, and so on."
-            yield Finding(Spot(config.of, config.path, found[0]), says, fix)
+            yield Finding(config.spot.within(found[0]), says, fix)
 
 
 _TYPE = pattern(r"\baccelerator_type:[ \t]*[\"']?([A-Za-z][\w.-]*)", near=("accelerator_type",))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
-from distcheck.checks.manifest.place import Spot, titled
+from distcheck.checks.manifest.place import titled
 from distcheck.checks.manifest.rule import rule
 from distcheck.pattern import pattern
 
@@ -120,7 +120,7 @@ def _of_job(group: Group) -> Iterator[Finding]:
     if head.gpus or elsewhere or any(_other(c.limits) for c in head.containers):
         return
     says = f"vLLM starts on the head of {titled(head.kind, head.owner)}, which has no GPU"
-    yield Finding(Spot(entry.spot.of, entry.spot.path, "vllm"), says)
+    yield Finding(entry.spot.within("vllm"), says)
 
 
 _SERVES = pattern(r"(?:\A|[\s;&/])vllm\s+serve\s|-m\s+vllm\.entrypoints\.")

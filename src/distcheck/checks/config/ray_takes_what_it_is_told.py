@@ -6,7 +6,7 @@ from typing import Any
 from distcheck.checks.config.flag_values_are_read import refused, value_to_write
 from distcheck.checks.knowledge.spelling import nearest
 from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.ray_flags import refused as refused_options
 from distcheck.checks.manifest.ray_flags import refused_parameters
 from distcheck.checks.manifest.ray_serve import Model, applications, models, serve_file
@@ -141,7 +141,7 @@ def _alike(file: Place, served: Any) -> Iterator[Finding]:
         twice = next((v for n, v in enumerate(told) if v is not None and v in told[:n]), None)
         if isinstance(twice, str):
             says = f"two applications have the {key} {twice}: Ray Serve refuses them"
-            at = Spot(file.of, file.path, f"{key}:" if f"{key}:" in file.text() else "")
+            at = file.spot.within(f"{key}:" if f"{key}:" in file.text() else "")
             yield Finding(at, says, f"Give each a {key} of its own.")
 
 
@@ -187,7 +187,7 @@ def _misspelt(file: Place, told: Mapping[str, Any], known: frozenset[str]) -> It
         meant = _SHORTER.get(name) or nearest(name, known)
         if meant in known and meant not in told:
             says = f"Ray Serve LLM has no {name}: did you mean {meant}?"
-            yield Finding(Spot(file.of, file.path, f"{name}:"), says, f"Write {meant}.")
+            yield Finding(file.spot.within(f"{name}:"), says, f"Write {meant}.")
 
 
 def _values(model: Model) -> Iterator[Finding]:

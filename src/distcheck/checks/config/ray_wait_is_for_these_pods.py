@@ -7,7 +7,6 @@ from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
-from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.pattern import pattern
 
@@ -145,7 +144,7 @@ def _waits(
         for found in (f for way in ways for f in way.finditer(text.text)):
             wanted = _number(container, found.groupdict())
             if wanted is not None and wanted > most:
-                spot = Spot(text.spot.of, text.spot.path, found[0].strip())
+                spot = text.spot.within(found[0].strip())
                 says = f"this waits for {wanted} {what}, and the group has {has}"
                 yield Finding(spot, says, f"Wait for {most}.")
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -87,7 +86,7 @@ def _in_the_background(container: Container) -> Iterator[Finding]:
         found = _BEHIND.search(text.text.replace("\\\n", "  "))
         if found and not any(w in text.text for w in _WAITS):
             says = f"container {container.name} ends with its script: its last line puts {found[1]}"
-            spot = Spot(text.spot.of, text.spot.path, found[1])
+            spot = text.spot.within(found[1])
             yield Finding(spot, f"{says} into the background", "Take the last `&` away.")
 
 

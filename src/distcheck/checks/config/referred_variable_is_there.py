@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from distcheck.checks.knowledge.spelling import nearest
 from distcheck.checks.manifest.container import Text
 from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -90,7 +89,7 @@ def referred_variable_is_there(template: Template) -> Iterator[Finding]:
                 name = found[1]
                 if name in own or container.may_have_more or template.kind not in _KINDS:
                     continue
-                spot = Spot(text.spot.of, text.spot.path, found[0])
+                spot = text.spot.within(found[0])
                 says, fix = f"nothing sets {name}", ""
                 if name in _SET:
                     says += f": {template.what} is no LeaderWorkerSet"
@@ -108,7 +107,7 @@ def _addresses(text: Text, own: set[str]) -> Iterator[Finding]:
     for found in _ADDRESS.finditer(text.text) if text.spot.path[:1] != ("data",) else ():
         name = found[1]
         if name not in own and not name.startswith("LWS_") and name.lower() != name:
-            spot = Spot(text.spot.of, text.spot.path, f"$({name})")
+            spot = text.spot.within(f"$({name})")
             unseen = "whether another controller sets it"
             fix = f"Set {name} in `env`, or write the address."
             yield Finding(spot, f"nothing here sets {name}", fix, unseen=unseen)

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -122,13 +121,13 @@ def _written(container: Container) -> Iterator[Finding]:
             says = f"in plain text: the value of {before}"
             yield Finding(text.spot, says, _IN_A_LINE, unseen=_unseen(before, value))
         elif found := _FORMS.search(text.text):
-            spot = Spot(text.spot.of, text.spot.path, found[0])
+            spot = text.spot.within(found[0])
             yield Finding(spot, "a token stands in what the container runs", _IN_A_LINE)
         for form in (_GIVEN, _ASSIGNED):
             for one in form.finditer(text.text):
                 of_object = one[1].endswith("SECRET") and _OBJECT.fullmatch(one[2])
                 if not _STAND_INS.match(one[2]) and not _FORMS.match(one[2]) and not of_object:
-                    spot = Spot(text.spot.of, text.spot.path, one[2])
+                    spot = text.spot.within(one[2])
                     says = f"in plain text: the value of {one[1]}"
                     yield Finding(spot, says, _IN_A_LINE, unseen=_unseen(one[1], one[2]))
         before = value

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.here_document import run_lines
-from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -82,13 +81,13 @@ def server_starts_behind_ray(template: Template) -> Iterator[Finding]:
             for found in _BLOCKS.finditer(lines):
                 line = lines[: found.start()].rpartition("\n")[2]
                 if not _ENDS.search(found[0]) and not _ASKED.search(line):
-                    spot = Spot(text.spot.of, text.spot.path, "ray start")
+                    spot = text.spot.within("ray start")
                     yield Finding(
                         spot, "ray start --block never returns: the server is not started"
                     )
             made = _MADE.search(lines) if template.of_ray else None
             if made is not None and not _ENDS.search(made[0]):
-                spot = Spot(text.spot.of, text.spot.path, "KUBERAY_GEN_RAY_START_CMD")
+                spot = text.spot.within("KUBERAY_GEN_RAY_START_CMD")
                 says = "KUBERAY_GEN_RAY_START_CMD ends in --block, and never returns: the server is"
                 fix = "Put `&` behind it, or start the server before it with `&`."
                 yield Finding(spot, f"{says} not started", fix, level="warning")

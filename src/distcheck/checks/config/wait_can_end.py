@@ -3,7 +3,6 @@
 from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding, Level
-from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -79,7 +78,7 @@ def wait_can_end(template: Template) -> Iterator[Finding]:
                 if number is not None and number <= 1:
                     continue
                 level: Level | None = "warning" if number == _OR_DEMANDS else None
-                spot = Spot(text.spot.of, text.spot.path, found[0].strip())
+                spot = text.spot.within(found[0].strip())
                 many = f", and {number} are waited for" if number else ""
                 says = f"`ray status` has one line for all GPUs{many}: this counts lines"
                 unseen = "" if number else "the number that it is compared with"

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from distcheck.checks.knowledge.spelling import OneLetterOff
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding, Level
-from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.script_names import (
     is_of_shell,
@@ -127,7 +127,7 @@ def _misspelt(container: Container) -> Iterator[Finding]:
         for name in reads(text.text):
             meant = "" if name in set_here or is_of_shell(name) else known.only(name)
             if meant and not _OTHERS.search(name):
-                spot = Spot(text.spot.of, text.spot.path, name)
+                spot = text.spot.within(name)
                 says = f"container {container.name}: nothing sets {name}: did you mean {meant}?"
                 yield Finding(spot, says, f"Write ${{{meant}}}.", level="warning")
 
@@ -189,12 +189,12 @@ def _judged(
         own = container.variable(name)
         known = name == _BY_RUNTIME or own is not None
         if known and (own is None or found[0] not in (own.value or "")):
-            spot = Spot(item.spot.of, item.spot.path, found[0])
+            spot = item.spot.within(found[0])
             says = f"container {container.name}: nothing puts in {found[0]}: no shell reads it"
             plain = own is not None and found[0].strip("${}") == name
             yield Finding(spot, says, f"Write $({name})." if plain else _BY_SHELL)
     for found in _RUNS.finditer(item.text()):
-        spot = Spot(item.spot.of, item.spot.path, found[0])
+        spot = item.spot.within(found[0])
         says = f"container {container.name}: nothing runs {found[0]}: no shell reads it"
         yield Finding(spot, says, _BY_SHELL)
     for found in _OF_KUBERNETES.finditer(item.text()):
@@ -202,7 +202,7 @@ def _judged(
         given = container.may_have_more or container.variable(name) or _OTHERS.search(name)
         if given or (name == _INDEX and template.names and template.kind == "Job"):
             continue
-        spot = Spot(item.spot.of, item.spot.path, found[0])
+        spot = item.spot.within(found[0])
         sure = before in _RANKS or item.text().partition("=")[0] in _RANKS
         unseen = "" if sure else "whether kustomize or another tool puts it in"
         yield Finding(spot, f"container {container.name}: nothing sets {name}", unseen=unseen)

@@ -182,7 +182,7 @@ def _waits(container: Container, port: int | None) -> Iterator[Wait]:
     for text in container.texts:
         for loop in waiting_loops(text.text, _JOINS):
             if loop.port == port:
-                spot = Spot(text.spot.of, text.spot.path, loop.url)
+                spot = text.spot.within(loop.url)
                 yield Wait(loop.url, loop.host, spot, loop.unseen)
 
 

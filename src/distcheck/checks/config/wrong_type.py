@@ -5,7 +5,6 @@ from collections.abc import Iterator
 from distcheck.checks.manifest.bundle import Bundle, Flaw
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
-from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.ray_serve import serve_file
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.stand_in import filled_later
@@ -136,7 +135,7 @@ def _no_yaml(group: Group, why: str, line: int) -> Finding:
     says = f"serveConfigV2 is no YAML: {what}, in its line {line}"
     fix = "Write it as YAML; keys of one mapping begin in one column."
     unseen = filled_later(config.text())
-    return Finding(Spot(config.of, config.path, text), says, fix, unseen=unseen)
+    return Finding(config.spot.within(text), says, fix, unseen=unseen)
 
 
 def _filled_later(first: Flaw, more: int) -> Finding:

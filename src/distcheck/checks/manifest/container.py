@@ -259,7 +259,7 @@ class Container(Struct, frozen=True):
         for needle in needles:
             for text in self.texts:
                 if needle and needle in text.text:
-                    return Spot(text.spot.of, text.spot.path, needle)
+                    return text.spot.within(needle)
         for name in ("args", "command", "image", "name"):
             if self.place.at(name):
                 return self.place.at(name).key

@@ -134,4 +134,4 @@ class Group(Struct, frozen=True):
         spec = self.leader.template.owner_place.at("spec")
         told = [spec.at(name) for name in ("serveConfigV2", "entrypoint")]
         found = ((t, n) for n in needles for t in told if n in t.text())
-        return next((Spot(t.of, t.path, n) for t, n in found), None)
+        return next((t.spot.within(n) for t, n in found), None)

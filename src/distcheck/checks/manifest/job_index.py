@@ -49,7 +49,7 @@ def _read(engine: Container) -> Spot | None:
     words = zip(engine.texts, engine.texts[1:], strict=False)
     by_flag = (t for b, t in words if b.text in _FLAGS and t.text == f"$({_NAME})")
     text = next(found, None) or next(by_flag, None)
-    return Spot(text.spot.of, text.spot.path, _NAME) if text else None
+    return text.spot.within(_NAME) if text else None
 
 
 _FLAGS = ("--node-rank", "--node_rank")

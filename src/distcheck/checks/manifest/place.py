@@ -24,6 +24,10 @@ class Spot(Struct, frozen=True):
         """The spot below this one."""
         return Spot(self.of, (*self.path, *steps))
 
+    def within(self, text: str) -> "Spot":
+        """To point at `text` inside the value."""
+        return Spot(self.of, self.path, text)
+
     @property
     def words(self) -> str:
         """The path as people write it: `spec.containers[0].env[2].value`."""

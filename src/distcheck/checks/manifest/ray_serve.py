@@ -41,7 +41,7 @@ class Model(Struct, frozen=True):
             () if value is None else (f"{key}: {value}", f'{key}: "{value}"', f"{key}: '{value}'")
         )
         needle = next((f for f in (*forms, f"{key}:") if f in text), key)
-        return Spot(self.file.of, self.file.path, needle)
+        return self.file.spot.within(needle)
 
 
 def applications(template: Template) -> Iterator[Mapping[str, Any]]:
