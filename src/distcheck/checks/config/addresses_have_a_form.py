@@ -5,14 +5,12 @@ from collections.abc import Iterator
 from distcheck.checks.manifest.container import Command
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
-from distcheck.checks.manifest.stand_in import filled_later
+from distcheck.checks.manifest.stand_in import filled_later, is_open
 from distcheck.checks.manifest.template import Template
 
 _SGLANG = ("--dist-init-addr", "--dist_init_addr", "--nccl-init-addr")
 _VLLM = ("--master-addr", "--master_addr", "--data-parallel-address", "-dpa")
 _OWN = frozenset({"auto", "local", ""})
-_LATER = frozenset("$`{}<>")
-"""What stands in an address that something else fills in."""
 
 
 @rule("CONF037", level="error")
@@ -123,6 +121,6 @@ def _of_host_and_port(address: str, reader: str) -> str:
     scheme = address.partition("://")
     if scheme[1]:
         return f"{reader} takes HOST:PORT, without {scheme[0]}://"
-    if ":" not in address and not _LATER & set(address) and not filled_later(address):
+    if ":" not in address and not is_open(address) and not filled_later(address):
         return f"{reader} takes HOST:PORT, and no port is here"
     return ""

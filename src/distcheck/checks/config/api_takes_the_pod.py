@@ -2,12 +2,13 @@
 
 from collections.abc import Iterator
 
-from distcheck.checks.manifest.container import Container
+from distcheck.checks.manifest.container import PROBES, Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.refused import refused
 from distcheck.checks.manifest.refused_words import refused_version, refused_words
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.stand_in import is_open
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
@@ -100,7 +101,7 @@ _WHOLE = frozenset(
 
 def _probes(container: Container) -> Iterator[Finding]:
     """How a probe asks, and how often it must be answered."""
-    for name in ("startupProbe", "livenessProbe", "readinessProbe"):
+    for name in PROBES:
         probe = container.place.at(name)
         ways = [way for way in _WAYS if probe.at(way).value is not None]
         if len(ways) > 1:
@@ -149,7 +150,7 @@ def _fields(container: Container) -> Iterator[Finding]:
     """Fields of the pod that no variable can have."""
     for variable in container.place.each("env"):
         path = variable.at("valueFrom", "fieldRef", "fieldPath")
-        if path.text() and not _FIELD.fullmatch(path.text()) and not set("${<") & set(path.text()):
+        if path.text() and not _FIELD.fullmatch(path.text()) and not is_open(path.text()):
             says = f"{variable.text('name')} is told of {path.text()}, which no variable can have"
             fix = "Write `status.podIP`, `metadata.name`, or `metadata.labels['KEY']`."
             yield Finding(path.spot, says, fix)

@@ -13,7 +13,7 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place, Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.server_words import server_words
-from distcheck.checks.manifest.stand_in import filled_later
+from distcheck.checks.manifest.stand_in import filled_later, is_open
 from distcheck.checks.manifest.swap_space import FLAG, wrong_swap_space
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -40,8 +40,6 @@ _WHOLE = pattern(r"[+-]?\d{1,40}(?:_\d{1,9}){0,3}")
 _LENGTH, _TOKENS = "--max-model-len", pattern(r"auto|\d{1,9}(?:\.\d{1,9})?[kKmMgGtT]")
 """vLLM's arg_utils.py (human_readable_int): `32k` and `32K`; older releases take digits alone."""
 _SHARE = pattern(r"[+-]?(?:\d{1,9}\.?\d{0,9}|\.\d{1,9})(?:[eE][+-]?\d{1,3})?")
-_LATER = frozenset("$`{}<>")
-"""What stands in a value that something else fills in."""
 _MARKED = pattern(r"([@%_]).*\1")
 _TYPE = pattern(r"(?:BF|FP|F|INT)\d|FLOAT|HALF|AUTO")
 """Types in capitals, which no engine takes."""
@@ -305,7 +303,7 @@ _SMALLER = pattern(r"awq|gptq|int[48]|w[48]a|[48]-?bit|bnb|gguf|nf4|fp[48]|quant
 
 def _is_filled_later(text: str) -> bool:
     stands = filled_later(text) or _MARKED.fullmatch(text)
-    return bool(_LATER & set(text) or (stands and not _TYPE.match(text)))
+    return bool(is_open(text) or (stands and not _TYPE.match(text)))
 
 
 def value_to_write(engine: str, flag: str, text: str) -> str:

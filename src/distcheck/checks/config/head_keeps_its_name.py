@@ -104,7 +104,7 @@ def head_keeps_its_name(group: Group) -> Iterator[Finding]:
     spec = leader.owner_place.at("spec")
     if leader.kind not in ("Deployment", "Rollout", "StatefulSet") or not group.workers:
         return
-    heads = [c for c in leader.containers if c.ray and c.ray.head and not may_join(c)]
+    heads = [c for c in leader.containers if c.heads_ray and not may_join(c)]
     if leader.kind == "StatefulSet" and not heads:
         return
     if not heads and not any(c.joins for m in group.members for c in m.template.every):

@@ -110,7 +110,7 @@ _OPERATED = ("Ray", "NIM")
 def _joined(template: Template) -> Iterator[str]:
     for container in template.every:
         for join in container.joins:
-            if join.is_read and not join.host.replace(".", "").isdigit() and ":" not in join.host:
+            if join.is_read and not join.by_ip:
                 yield join.host
 
 

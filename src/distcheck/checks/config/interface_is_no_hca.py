@@ -70,9 +70,7 @@ def interface_is_no_hca(template: Template) -> Iterator[Finding]:
             some = name == "NCCL_SOCKET_IFNAME" and not all(
                 _HCA.fullmatch(v.strip()) for v in names
             )
-            variable = container.variable(name)
-            held = variable.place.at("value") if variable and not variable.given else None
-            spot = held.spot if held else container.spot_of(name)
+            spot = container.spot_of_value(name)
             says = f"{name}={value}: {bad} is an RDMA adapter, not an interface"
             unseen = "whether the nodes have an interface of another name in the list"
             yield Finding(spot, says, unseen=unseen if some else "")
@@ -100,10 +98,8 @@ def _no_adapter(container: Container) -> Iterator[Finding]:
     """The other way round: NCCL_IB_HCA with an interface."""
     value = container.value("NCCL_IB_HCA") or ""
     names = [v.strip().partition(":")[0] for v in value.split(",")]
-    variable = container.variable("NCCL_IB_HCA")
     if all(n and _INTERFACE.fullmatch(n) for n in names):
-        held = variable.place.at("value") if variable and not variable.given else None
-        spot = held.spot if held else container.spot_of("NCCL_IB_HCA")
+        spot = container.spot_of_value("NCCL_IB_HCA")
         says = f"NCCL_IB_HCA={value}: {names[0]} is a network interface, not an RDMA adapter"
         yield Finding(spot, says, _ADAPTER)
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.place import Spot
@@ -102,7 +101,7 @@ def interface_leads_out(group: Group) -> Iterator[Finding]:
     for member, engine in group.engines:
         for name in _VARIABLES:
             names = [v.strip() for v in (engine.value(name) or "").split(",")]
-            spot = _spot(engine, name)
+            spot = engine.spot_of_value(name)
             if not names[0] or spot in told:
                 continue
             told.add(spot)
@@ -128,7 +127,7 @@ def _unlisted(template: Template) -> Iterator[Finding]:
             if lost:
                 says = f"{name}={container.value(name)}: the pod has no {lost[0]}"
                 fix = f"Name what the annotation lists: {', '.join(sorted(has - {'lo'}))}."
-                spot = _spot(container, name)
+                spot = container.spot_of_value(name)
                 yield Finding(spot, says, fix, level="warning", also=(listed.key,))
 
 
@@ -138,12 +137,6 @@ _OF_GKE = (
 )  # fmt: skip
 _NAMED = pattern(r"""["']?interfaceName["']?\s*:\s*["']?([\w.-]+)""")
 _PLAIN = pattern(r"[a-z][a-z0-9]+")
-
-
-def _spot(engine: Container, name: str) -> Spot:
-    variable = engine.variable(name)
-    shown = variable is not None and not variable.given
-    return variable.place.at("value").spot if variable and shown else engine.spot_of(name)
 
 
 def _is_plain(template: Template) -> bool:

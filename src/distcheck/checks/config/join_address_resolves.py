@@ -156,8 +156,7 @@ def join_address_resolves(bundle: Bundle) -> Iterator[Finding]:
 
 
 def _judged(names: Names, template: Template, join: Joining) -> Iterator[Finding]:
-    number = join.host.replace(".", "").isdigit() or ":" in join.host
-    if not join.is_read or number or join.host == "localhost":
+    if not join.is_read or join.by_ip or join.host == "localhost":
         return  # each pod is localhost itself: CONF034
     labels = join.labels
     if odd := _not_of_cluster(join.host):

@@ -6,10 +6,9 @@ from collections.abc import Iterator
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.listening import GCS
 from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
-
-_GCS = 6379
 
 
 @rule("CONF021", level="error")
@@ -88,7 +87,7 @@ def join_port_is_leaders(group: Group) -> Iterator[Finding]:
     if len(leads) != 1 or leads[0][1] is None:
         return
     head, own = leads[0]
-    by_command = ("--port", "ray start") if head.ray and head.ray.head else ()
+    by_command = ("--port", "ray start") if head.heads_ray else ()
     also = (head.spot_of(*by_command, "--ray_port", " leader", "leader"),)
     for container in every:
         for spot, port, flag in _joins(container):
@@ -103,7 +102,7 @@ def _heads(container: Container) -> Iterator[int | None]:
     if container.ray and container.ray.head:
         port = container.ray.port
         told = any(w.startswith("--port") for w in _start(container))
-        yield port if port is not None or told else _GCS
+        yield port if port is not None or told else GCS
     elif (port := _port(container, "leader")) is not None:
         yield port
 
@@ -125,6 +124,6 @@ def _port(container: Container, part: str) -> int | None:
     for words in (c.words for c in container.commands if part in c.words):
         if any(w.endswith(("multi-node-serving.sh", "ray_init.sh")) for w in words):
             found = re.search(r"--ray[-_]port[= ](\S+)", " ".join(words))
-            told = found[1] if found else str(_GCS)
+            told = found[1] if found else str(GCS)
             return int(told) if told.isdigit() and len(told) < len("100000") else None
     return None

@@ -145,8 +145,8 @@ def _of_ray(group: Group) -> Iterator[Finding]:
 
 def _may_be_head(container: Container) -> bool:
     """In any of its pods, by any branch of its script."""
-    heads = (one.ray and one.ray.head for one in (container, *container.of_pods))
-    return any(heads) or any(_HEAD.search(text.text) for text in container.texts)
+    heads = any(one.heads_ray for one in (container, *container.of_pods))
+    return heads or any(_HEAD.search(text.text) for text in container.texts)
 
 
 _HEAD = pattern(r"--head(?![\w-])")

@@ -170,9 +170,7 @@ def _without_init(engine: Container) -> Iterator[Finding]:
     left_out, words = value.startswith("^"), {*value.strip("^ ").upper().split(",")}
     if not value or "$" in value or bool(words & {"INIT", "ALL"}) is not left_out:
         return
-    found = engine.variable("NCCL_DEBUG_SUBSYS")
-    shown = found is not None and not found.given
-    spot = found.place.at("value").spot if found and shown else engine.spot_of("NCCL_DEBUG_SUBSYS")
+    spot = engine.spot_of_value("NCCL_DEBUG_SUBSYS")
     says = f"NCCL_DEBUG_SUBSYS is {value}: without INIT the log shows neither ranks nor transport"
     yield Finding(spot, says)
 

@@ -8,6 +8,7 @@ from distcheck.checks.manifest.group import EnginePod, Group
 from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.server_words import server_words
+from distcheck.checks.manifest.stand_in import is_open
 
 _FLAGS = {
     "TP": ("--tensor-parallel-size", "--tp-size", "--tp", "-tp"),
@@ -208,7 +209,7 @@ def _models(here: EnginePod, there: EnginePod) -> Iterator[Finding]:
     """Two names; a folder of one node may hold what a name means on another."""
     mine, other = (p.engine.asks.model or "" if p.engine.asks else "" for p in (here, there))
     both = mine.rstrip("/").rpartition("/")[2].lower(), other.rstrip("/").rpartition("/")[2].lower()
-    named = all(text and not set("$`{<") & set(text) for text in (mine, other))
+    named = all(text and not is_open(text) for text in (mine, other))
     if named and mine.startswith("/") == other.startswith("/") and both[0] != both[1]:
         says = f"{here.what} serves {mine}, and {there.what} {other}"
         at, also = here.engine.spot_of(mine), (there.engine.spot_of(other),)

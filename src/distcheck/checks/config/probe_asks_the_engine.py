@@ -3,15 +3,13 @@
 from collections.abc import Iterator
 
 from distcheck.checks.manifest.beside import beside
-from distcheck.checks.manifest.container import Container, Variable
+from distcheck.checks.manifest.container import PROBES, Container, Variable
 from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.listening import RAYS, USUAL, called, listens_on
+from distcheck.checks.manifest.listening import USUAL, called, listens_on, may_listen_for_ray
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
-
-_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 
 
 @rule("CONF080", level="error", others=("warning", "hint"))
@@ -95,7 +93,7 @@ def probe_asks_the_engine(template: Template) -> Iterator[Finding]:
         yield from _of_dynamo(template, container)
         yield from _of_nim(template, container)
         yield from _of_itself(container)
-        for name in _PROBES:
+        for name in PROBES:
             for way in ("httpGet", "tcpSocket", "grpc"):
                 port = container.place.at(name, way, "port")
                 if "$" in str(port.value) or "{" in str(port.value):
@@ -117,9 +115,9 @@ def _of_dynamo(template: Template, container: Container) -> Iterator[Finding]:
         return
     asked = any(True for _ in container.named("DYN_SYSTEM_"))
     told = " ".join(t.text for c in every for t in c.texts)
-    for name, port in () if asked or "DYN_SYSTEM_" in told else container.probes(*_PROBES):
+    for name, port in () if asked or "DYN_SYSTEM_" in told else container.probes():
         at = container.place.at(name, "httpGet", "port")
-        if at and str(port) not in told and port not in _of_ray(container):
+        if at and str(port) not in told and not may_listen_for_ray(container, port):
             says = f"the {name} asks port {port}, and a Dynamo worker has no port for its state"
             fix = f'Set `DYN_SYSTEM_PORT: "{port}"`; older releases need DYN_SYSTEM_ENABLED, too.'
             yield Finding(at.spot, f"{says} until DYN_SYSTEM_PORT names one", fix, "warning")
@@ -138,7 +136,7 @@ def _of_nim(template: Template, container: Container) -> Iterator[Finding]:
     held = spec.at("expose", "service")
     port = held.number("port") or _HTTP
     ports = {port, held.number("grpcPort"), held.number("metricsPort")}
-    for name, asked in container.probes(*_PROBES):
+    for name, asked in container.probes():
         at = container.place.at(name, "httpGet", "port")
         if at and asked not in ports and not container.mentions(asked):
             says = f"the {name} asks port {asked}, and the operator has NIM listen on {port}"
@@ -147,7 +145,7 @@ def _of_nim(template: Template, container: Container) -> Iterator[Finding]:
 
 def _of_itself(container: Container) -> Iterator[Finding]:
     """`pgrep -f`, which finds the shell around it; a lone command takes the shell's place."""
-    for name in _PROBES:
+    for name in PROBES:
         words = [str(w.value) for w in container.place.each(name, "exec", "command")]
         if len(words) != _SHELLED or words[0].rpartition("/")[2] not in ("bash", "sh"):
             continue
@@ -186,7 +184,7 @@ def _elsewhere(
     own, probe = listens_on(container), str(port.path[-3])
     every = list(template.every)
     declared = {p.number("containerPort") for c in every for p in c.place.each("ports")}
-    if own is None or number == own or number in _of_ray(container):
+    if own is None or number == own or may_listen_for_ray(container, number):
         return
     unseen = beside(template, container)
     if (unseen and number in declared) or any(c.mentions(number) for c in every):
@@ -200,16 +198,12 @@ def _elsewhere(
     yield Finding(port.spot, says, fix, unseen=unseen)
 
 
-def _of_ray(container: Container) -> frozenset[int]:
-    return RAYS if any("ray" in t.text.lower() for t in container.texts) else frozenset()
-
-
 def _paths(container: Container) -> Iterator[Finding]:
     """Paths of other servers, at the port of vLLM or SGLang."""
     own = container.asks
     if own is None or own.engine not in USUAL or container.nim:
         return
-    for name, port in container.probes(*_PROBES):
+    for name, port in container.probes():
         path = container.place.at(name, "httpGet", "path")
         if port == (own.port or USUAL[own.engine]) and path.text().rstrip("/") in _OTHERS:
             says = f"{own.engine} has no {path.text()}: it answers at /health"
@@ -228,7 +222,7 @@ def _of_triton(container: Container) -> Iterator[Finding]:
     port = int(told[0]) if told and told[0].isdecimal() else 0 if told else _HTTP
     if not programs & _TRITON or any("allow-http" in w for w in container.words):
         return
-    for name, asked in container.probes(*_PROBES):
+    for name, asked in container.probes():
         path = container.place.at(name, "httpGet", "path")
         if asked == port and path.text().rstrip("/") in (_OTHERS | {"/health"}) - _OF_TRITON:
             says = f"tritonserver has no {path.text()}: it answers at /v2/health/ready"
@@ -249,7 +243,7 @@ def _guarded(container: Container) -> Iterator[Finding]:
     held = container.variable("VLLM_API_KEY") if own.engine == "vllm" else None
     if not flag and (held is None or held.value == ""):
         return
-    for name, port in container.probes(*_PROBES):
+    for name, port in container.probes():
         path = container.place.at(name, "httpGet", "path")
         shown = [
             h.text("name").lower() for h in container.place.each(name, "httpGet", "httpHeaders")

@@ -15,7 +15,6 @@ from distcheck.checks.manifest.serve_host import proxies
 from distcheck.checks.manifest.template import Template
 
 _OWN = frozenset({"127.0.0.1", "localhost", "::1"})
-_PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 _BY_DEFAULT = {"sglang.launch_server": "127.0.0.1", "trtllm-serve": "localhost"}
 """Where these listen without `--host`."""
 _MESH = ("istio", "linkerd")
@@ -175,7 +174,7 @@ def _who_asks(
     template: Template, container: Container, port: int, leading: Sequence[Targets]
 ) -> str:
     """What asks the pod's address for this port; empty for nothing in the input."""
-    for name, asked in container.probes(*_PROBES):
+    for name, asked in container.probes():
         if asked == port and _asks_pod(container.place.at(name)):
             return f"its {name} asks the pod's address"
     ports = (p for c in template.containers for p in c.place.each("ports"))

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
-from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.ray_serve import serve_file
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.run_lines import without_comments
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
@@ -125,24 +125,16 @@ def ray_bundles_fit_pods(group: Group) -> Iterator[Finding]:
     yield from _types(group)
     if not config.text() or not most:
         return
-    has = f"no pod of {group.name} has more than {most}"
-    for found in _GPUS.finditer(_said(config)):
+    said, has = without_comments(config.text()), f"no pod of {group.name} has more than {most}"
+    for found in _GPUS.finditer(said):
         if int(found[1]) > most:
             spot = config.spot.within(found[0])
             yield Finding(spot, f"{found[1]} GPUs must be on one node, and {has}")
-    packed = _PACKED.search(_said(config))
+    packed = _PACKED.search(said)
     if packed is not None and world > most:
         spot = config.spot.within(packed[0])
         says = f"STRICT_PACK puts {world} ranks onto one node, and {has}"
         yield Finding(spot, says, "Write PACK.")
-
-
-def _said(config: Place) -> str:
-    """Its text without remarks."""
-    return _REMARK.sub("", config.text())
-
-
-_REMARK = pattern(r"(?m)(?:^|(?<=\s))#.*$")
 
 
 def _processors(group: Group) -> Iterator[Finding]:
@@ -150,7 +142,8 @@ def _processors(group: Group) -> Iterator[Finding]:
     config = serve_file(group.leader.template)
     known = [_cpus(m.template) for m in group.members]
     most = max((n for n in known if n is not None), default=0)
-    for found in _CPUS.finditer(_said(config)) if known and None not in known else ():
+    said = without_comments(config.text()) if None not in known else ""
+    for found in _CPUS.finditer(said):
         if int(found[1]) > most:
             says = f"an actor asks for {found[1]} CPUs on one node, and no pod of {group.name}"
             fix = f"Ask for {most} at most, or give the workers more."

@@ -1,6 +1,6 @@
 """CONF112: vLLM started on a Ray head without GPUs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
@@ -95,14 +95,13 @@ def ray_driver_has_gpus(group: Group) -> Iterator[Finding]:
         return
     yield from _of_job(group)
     for member in group.members:
-        if member.template.gpus or any(
-            c.limits for c in member.template.containers if _other(c.limits)
-        ):
+        if member.template.gpus or any(_other(c.limits) for c in member.template.containers):
             continue
         for container in member.template.containers:
             asks = container.asks
-            ray = container.ray is not None and container.ray.head
-            if asks is None or asks.engine != "vllm" or not (ray or asks.executor == "ray"):
+            if asks is None or asks.engine != "vllm":
+                continue
+            if not container.heads_ray and asks.executor != "ray":
                 continue
             says = f"vLLM starts in {member.template.what}, which has no GPU"
             yield Finding(container.spot_of("vllm serve", "api_server", "vllm"), says)
@@ -126,7 +125,6 @@ def _of_job(group: Group) -> Iterator[Finding]:
 _SERVES = pattern(r"(?:\A|[\s;&/])vllm\s+serve\s|-m\s+vllm\.entrypoints\.")
 
 
-def _other(limits: object) -> bool:
+def _other(limits: Iterable[str]) -> bool:
     """Accelerators of others, which are counted elsewhere (google.com/tpu, amd.com/gpu)."""
-    names = limits if isinstance(limits, dict) else {}
-    return any("/" in str(n) for n in names)
+    return any("/" in name for name in limits)

@@ -138,4 +138,4 @@ def _by_ray(group: Group, engine: Container) -> bool:
     if any(m.template.kind in ("RayCluster", "RayJob") for m in group.workers):
         return True
     joined = any(c.joins_ray for c in every)
-    return joined or bool(engine.ray and engine.ray.head)
+    return joined or engine.heads_ray

@@ -11,6 +11,7 @@ from distcheck.checks.manifest.ray_flags import refused as refused_options
 from distcheck.checks.manifest.ray_flags import refused_parameters
 from distcheck.checks.manifest.ray_serve import Model, applications, models, serve_file
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.stand_in import is_open
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
@@ -198,7 +199,7 @@ def _values(model: Model) -> Iterator[Finding]:
             says = f'{name} is the text "{value}", and Ray counts with it: it takes a number'
             unseen = "whether vLLM takes text" if model.part("placement_group_config") else ""
             yield Finding(at, says, f"Write `{name}: {value}`.", unseen=unseen)
-        elif not _LATER & set(text) and (why := refused("vllm", flag, text)):
+        elif not is_open(text) and (why := refused("vllm", flag, text)):
             yield Finding(at, f"{name} {text}: {why}", value_to_write("vllm", flag, text))
 
 
@@ -223,7 +224,6 @@ def _range_of_group(template: Template) -> Iterator[Finding]:
 
 _SIZES = ("tensor_parallel_size", "pipeline_parallel_size")
 _DIGITS = pattern(r"\d{1,9}")
-_LATER = frozenset("$`{}<>")
 _SHORTER = {
     "autoscale_config": "autoscaling_config", "model_load_config": "model_loading_config",
     "loading_config": "model_loading_config", "deploy_config": "deployment_config",

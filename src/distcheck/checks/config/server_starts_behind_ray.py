@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.here_document import run_lines
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.run_lines import run_lines
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 

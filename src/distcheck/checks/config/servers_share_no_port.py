@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from distcheck.checks.knowledge.meeting_flags import meets_by
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding, Level
-from distcheck.checks.manifest.listening import listens_on
+from distcheck.checks.manifest.listening import GCS, listens_on
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 
@@ -116,13 +116,10 @@ def _meets_where_it_serves(container: Container) -> Iterator[Finding]:
             at = container.spot_of(meets.way, meets.way.replace("-", "_").replace("__", "--", 1))
             yield Finding(at, f"{says} server listens", f"Give {meets.way} another port.")
             return
-    if container.ray and container.ray.head and own == (container.ray.port or _GCS):
+    if container.ray and container.ray.head and own == (container.ray.port or GCS):
         says = f"container {container.name} starts its server at port {own}, where Ray's head"
         fix = "Give the server another `--port`."
         yield Finding(container.spot_of(f"--port {own}", "--port"), f"{says} listens", fix)
-
-
-_GCS = 6379
 
 
 def _share(one: Container, two: Container) -> bool:

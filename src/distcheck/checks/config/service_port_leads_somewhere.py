@@ -9,7 +9,7 @@ from distcheck.checks.manifest.beside import beside
 from distcheck.checks.manifest.bundle import Bundle, Service
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding, Level
-from distcheck.checks.manifest.listening import USUAL
+from distcheck.checks.manifest.listening import GCS, USUAL, may_listen_for_ray
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
@@ -183,7 +183,7 @@ def _with_addresses(bundle: Bundle) -> dict[tuple[str, str], list[Service]]:
 def _past_the_head(service: Service, ports: list[Place], joined: int | None) -> Finding | None:
     """A targetPort other than the one on which Ray's head listens."""
     every = [c.ray for t in service.selects for c in t.containers if c.ray and c.ray.head]
-    listens = {ray.port or 6379 for ray in every}
+    listens = {ray.port or GCS for ray in every}
     target = next(p.at("targetPort") for p in ports if p.number("port") == joined)
     if len(listens) != 1 or type(target.value) is not int or target.value in listens:
         return None
@@ -228,10 +228,6 @@ def _only(template: Template) -> Container | None:
     return only if only and only.asks and not only.ray else None
 
 
-_RAYS = frozenset({6379, 8265, 10001})
-"""Ray's own ports: its store, dashboard and client."""
-
-
 _NEXT = range(1, 10)
 """SGLang's processes meet at the ports behind that of `--dist-init-addr` (server_args.py)."""
 
@@ -243,7 +239,7 @@ def _beside(container: Container, number: int) -> bool:
         met = (asks.master_addr or "").rpartition(":")[2]
         if met.isdigit() and number - int(met[:5]) in _NEXT:
             return True
-    return number in _RAYS and any("ray" in text.text.lower() for text in container.texts)
+    return may_listen_for_ray(container, number)
 
 
 def _listens(engine: Container) -> int | None:

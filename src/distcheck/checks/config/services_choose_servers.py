@@ -171,7 +171,7 @@ def _is_silent(template: Template, ports: set[object]) -> bool:
     if len(template.containers) != 1 or template.of_ray:
         return False
     one = template.containers[0]
-    only_joins = one.joins_ray and one.asks is None and not (one.ray and one.ray.head)
+    only_joins = one.joins_ray and one.asks is None and not one.heads_ray
     hidden = one.asks is not None and one.asks.headless
     declared = {p.value.get("containerPort") for p in one.place.each("ports")
                 if isinstance(p.value, dict)}  # fmt: skip

@@ -7,6 +7,7 @@ from distcheck.checks.manifest.bundle import Bundle, Thing
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.stand_in import is_open
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
@@ -14,7 +15,6 @@ _CLAIM, _MAP, _SECRET = "PersistentVolumeClaim", "ConfigMap", "Secret"
 _CACHE = "NIMCache.apps.nvidia.com"
 _NEAR = 2
 _PARTS = 2
-_LATER = frozenset("$`{}<>")
 
 
 @rule("CONF103", level="warning")
@@ -93,7 +93,7 @@ def volumes_name_what_is_there(bundle: Bundle) -> Iterator[Finding]:
     taken = {thing.place.of for thing in held if any(_is(thing, *one) for one in every)}
     for template, kind, name in every if held else ():
         own = [t for t in held if t.kind == kind]
-        if not template.serves or _LATER & set(name.text()):
+        if not template.serves or is_open(name.text()):
             continue
         if any(t.place.of in taken and _is(t, template, kind, name) for t in own):
             continue

@@ -6,6 +6,7 @@ from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.stand_in import is_open
 from distcheck.pattern import pattern
 
 
@@ -97,7 +98,7 @@ def worker_has_a_head(group: Group) -> Iterator[Finding]:
         )
         yield Finding(lost[0].spot_of("ray start", "start"), f"{says}: it ends at once", fix)
         return
-    joining = [c for c in every if any(j.way in _WAYS for j in c.joins)]
+    joining = [c for c in every if c.joins_ray]
     leader = group.leader.template
     start = next((c for c in leader.containers if c.asks), None)
     heads = [c for c in every if _is_head(c)]
@@ -150,7 +151,7 @@ def _starts_nothing(container: Container) -> bool:
     ray = container.ray
     plain = ray is not None and not ray.head and not ray.address and not container.may_have_more
     starts = [c.words for c in container.commands if {"ray", "start"} <= {*_last(c.words)}]
-    whole = len(starts) == 1 and not any(set("$`{") & {*w} for w in starts[0])
+    whole = len(starts) == 1 and not any(map(is_open, starts[0]))
     return plain and whole and container.is_read and container.value("RAY_ADDRESS") is None
 
 
@@ -158,12 +159,9 @@ def _last(words: tuple[str, ...]) -> Iterator[str]:
     return (w.rpartition("/")[2] for w in words)
 
 
-_WAYS = ("ray", "ray-address")
-
-
 def _is_head(container: Container) -> bool:
     """By `ray start --head`, or by vLLM's script or one like it (`ray_init.sh leader`)."""
-    if container.ray is not None and container.ray.head:
+    if container.heads_ray:
         return True
     scripts = [c.words for c in container.commands]
     return any({"leader", "head"} & {*w} for w in scripts if any(_SCRIPT.search(x) for x in w))

@@ -8,8 +8,6 @@ from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.listening import USUAL
 from distcheck.checks.manifest.rule import rule
 
-_WAYS = ("ray", "ray-address")
-
 
 @rule("CONF084", level="error", others=("warning",))
 def worker_is_not_asked(group: Group) -> Iterator[Finding]:
@@ -104,7 +102,7 @@ def worker_is_not_asked(group: Group) -> Iterator[Finding]:
             shared = member.template.place.path == asked[0].place.path
             if shared or not _serves_nobody(container):
                 continue
-            for name, port in container.probes("startupProbe", "livenessProbe", "readinessProbe"):
+            for name, port in container.probes():
                 if port == own:
                     says = f"the {name} asks port {port}, where only {asked[0].what} listens"
                     ready = name == "readinessProbe"
@@ -116,6 +114,4 @@ def _serves_nobody(container: Container) -> bool:
     """Whether it only joins Ray, or its engine is told to serve nothing."""
     if container.asks is not None:
         return container.asks.headless
-    return any(j.way in _WAYS for j in container.joins) and not (
-        container.ray and container.ray.head
-    )
+    return container.joins_ray and not container.heads_ray

@@ -139,8 +139,6 @@ def _closed(rules: Rules, pods: Sequence[tuple[Member, PolicyPod]]) -> tuple[str
 
 
 def _asks_names(member: Member) -> bool:
-    return any(
-        j.is_read and not j.host.replace(".", "").isdigit()
-        for c in member.template.every
-        for j in c.joins
-    ) or any(h for c in member.template.every for h in named_hosts(c))
+    return any(j.is_read and not j.by_ip for c in member.template.every for j in c.joins) or any(
+        h for c in member.template.every for h in named_hosts(c)
+    )

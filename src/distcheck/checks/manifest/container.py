@@ -23,6 +23,9 @@ _ASKED = pattern(
 _ELSEWHERE = pattern(r"\.svc\b|\$\{?[A-Z_]*(?:HEAD|LEADER|MASTER|_SVC)")
 
 
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+
+
 class Variable(Struct, frozen=True):
     """One entry of `env`, in its order.
 
@@ -118,6 +121,11 @@ class Joining(Struct, frozen=True):
     spot: Spot
 
     @property
+    def by_ip(self) -> bool:
+        """Whether its host is an address, not a name."""
+        return self.host.replace(".", "").isdigit() or ":" in self.host
+
+    @property
     def labels(self) -> list[str]:
         """Of its host, up to `.svc` and in lower case, as objects are called: DNS takes either."""
         return self.host.lower().removesuffix(".").split(".svc", 1)[0].split(".")
@@ -184,6 +192,12 @@ class Container(Struct, frozen=True):
         found = self.variable(name)
         return found.value if found else None
 
+    def spot_of_value(self, name: str) -> Spot:
+        """Where a variable's value stands: its entry's, else in what the container runs."""
+        found = self.variable(name)
+        shown = found is not None and not found.given and found.place.at("value")
+        return shown.spot if shown else self.spot_of(name)
+
     def named(self, *starts: str) -> Iterator[Variable]:
         """The entries whose names begin so."""
         yield from (v for v in self.env if v.name.startswith(starts))
@@ -192,6 +206,11 @@ class Container(Struct, frozen=True):
     def joins_ray(self) -> bool:
         """Whether it joins others by Ray, in one way or the other."""
         return any(j.way.startswith("ray") for j in self.joins)
+
+    @property
+    def heads_ray(self) -> bool:
+        """Whether it runs `ray start --head`."""
+        return self.ray is not None and self.ray.head
 
     @property
     def engine_image(self) -> bool:
@@ -235,9 +254,9 @@ class Container(Struct, frozen=True):
         return tuple(str(one.value).upper().removeprefix("CAP_") for one in added)
 
     def probes(self, *names: str) -> Iterator[tuple[str, int]]:
-        """The probes of these names that ask a port, with it; named ports are looked up."""
+        """Those of these names, or all, that ask a port, with it; named ports are looked up."""
         named = {p.text("name"): p.number("containerPort") for p in self.place.each("ports")}
-        for name in names:
+        for name in names or PROBES:
             probe = self.place.at(name)
             port = probe.at("httpGet", "port").value or probe.at("tcpSocket", "port").value
             words = " ".join(str(w.value) for w in probe.each("exec", "command"))

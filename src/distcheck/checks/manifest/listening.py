@@ -6,8 +6,9 @@ from distcheck.checks.manifest.container import Container
 
 USUAL: Mapping[str, int] = {"vllm": 8000, "sglang": 30000}
 """Where they listen without `--port`: vllm cli_args.py, sglang server_args.py."""
-RAYS = frozenset({6379, 8265, 10001, 52365, 44217, 44227})
-"""Ray's own: its store, dashboard, client, dashboard agent, and the metrics of its head."""
+GCS = 6379
+RAYS = frozenset({GCS, 8265, 10001, 52365, 44217, 44227})
+"""Ray's own: its store (GCS), dashboard, client, dashboard agent, and the metrics of its head."""
 _BESIDE = frozenset(
     {"ray", "sleep", "echo", "export", "set", "cd", "mkdir", "pip", "pip3", "curl", "wget", "env",
      "apt", "apt-get", "nvidia-smi", "grep", "true", "test", "[", "ulimit", "source", "cat", "ls",
@@ -56,6 +57,11 @@ def _servers(container: Container) -> set[tuple[str, ...]]:
     """What it runs beside what serves nobody: its first word, of Python the module too."""
     every = (c.words for c in container.commands if not serves_nobody(c.words))
     return {w[:3] if "python" in w[0] else w[:1] for w in every}
+
+
+def may_listen_for_ray(container: Container, number: int) -> bool:
+    """Whether the port is Ray's own, and the container runs something of Ray."""
+    return number in RAYS and any("ray" in text.text.lower() for text in container.texts)
 
 
 def serves_nobody(words: tuple[str, ...]) -> bool:

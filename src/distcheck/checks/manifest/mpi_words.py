@@ -5,6 +5,7 @@ from itertools import pairwise
 
 from distcheck.checks.knowledge.spelling import letters_apart
 from distcheck.checks.manifest.container import Container
+from distcheck.checks.manifest.stand_in import is_open
 from distcheck.pattern import pattern
 
 _MPI = ("mpirun", "mpiexec", "orterun")
@@ -64,7 +65,7 @@ def _end(words: Sequence[str], start: int, options: Sequence[int]) -> int:
     last = options[-1] if options else start
     takes = _takes(words[last]) if options else 0
     at = len(words) if takes is None else last + 1 + takes
-    return at if at < len(words) and not set("$`{<") & set(words[at]) else len(words)
+    return at if at < len(words) and not is_open(words[at]) else len(words)
 
 
 def _takes(option: str) -> int | None:
@@ -122,5 +123,5 @@ def named_hosts(container: Container) -> Iterator[str]:
         for flag, told in pairwise(mpi_words(command.words)):
             for one in told.split(",") if flag in HOST else ():
                 host = one.partition(":")[0].strip()
-                if host and not set("$`(<{") & set(host) and not _ADDRESS.fullmatch(host):
+                if host and not is_open(host) and not _ADDRESS.fullmatch(host):
                     yield host

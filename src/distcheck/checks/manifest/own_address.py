@@ -4,6 +4,7 @@ import re
 from itertools import islice
 
 from distcheck.checks.manifest.container import Container
+from distcheck.checks.manifest.script_names import sources
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
@@ -34,7 +35,7 @@ def is_pod_ip(container: Container, word: str) -> str:
 def _source(engine: Container, name: str) -> str:
     """The variable that `name` is a copy of, or itself; empty where a script may set it anew."""
     every = "\n".join(t.text for t in engine.texts)
-    if _SOURCED.search(every):
+    if sources(every):
         return ""
     for _ in range(_COPIES):
         named = list(islice(re.finditer(_SET.format(re.escape(name)), every), _COPIES))
@@ -57,7 +58,6 @@ _SET = (
 """Where a shell gives a name another value."""
 _COPY = pattern(r"""=("?)\$(\{)?(\w+)(?(2)\})\1(?=[\s;]|\Z)""")
 _BRANCH = pattern(r"\b(?:if|case|for|while|until)\b|\{\s|\|\||&&")
-_SOURCED = pattern(r"(?:\A|[\s;&|{(])(?:source|\.|eval)\s+[\w\"'$/<.]")
 _VARIABLE = pattern(r"\$[({]?(\w+)[)}]?(?=:|\Z)")
 _NAME = pattern(r"\$(?:\w+|\(\w+\)|\{\w+\})\Z")
 _HOSTNAME = pattern(r"(?:\$\( *|`)hostname +(?:-i|-I|--ip-address)(?: *\)|`)\Z")

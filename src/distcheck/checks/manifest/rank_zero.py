@@ -34,7 +34,7 @@ def _joins(template: Template) -> Iterator[tuple[Container, Joining]]:
     every = (one for c in template.containers for one in (c, *c.of_pods[1:]))
     found = {j: c for c in every for j in c.joins if j.is_read}
     for join, container in found.items():
-        if not join.host.replace(".", "").isdigit():
+        if not join.by_ip:
             yield container, join
 
 
@@ -90,7 +90,7 @@ def _position(pod: NamedPod, joining: Container) -> tuple[int, int] | None:
 
 def _only_joins(pod: NamedPod) -> bool:
     every = list(pod.containers)
-    if pod.template.of_ray or any(c.ray and c.ray.head for c in every):
+    if pod.template.of_ray or any(c.heads_ray for c in every):
         return False
     return any(c.joins_ray for c in every)
 
@@ -102,7 +102,7 @@ def _pods(template: Template) -> Iterator[NamedPod]:
 
 def _leads(pod: NamedPod, joining: Container, join: Joining) -> bool:
     if join.way.startswith("ray"):
-        return any((c.ray and c.ray.head) or _by_script(c) for c in pod.containers)
+        return any(c.heads_ray or _by_script(c) for c in pod.containers)
     return _position(pod, joining) == (0, 0)
 
 

@@ -2,17 +2,21 @@
 
 import re
 
-from distcheck.checks.manifest.here_document import run_lines
+from distcheck.checks.manifest.run_lines import run_lines
 from distcheck.pattern import pattern
 
 
 def may_set_any(scripts: str) -> bool:
     """Whether words that are not seen here may set any name, as a file that is sourced."""
-    return any(one.search(scripts) for one in (_SOURCED, _PUT_TOGETHER, _LOGIN))
+    return sources(scripts) or any(one.search(scripts) for one in (_PUT_TOGETHER, _LOGIN))
+
+
+def sources(scripts: str) -> bool:
+    """Whether the shell itself reads a file, or words that are made while it runs."""
+    return _SOURCED.search(scripts) is not None
 
 
 _SOURCED = pattern(r"(?:\A|[\s;&|{(])(?:source|\.|eval)\s+[\w\"'$/<.~`]")
-"""Files and words that may set anything."""
 _PUT_TOGETHER = pattern(
     r"\b(?:export|declare|typeset|local|readonly|read|env|printf[ \t]+-v)"
     r"(?:[ \t]+-?\w+(?:=[^\s$\"'`;]*)?){0,8}[ \t]+[\"']?[$`]"

@@ -20,6 +20,14 @@ _SED = pattern(
 """`template-num-nodes`: words that sed puts a number in for."""
 
 
+_MARKS = frozenset("$`{}<>")
+
+
+def is_open(text: str) -> bool:
+    """Whether a shell, a tool or a reader is to put something into it: `$TP`, `<HEAD>`, `{{x}}`."""
+    return not _MARKS.isdisjoint(text)
+
+
 def number_later(value: object) -> str:
     """The same for a field that takes numbers: words that nobody writes as one."""
     stands = isinstance(value, str) and len(value) < _LONGEST and _SED.match(value)

@@ -6,7 +6,7 @@ from itertools import islice
 
 from msgspec import Struct
 
-from distcheck.checks.manifest.here_document import run_lines
+from distcheck.checks.manifest.run_lines import run_lines, without_comments
 from distcheck.pattern import pattern
 
 _CALL = (
@@ -25,7 +25,6 @@ _CODE = pattern(
     near=("curl", "wget"),
 )
 """By the answer's status, which is 000 where none comes."""
-_COMMENT = pattern(r"(?m)(?:^|(?<=\s))#.*$", near=("#",))
 _GOES_ON = pattern(r"\\\n|(?<=&&)\s*\n|(?<=\|\|)\s*\n")
 _QUOTED = pattern(r"\\.|'[^']*'|\"(?:\\.|[^\"\\])*\"")
 _BESIDE = pattern(r"(?<![>&])&(?![&>])")
@@ -62,7 +61,7 @@ def waiting_loops(script: str, until: re.Pattern[str]) -> Iterator[Loop]:
     None in a function, a here-document or quotes, of those that end without an answer, or of
     those that are no wait for one.
     """
-    text = run_lines(until.split(_GOES_ON.sub(" ", _COMMENT.sub("", script)), 1)[0])
+    text = run_lines(until.split(_GOES_ON.sub(" ", without_comments(script)), 1)[0])
     for kind in (_LOOP, _CODE):
         for found in islice(kind.finditer(text), _MOST):
             unseen = _unseen(text[: found.start()]) if _asks(found) else None

@@ -1,8 +1,16 @@
-"""Here-documents of shell scripts: what is written into files, and not run."""
+"""What of a script is run, or of YAML is read: neither here-documents nor comments."""
 
 from distcheck.pattern import pattern
 
 _HERE = pattern(r"(?<!<)<<-?(?!<)\s*[\"'\\]?([A-Za-z_]\w{0,40})")
+
+
+_COMMENT = pattern(r"(?m)(?:^|(?<=\s))#.*$", near=("#",))
+
+
+def without_comments(text: str) -> str:
+    """A script or YAML without them; a `#` behind a blank counts within quotes, too."""
+    return _COMMENT.sub("", text)
 
 
 def run_lines(script: str) -> str:
