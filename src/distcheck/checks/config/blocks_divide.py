@@ -6,6 +6,7 @@ from distcheck.checks.config.world_has_gpus import FLAGS
 from distcheck.checks.knowledge.publishers import may_differ
 from distcheck.checks.knowledge.quantised_blocks import BLOCK, Cut, cut_of
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.flags import flag_of
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.listening import is_loose
 from distcheck.checks.manifest.rule import rule
@@ -79,7 +80,7 @@ def blocks_divide(group: Group) -> Iterator[Finding]:
         return
     if not asked[1].gpus and any("/" in name for name in asked[1].limits):
         return  # accelerators of others (google.com/tpu) have kernels of their own
-    told = {w.partition("=")[0].replace("_", "-") for w in asked[1].words}
+    told = set(map(flag_of, asked[1].words))
     if "--config" in told or any(is_loose(c.words) for c in asked[1].commands):
         return  # what is not seen may leave experts whole
     if cut.experts and (told & _SPREAD or asked[1].asks.ep or asked[1].asks.quantization):

@@ -1,7 +1,7 @@
 """CONF117: flags of the engine with values that it does not take, or with none."""
 
 from collections.abc import Iterator
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 
 import msgspec
 
@@ -10,6 +10,7 @@ from distcheck.checks.knowledge.spelling import letters_apart, nearest
 from distcheck.checks.knowledge.vllm_choices import CHOICES, CLOSED, is_choice, near_choice
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.flags import given
 from distcheck.checks.manifest.place import Place, Spot
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.server_words import server_words
@@ -123,11 +124,9 @@ def flag_values_are_read(template: Template) -> Iterator[Finding]:
 
 def _json(container: Container, engine: str) -> Iterator[Finding]:
     """Objects whose quotes a shell took."""
-    words = list(server_words(container, engine))
-    for word, after in pairwise((*words, "")):
-        name, same, value = word.partition("=")
-        text = value if same else after
-        if name.replace("_", "-") in _OBJECTS and text[:1] == "{" and not _is_object(text):
+    for one in given(list(server_words(container, engine))):
+        name, text = one.name, one.value or ""
+        if one.flag in _OBJECTS and text[:1] == "{" and not _is_object(text):
             shown = text if len(text) < _SHOWN else f"{text[:_SHOWN]}..."
             says = f"{name} {shown}: this is no JSON"
             quoted = "the shell took its quotes: write it between single quotes"
@@ -217,16 +216,14 @@ def _of(container: Container, engine: str) -> Iterator[Finding]:
         says = f"{_AUTO} stands without --tool-call-parser"
         fix = "Name the parser of the model: `--tool-call-parser hermes`, `llama3_json` and so on."
         yield Finding(container.spot_of(_AUTO), says, fix)
-    for word, after in zip_longest(words, words[1:]):
-        name, same, value = word.partition("=")
-        flag = name.replace("_", "-")
-        text = value if same else after
-        if flag in _SWITCHES and value.lower() in ("true", "false", "1", "0"):
+    for one in given(words):
+        word, name, flag, text = one.word, one.name, one.flag, one.value
+        if flag in _SWITCHES and one.inline and (text or "").lower() in ("true", "false", "1", "0"):
             says, fix = f"{word}: {name} takes no value", f"Write {name} alone, or leave it out."
             yield Finding(container.spot_of(word), says, fix)
         if flag not in (*_NUMBERS[engine], *_WORDS[engine], _SHARES[engine]):
             continue
-        if text is None or (not same and text.startswith("--")):
+        if text is None or (not one.inline and text.startswith("--")):
             what = "stands at the end" if text is None else f"stands before {text}"
             says = f"{name} {what}: it has no value"
             yield Finding(container.spot_of(name), says)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from distcheck.checks.knowledge.spelling import letters_apart
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.flags import flag_of
 from distcheck.checks.manifest.mpi_words import inner_words, is_option, mpi_options, mpi_words
 from distcheck.checks.manifest.ray_serve import serve_file
 from distcheck.checks.manifest.rule import rule
@@ -140,7 +141,9 @@ def flags_are_the_engines(template: Template) -> Iterator[Finding]:
     for container in template.containers:
         engine = container.asks.engine if container.asks else ""
         for flag, meant in _OTHERS.get(engine, {}).items():
-            if not container.nim and any(_is(flag, w) for w in server_words(container, engine)):
+            if not container.nim and any(
+                flag_of(w) == flag for w in server_words(container, engine)
+            ):
                 near = f"it is {meant} there" if meant else "it has none like it"
                 fix = f"Write {meant}." if meant else f"Take {flag} out."
                 yield Finding(container.spot_of(flag), f"{engine} has no flag {flag}: {near}", fix)
@@ -279,7 +282,3 @@ _SIZE = "-size"
 def _of_kin(name: str, flag: str) -> bool:
     """Whether both are sizes of a few letters: `--dcp-size` is SGLang's, and more will come."""
     return len(flag) <= _LONG and name.endswith(_SIZE) and flag.endswith(_SIZE)
-
-
-def _is(flag: str, word: str) -> bool:
-    return word.partition("=")[0].replace("_", "-") == flag

@@ -1,12 +1,12 @@
 """CONF016: a longer context than the model has."""
 
 from collections.abc import Iterator
-from itertools import zip_longest
 
 from distcheck.checks.knowledge.model_lengths import length_of
 from distcheck.checks.knowledge.publishers import may_differ
 from distcheck.checks.manifest.container import Asks, Container
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.flags import given
 from distcheck.checks.manifest.listening import is_loose
 from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.ray_serve import models
@@ -120,10 +120,8 @@ def _is_longer(container: Container) -> bool:
 
 
 def _told(container: Container) -> Iterator[tuple[str, int]]:
-    words = list(server_words(container, "vllm"))
-    for word, after in zip_longest(words, words[1:], fillvalue=""):
-        name, same, value = word.partition("=")
-        found = _NUMBER.fullmatch(value if same else after)
-        if name.replace("_", "-") == "--max-model-len" and found:
+    for one in given(list(server_words(container, "vllm"))):
+        found = _NUMBER.fullmatch(one.value or "")
+        if one.flag == "--max-model-len" and found:
             thousand = {"": 1, "k": 1000, "K": 1024}[found[2]]
-            yield word if same else found[0], int(found[1]) * thousand
+            yield one.word if one.inline else found[0], int(found[1]) * thousand

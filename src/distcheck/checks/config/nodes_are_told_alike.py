@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 
 from distcheck.checks.manifest.container import Asks, Container
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.flags import flag_of, given
 from distcheck.checks.manifest.group import EnginePod, Group
 from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
@@ -154,7 +155,7 @@ def _sizes(pod: EnginePod) -> Mapping[str, int]:
     if asks.engine == "vllm":
         found["DP"] = asks.dp or 1
     for name in ("DP", "EP") if asks.engine == "sglang" and words is not None else ():
-        if name == "EP" and any(_flag(w) in _SETS_EP for w in words or ()):
+        if name == "EP" and any(flag_of(w) in _SETS_EP for w in words or ()):
             continue
         if (size := _size(words or (), _FLAGS[name])) is not None:
             found[name] = size
@@ -163,11 +164,6 @@ def _sizes(pod: EnginePod) -> Mapping[str, int]:
     for name in _SWITCHES[asks.engine] if words is not None else ():
         found[name] = int(any(w.replace("_", "-") in _FLAGS[name] for w in words or ()))
     return found
-
-
-def _flag(word: str) -> str:
-    """Its name; argparse takes `_` for `-`, as both engines ask it to."""
-    return word.partition("=")[0].replace("_", "-")
 
 
 def _own_words(engine: Container, asks: Asks) -> tuple[str, ...] | None:
@@ -180,11 +176,8 @@ def _own_words(engine: Container, asks: Asks) -> tuple[str, ...] | None:
 
 def _size(words: tuple[str, ...], flags: tuple[str, ...]) -> int | None:
     """1 where no flag names it; None where its value is not read."""
-    value = "1"
-    for before, word in zip(("", *words), words, strict=False):
-        name, same, inline = word.partition("=")
-        value = word if before.replace("_", "-") in flags else value
-        value = inline if same and name.replace("_", "-") in flags else value
+    told = [v for one in given(words) if one.flag in flags and (v := one.value) is not None]
+    value = told[-1] if told else "1"
     return int(value[:9]) if value.isdecimal() else None
 
 

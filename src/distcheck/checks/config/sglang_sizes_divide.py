@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.container import Asks, Container
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.flags import flag_of
 from distcheck.checks.manifest.listening import is_loose
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
@@ -118,7 +119,7 @@ def _refused(container: Container, asks: Asks) -> Iterator[tuple[str, str, str]]
 def _experts(container: Container, tp: int) -> Iterator[Finding]:
     ep, copies = _size(container, _EP), _size(container, _MOE_DP) or 1
     several = any(len({*_values(container, flags)}) > 1 for flags in (_EP, _MOE_DP))
-    other = any(w.partition("=")[0].replace("_", "-") in _SETS_EP for w in container.words)
+    other = any(flag_of(w) in _SETS_EP for w in container.words)
     if ep in (None, 0, 1) or several or other or _EP_IS_NOT_READ.search(container.image):
         return
     if tp % ((ep or 1) * copies) or (copies > 1 and (ep or 1) * copies != tp):

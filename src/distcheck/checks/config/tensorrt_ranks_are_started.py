@@ -1,11 +1,11 @@
 """CONF113: several GPUs for TensorRT-LLM, and one process."""
 
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
 
 from distcheck.checks.knowledge.counted import counted
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding, Level
+from distcheck.checks.manifest.flags import given
 from distcheck.checks.manifest.mpi_words import inner_words
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
@@ -112,12 +112,8 @@ _TP, _PP = ("--tp_size",), ("--pp_size",)
 
 def _size(words: Sequence[str], flags: Sequence[str]) -> int:
     """The number that one of `flags` is given; 0 where it is none."""
-    for word, following in pairwise((*words, "")):
-        name, same, value = word.partition("=")
-        if name in flags:
-            told = value if same else following
-            return int(told) if told.isdecimal() else 0
-    return 0
+    told = next((one.value or "" for one in given(words) if one.name in flags), "")
+    return int(told) if told.isdecimal() else 0
 
 
 def _of_build(container: Container, built: int) -> Iterator[Finding]:

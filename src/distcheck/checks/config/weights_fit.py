@@ -9,6 +9,7 @@ from distcheck.checks.knowledge.gpu_memory import GIB, LABELS, LARGEST, gpu_memo
 from distcheck.checks.knowledge.known_models import known_model
 from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.flags import flag_of
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
@@ -111,7 +112,7 @@ def _usable(group: Group) -> float | None:
     asked = group.asked()
     if asked is None or asked[1].asks is None or asked[1].asks.engine not in _ENGINES:
         return None
-    if any(w.partition("=")[0].replace("_", "-") in _OTHERWISE for w in asked[1].words):
+    if any(flag_of(w) in _OTHERWISE for w in asked[1].words):
         return None
     return min(asked[1].asks.gpu_memory_utilization or _USED, 1.0)
 

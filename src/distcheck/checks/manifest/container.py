@@ -7,6 +7,7 @@ from msgspec import Struct
 
 from distcheck.checks.evidence.group import Engine
 from distcheck.checks.knowledge.mounts import mounted_at
+from distcheck.checks.manifest.flags import flag_of, given
 from distcheck.checks.manifest.place import Place, Spot
 from distcheck.pattern import pattern
 
@@ -175,10 +176,7 @@ class Container(Struct, frozen=True):
         """
         if len({(a.engine, a.headless) if a else None for a in self.each}) > 1:
             return False
-        sure = (
-            w.partition("=")[0].replace("_", "-") for c in self.commands if c.sure for w in c.words
-        )
-        return any(w in flags for w in sure)
+        return any(flag_of(w) in flags for c in self.commands if c.sure for w in c.words)
 
     def variable(self, name: str) -> Variable | None:
         """The entry that counts: the last of that name."""
@@ -286,12 +284,8 @@ class Container(Struct, frozen=True):
 
 
 def _named(words: Sequence[str], *names: str) -> str | None:
-    """The word after the first of `names`, or behind its `=`."""
-    for number, word in enumerate(words):
-        name, same, value = word.partition("=")
-        if name in names:
-            return value if same else next(iter(words[number + 1 :]), None)
-    return None
+    """What the first of `names` is given."""
+    return next((one.value for one in given(words) if one.name in names), None)
 
 
 def is_engine(image: str) -> bool:

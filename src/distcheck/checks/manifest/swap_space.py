@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.knowledge.engine_release import vllm_release
 from distcheck.checks.manifest.container import Container
+from distcheck.checks.manifest.flags import given
 from distcheck.checks.manifest.server_words import server_words
 from distcheck.pattern import pattern
 
@@ -20,17 +21,15 @@ def wrong_swap_space(container: Container) -> Iterator[tuple[str, str, str]]:
     vLLM vllm/config/cache.py (verify_with_parallel_config: GiB x TP, at most 0.7 of the node's
     memory) and vllm/engine/arg_utils.py, 0.10.2 and 0.13; pull request 36216 took it out.
     """
-    words = list(server_words(container, "vllm"))
-    for word, after in zip(words, (*words[1:], ""), strict=False):
-        name, same, value = word.partition("=")
-        if name.replace("_", "-") != FLAG:
+    for one in given(list(server_words(container, "vllm"))):
+        if one.flag != FLAG:
             continue
-        text = value if same else after
+        text = one.value or ""
         if _is_without(container):
-            yield name, f"vllm has no flag {FLAG} from 0.18 on", f"Take {FLAG} out."
+            yield one.name, f"vllm has no flag {FLAG} from 0.18 on", f"Take {FLAG} out."
         elif _SIZE.fullmatch(text) and (why := _why(container, float(text))):
             fix = f"Write a few GiB for each GPU, such as `{FLAG} 4`."
-            yield f"{name}{'=' if same else ' '}{text}", f"{FLAG} {text}: {why}", fix
+            yield f"{one.name}{'=' if one.inline else ' '}{text}", f"{FLAG} {text}: {why}", fix
 
 
 def _is_without(container: Container) -> bool:
