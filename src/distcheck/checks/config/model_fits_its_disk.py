@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from distcheck.checks.config.offline_model_is_there import hub_cache, mount_around
 from distcheck.checks.knowledge.known_models import known_model
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.hub_cache import hub_cache, mount_around
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template

@@ -1,14 +1,13 @@
 """CONF107: a model that may not be downloaded, and that nothing puts in its place."""
 
 from collections.abc import Iterator
-from itertools import pairwise
 
 from distcheck.checks.knowledge.mounts import mounted_at
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.hub_cache import VARIABLES, hub_cache, mount_around
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
-from distcheck.checks.manifest.server_words import server_words
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
@@ -113,7 +112,7 @@ def _is_others_home(template: Template, container: Container) -> bool:
     """Whether it runs as a user whose home is not root's: only the image knows where that is."""
     own = container.place.at("securityContext", "runAsUser").value
     user = own if own is not None else template.spec.at("securityContext", "runAsUser").value
-    known = any(container.variable(n) for n in ("HOME", *(n for n, _ in _VARIABLES)))
+    known = any(container.variable(n) for n in ("HOME", *(n for n, _ in VARIABLES)))
     return user not in (None, 0) and not known
 
 
@@ -136,39 +135,6 @@ def _is_engine(words: tuple[str, ...]) -> bool:
 _FEW = 4
 
 
-def hub_cache(container: Container) -> str | None:
-    """Where the engine looks for models of the hub; None where a variable is not seen."""
-    engine = container.asks.engine if container.asks else ""
-    words = list(server_words(container, engine))
-    for word, after in pairwise((*words, "")):
-        name, same, value = word.partition("=")
-        if name.replace("_", "-") == "--download-dir":
-            return _path(container, value if same else after)
-    for name, rest in _VARIABLES:
-        found = container.value(name)
-        if found or (found is None and container.variable(name)):
-            return _path(container, f"{found}{rest}" if found else None)
-    return _path(container, "~/.cache/huggingface")
-
-
-def _path(container: Container, path: str | None) -> str | None:
-    """`path` with the user's home put in; None where it, or that home, is not known."""
-    if not path or "$" in path:
-        return None
-    if not path.startswith("~"):
-        return mounted_at(path)
-    home = container.value("HOME") if container.variable("HOME") else _ROOT
-    return mounted_at(home + path[1:]) if home and path[1:2] == "/" and "$" not in home else None
-
-
-_ROOT = "/root"
-_VARIABLES = (
-    ("HF_HUB_CACHE", ""), ("HUGGINGFACE_HUB_CACHE", ""), ("HF_HOME", ""),
-    ("XDG_CACHE_HOME", "/huggingface"),
-)  # fmt: skip
-"""huggingface_hub/constants.py, in the order in which they win."""
-
-
 def _is_a_folder(container: Container, model: str, empty: str) -> bool:
     """Whether the model may be a folder of another volume, beside where the engine starts."""
     at = mounted_at(f"{container.place.text('workingDir')}/{model}")
@@ -183,20 +149,6 @@ def _is_a_folder(container: Container, model: str, empty: str) -> bool:
 
 def _ends(model: str) -> tuple[str, str]:
     return f"/{model}/", f"/{model.partition('/')[0]}/"
-
-
-def mount_around(container: Container, cache: str) -> Place | None:
-    """The deepest mount that the cache lies in, where it is mounted as a whole."""
-    found = [m for m in container.place.each("volumeMounts") if _holds(m, cache)]
-    best = max(found, key=lambda m: len(m.text("mountPath")), default=None)
-    inside = f"{cache.rstrip('/')}/"
-    under = (mounted_at(m.text("mountPath")) for m in container.place.each("volumeMounts"))
-    return None if best is None or any(u.startswith(inside) for u in under) else best
-
-
-def _holds(mount: Place, cache: str) -> bool:
-    at = mounted_at(mount.text("mountPath")).rstrip("/")
-    return bool(at) and f"{cache}/".startswith(f"{at}/")
 
 
 def _mounts(container: Container, volume: str) -> bool:
