@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.placement import REQUIRED
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _WHERE = ("namespaces", "namespaceSelector", "matchLabelKeys", "mismatchLabelKeys")
 Asked = frozenset[tuple[str, str, frozenset[str]]]
 
@@ -117,8 +117,8 @@ def affinities_can_both_hold(bundle: Bundle) -> Iterator[Finding]:
 def _at_odds(template: Template) -> Iterator[tuple[Place, Place]]:
     """Each term of its affinity, with one of its anti-affinity that never holds beside it."""
     held = template.spec.at("affinity")
-    apart = [*held.each("podAntiAffinity", _REQUIRED)] if not template.fragment else []
-    for term in held.each("podAffinity", _REQUIRED):
+    apart = [*held.each("podAntiAffinity", REQUIRED)] if not template.fragment else []
+    for term in held.each("podAffinity", REQUIRED):
         yield from ((term, o) for o in apart if _exclude(term, o))
 
 
@@ -127,7 +127,7 @@ def _pods(term: Place, template: Template, bundle: Bundle) -> int | None:
     if not _selects(term, template):
         return 0
     near = (t for t in bundle.templates if t.namespace == template.namespace)
-    copies = [_copies(t) for t in near if _selects(term, t)]
+    copies = [t.pods_in_all for t in near if _selects(term, t)]
     return None if None in copies else sum(n for n in copies if n is not None)
 
 
@@ -161,10 +161,3 @@ def _has(template: Template, key: str, operator: str, values: frozenset[str]) ->
         return True
     own = template.labels.get(key)
     return own is not None and (operator == "Exists" or str(own) in values)
-
-
-def _copies(template: Template) -> int | None:
-    """Pods of this template, in all copies of the group."""
-    many = template.owner_place.number("spec", "replicas")
-    copies = 1 if many is None or template.kind != "LeaderWorkerSet" else many
-    return None if template.pods is None else template.pods * copies

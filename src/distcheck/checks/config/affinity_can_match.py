@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
+from distcheck.checks.manifest.placement import PREFERRED
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.stand_in import filled_later
 from distcheck.checks.manifest.template import Template
@@ -106,5 +107,5 @@ def expressions(template: Template) -> Iterator[Place]:
     for term in template.node_terms:
         yield from term.each("matchExpressions")
     affinity = template.spec.at("affinity", "nodeAffinity")
-    for weighed in affinity.each("preferredDuringSchedulingIgnoredDuringExecution"):
+    for weighed in affinity.each(PREFERRED):
         yield from weighed.each("preference", "matchExpressions")

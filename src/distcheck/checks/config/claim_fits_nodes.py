@@ -12,6 +12,7 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.nim_chart import by_chart, is_nim_1, unseen_default
 from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.placement import keep_apart, keeps_off, node_of
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -153,12 +154,12 @@ def _of_several(
         users = {t.what: t for t in held.values()}
         if len(users) < _SEVERAL or told & held.keys() or not modes or modes.keys() - _ONE:
             continue
-        counts = [_pods(t) for t in users.values()]
+        counts = [t.pods_in_all for t in users.values()]
         use = _Use(
             max(held, key=lambda s: s.of),
             gpus=sum(t.gpus * (n or 0) for t, n in zip(users.values(), counts, strict=True)),
-            apart=any(_keep_apart(a, b) for a, b in permutations(users.values(), 2)),
-            nodes=frozenset(_node(t) for t in users.values()),
+            apart=any(keep_apart(a, b) for a, b in permutations(users.values(), 2)),
+            nodes=frozenset(node_of(t) for t in users.values()),
         )
         mode = next(m for m in _ONE_FIRST if m in modes)
         apart = (use.apart or use.gpus > _ONE_NODE) and not use.together
@@ -174,29 +175,11 @@ _ENDS = ("Job", "CronJob", "JobSet", "RayJob", "MPIJob")
 """What may be over when the others start."""
 
 
-def _keep_apart(one: Template, other: Template) -> bool:
-    """Whether no pod of one may be on a node with a pod of the other."""
-    terms = one.spec.each("affinity", "podAntiAffinity", _REQUIRED)
-    if any(t.text("topologyKey") == _HOST and _own(t, other) for t in terms):
-        return True
-    nodes = [_node(one), _node(other)]
-    return all(nodes) and nodes[0] != nodes[1]
-
-
-def _node(template: Template) -> str:
-    """The one node that its pods are held to by name; empty where there is none."""
-    return template.spec.text("nodeName") or template.spec.text("nodeSelector", _HOST)
-
-
-_HOST = "kubernetes.io/hostname"
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-
-
 def _uses(group: Group) -> dict[str, _Use]:
     """By claim who mounts it: all pods of the templates, also those of other copies."""
     found: dict[str, _Use] = {}
     for template in {id(m.template): m.template for m in group.members}.values():
-        pods = _pods(template)
+        pods = template.pods_in_all
         for volume in template.spec.each("volumes"):
             claim = volume.at("persistentVolumeClaim", "claimName")
             if claim.text():
@@ -204,33 +187,9 @@ def _uses(group: Group) -> dict[str, _Use]:
                 use.counted = use.counted and pods is not None
                 use.pods += _SEVERAL if pods is None else pods
                 use.gpus += template.gpus * (pods or 0)
-                use.nodes |= {_node(template)}
-                use.apart = use.apart or ((pods or 0) > 1 and stay_apart(template))
+                use.nodes |= {node_of(template)}
+                use.apart = use.apart or ((pods or 0) > 1 and keeps_off(template, template))
     return found
-
-
-def _pods(template: Template) -> int | None:
-    """Of all copies."""
-    many = template.owner_place.number("spec", "replicas") if template.kind == _LWS else 1
-    return None if template.pods is None else template.pods * (1 if many is None else many)
-
-
-_LWS = "LeaderWorkerSet"
-
-
-def stay_apart(template: Template) -> bool:
-    """Whether no two of its pods may be on one node, by their own anti-affinity."""
-    terms = template.spec.each("affinity", "podAntiAffinity", _REQUIRED)
-    return any(t.text("topologyKey") == _HOST and _own(t, template) for t in terms)
-
-
-def _own(term: Place, template: Template) -> bool:
-    """Whether the term surely selects the template's pods, of its own namespace."""
-    chosen = term.at("labelSelector")
-    labels = dict(chosen.fields("matchLabels"))
-    plain = bool(labels) and not chosen.at("matchExpressions") and not term.at("namespaces")
-    plain = plain and not term.at("namespaceSelector")
-    return plain and all(template.labels.get(k) == p.value for k, p in labels.items())
 
 
 _SHARED = pattern(

@@ -4,11 +4,10 @@ from collections.abc import Iterator
 
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group, Member
-from distcheck.checks.manifest.place import Place, Spot
+from distcheck.checks.manifest.place import Spot
+from distcheck.checks.manifest.placement import HOST, REQUIRED, selects
 from distcheck.checks.manifest.rule import rule
-from distcheck.checks.manifest.template import Template
 
-_HOST = "kubernetes.io/hostname"
 _USUAL, _MOST = 8, 16
 
 
@@ -108,12 +107,12 @@ def _together(group: Group, member: Member) -> Iterator[tuple[Spot, list[Member]
     Pod affinity, a node's name, lws's topology.
     """
     spec = member.template.spec
-    for term in spec.each("affinity", "podAffinity", _REQUIRED):
-        if term.text("topologyKey") == _HOST:
+    for term in spec.each("affinity", "podAffinity", REQUIRED):
+        if term.text("topologyKey") == HOST:
             near = [m for m in group.members if m.template.namespace == member.template.namespace]
-            chosen = [m for m in near if _selects(term, m.template)]
+            chosen = [m for m in near if selects(term, m.template)]
             yield term.at("topologyKey").spot, chosen, ""
-    for place in (spec.at("nodeSelector", _HOST), spec.at("nodeName")):
+    for place in (spec.at("nodeSelector", HOST), spec.at("nodeName")):
         if place.text():
             yield (
                 place.spot,
@@ -121,15 +120,8 @@ def _together(group: Group, member: Member) -> Iterator[tuple[Spot, list[Member]
                 "Choose nodes by a label that several have, or leave it out.",
             )
     alone = member.template.owner_place.at("metadata", "annotations", _EXCLUSIVE)
-    if alone.value == _HOST and member is group.leader:
+    if alone.value == HOST and member is group.leader:
         yield alone.spot, list(group.members), "Write a label that spans nodes: a rack or a block."
 
 
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
 _EXCLUSIVE = "leaderworkerset.sigs.k8s.io/exclusive-topology"
-
-
-def _selects(term: Place, template: Template) -> bool:
-    labels = dict(term.at("labelSelector").fields("matchLabels"))
-    plain = not term.at("labelSelector", "matchExpressions") and bool(labels)
-    return plain and all(template.labels.get(k) == p.value for k, p in labels.items())

@@ -5,12 +5,10 @@ from collections.abc import Iterator, Sequence
 from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
+from distcheck.checks.manifest.placement import PREFERRED, REQUIRED, is_of_own_namespace
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.stand_in import filled_later
 from distcheck.checks.manifest.template import Template
-
-_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
-_PREFERRED = "preferredDuringSchedulingIgnoredDuringExecution"
 
 
 @rule("CONF099", level="warning")
@@ -130,9 +128,9 @@ def _terms(template: Template) -> Iterator[tuple[str, Place]]:
         yield "the spread", one
     for name, says in (("podAntiAffinity", "the anti-affinity"), ("podAffinity", "the affinity")):
         held = template.spec.at("affinity", name)
-        terms = [*held.each(_REQUIRED), *(t.at("podAffinityTerm") for t in held.each(_PREFERRED))]
+        terms = [*held.each(REQUIRED), *(t.at("podAffinityTerm") for t in held.each(PREFERRED))]
         for one in terms:
-            if one and not one.at("namespaces") and not one.at("namespaceSelector"):
+            if one and is_of_own_namespace(one):
                 yield says, one
 
 

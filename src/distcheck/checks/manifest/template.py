@@ -80,6 +80,13 @@ class Template(Struct, frozen=True, dict=True):
         return self.by_nim or self.kind.endswith(("InferenceService", "ServingRuntime"))
 
     @property
+    def pods_in_all(self) -> int | None:
+        """Its pods in all copies of the group; None where their number is not known."""
+        of_lws = self.kind == "LeaderWorkerSet"
+        copies = self.owner_place.number("spec", "replicas") if of_lws else 1
+        return None if self.pods is None else self.pods * (1 if copies is None else copies)
+
+    @property
     def gpus(self) -> int:
         """GPUs of one pod."""
         return sum(c.gpus for c in self.containers)
