@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
-from distcheck.checks.knowledge.spelling import letters_apart
+from distcheck.checks.knowledge.spelling import within
 from distcheck.checks.manifest.container import Command, Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
@@ -104,7 +104,7 @@ def _no_program(container: Container) -> Iterator[Finding]:
 def _misspelt(container: Container, command: Command) -> Iterator[Finding]:
     """A server's module with a letter or two wrong."""
     for flag, module in pairwise(command.words[:8]):
-        near = [m for m in _MODULES if letters_apart(module, m, _NEAR) <= _NEAR]
+        near = within(module, _MODULES)
         if flag == "-m" and near and module not in _MODULES:
             says = f"{container.name}: Python has no module {module}"
             yield Finding(container.spot_of(module), says, f"Write {near[0]}.")
@@ -113,7 +113,6 @@ def _misspelt(container: Container, command: Command) -> Iterator[Finding]:
 _MODULES = (
     "vllm.entrypoints.openai.api_server", "vllm.entrypoints.api_server", "sglang.launch_server",
 )  # fmt: skip
-_NEAR = 2
 
 
 def _is_no_part(word: str) -> bool:

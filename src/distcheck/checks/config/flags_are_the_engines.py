@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from distcheck.checks.knowledge.spelling import letters_apart
+from distcheck.checks.knowledge.spelling import letters_apart, within
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.flags import flag_of
@@ -161,7 +161,7 @@ def _arguments(template: Template) -> Iterator[Finding]:
     for block in _KWARGS.finditer(config.text()):
         for written in dict.fromkeys(_KEY.findall(block[0].partition(":")[2])):
             name = written.replace("-", "_")
-            near = [n for n in names if len(n) > _LONG and letters_apart(name, n, 2) <= 2]
+            near = within(name, (n for n in names if len(n) > _LONG))
             meant = name if name in names and name != written else _SHORTER.get(name, "")
             meant = meant or (near[0] if near and name not in names else "")
             if meant:

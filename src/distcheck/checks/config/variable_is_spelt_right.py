@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from distcheck.checks.knowledge.spelling import letters_apart
+from distcheck.checks.knowledge.spelling import within
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
@@ -120,8 +120,6 @@ def variable_is_spelt_right(template: Template) -> Iterator[Finding]:
             if variable.given or not start or variable.name in KNOWN[start]:
                 continue
             most = _FEW if len(variable.name) < _LONG else _FEW + 1
-            close = [n for n in KNOWN[start] if letters_apart(variable.name, n, most) <= most]
-            if close:
-                near = min(close, key=lambda n: (letters_apart(variable.name, n, most), n))
+            for near in within(variable.name, KNOWN[start], most)[:1]:
                 says = f"{variable.name} is not known: did you mean {near}?"
                 yield Finding(variable.place.at("name").spot, says, f"Write {near}.")

@@ -1,4 +1,7 @@
-"""How far one name is from another: `nearest` decides what a name means, `alike` suggests."""
+"""How far one name is from another: `nearest` decides what a name means, `alike` suggests.
+
+`within` is for names in which case and dashes tell things apart: variables, modules, flags.
+"""
 
 from collections.abc import Iterable
 
@@ -69,6 +72,12 @@ def nearest(name: str, known: Iterable[str]) -> str:
     plain = _letters(name)
     apart = {one: letters_apart(plain, _letters(one), most) for one in known}
     return min((k for k, n in apart.items() if n <= most), key=lambda k: (apart[k], k), default="")
+
+
+def within(name: str, known: Iterable[str], most: int = 2) -> list[str]:
+    """Those that are at most so many letters off, as they are written, the nearest first."""
+    apart = {one: letters_apart(name, one, most) for one in known}
+    return sorted((k for k, n in apart.items() if n <= most), key=lambda k: (apart[k], k))
 
 
 def _letters(name: str) -> str:
