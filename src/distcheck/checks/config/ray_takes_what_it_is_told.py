@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from distcheck.checks.config.flag_values_are_read import refused, value_to_write
+from distcheck.checks.knowledge.flag_values import refused, value_to_write
 from distcheck.checks.knowledge.spelling import nearest
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
