@@ -149,3 +149,40 @@ def test_ranks_of_other_servers_need_shared_memory_where_they_are_told_of_severa
     text = text.replace("vllm/vllm-openai:v0.12.0", image)
     text = text.replace('args: [--model, /m, -tp, "8"]', f"command: [{words}]")
     assert [f.level for f in found(text, "CONF060")] == [level]
+
+
+NODES = """\
+apiVersion: leaderworkerset.x-k8s.io/v1
+kind: LeaderWorkerSet
+metadata: {name: r1}
+spec:
+  leaderWorkerTemplate:
+    size: 2
+    workerTemplate:
+      spec:
+        hostNetwork: %s
+        containers:
+        - name: sglang
+          image: lmsysorg/sglang:v0.5.3
+          env: [{name: NCCL_SOCKET_IFNAME, value: "%s"}]
+          resources: {limits: {nvidia.com/gpu: 8, %s: 8}}
+"""
+OF_EFA, OF_IB = "vpc.amazonaws.com/efa", "rdma/ib"
+
+
+@pytest.mark.parametrize(
+    ("host", "names", "device", "count"),
+    [
+        ("true", "^lo,docker,veth,eni", OF_EFA, 1),
+        ("true", "^=lo,docker0", OF_EFA, 1),
+        ("true", "^lo,docker,pod-id-link0", OF_EFA, 0),
+        ("true", "enp73s0", OF_EFA, 0),
+        ("true", "^lo,docker", OF_IB, 0),
+        ("false", "^lo,docker", OF_EFA, 0),
+    ],
+)
+def test_nccl_may_take_the_interface_of_pod_identity(
+    host: str, names: str, device: str, count: int
+) -> None:
+    held = found(NODES % (host, names, device), "CONF051")
+    assert [f.level for f in held] == ["hint"] * count

@@ -72,3 +72,20 @@ def test_sshd_of_a_worker_is_not_where_the_nodes_own_is(
 )
 def test_a_launcher_with_one_try_waits_for_its_workers(policy: str, run: str, count: int) -> None:
     assert hints(policy, run) == count
+
+
+@pytest.mark.parametrize(
+    ("image", "own", "count"),
+    [
+        ("nvcr.io/nvidia/pytorch:25.06-py3", "", 1),
+        ("nvcr.io/nvidia/pytorch:25.06-py3", 'command: [bash, -c, "/usr/sbin/sshd -p 22"]', 1),
+        ("nvcr.io/nvidia/pytorch:25.06-py3", 'command: [bash, -c, "apt install -y ssh; sshd"]', 0),
+        ("r.io/ours/pytorch:25.06-py3", "", 0),
+    ],
+)
+def test_an_image_is_known_that_has_no_sshd(image: str, own: str, count: int) -> None:
+    text = JOB % ("suspend: false", RUN, "false", own)
+    before, worker, after = text.partition("name: worker\n")
+    after = after.replace("nvcr.io/nvidia/tensorrt-llm/release:1.0.0", image)
+    held = found(before + worker + after, "CONF119")
+    assert [f.level for f in held] == ["hint"] * count

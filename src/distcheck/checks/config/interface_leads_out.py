@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.place import Spot
@@ -23,11 +24,14 @@ def interface_leads_out(group: Group) -> Iterator[Finding]:
         NCCL_SOCKET_IFNAME, GLOO_SOCKET_IFNAME or TP_SOCKET_IFNAME is `lo` in a group of several
         pods. A hint where it names the nodes' interfaces (`enp90s0np0`, `bond0`), and the pods
         have a network of their own. A warning where GKE's `networking.gke.io/interfaces` lists the
-        pods' interfaces, and these variables, or those of TCPX and TCPXO, name others.
+        pods' interfaces, and these variables, or those of TCPX and TCPXO, name others. A hint where
+        NCCL_SOCKET_IFNAME excludes some of a node's interfaces (`^lo,docker`) where EFA is, and
+        not `pod-id-link0`.
 
     Why:
         Each rank tells the others the address of that interface: 127.0.0.1 is another pod for
-        each. The first interface of a pod is `eth0`; NCCL finds none of another name and ends.
+        each. The first interface of a pod is `eth0`; NCCL finds none of another name and ends. The
+        agent of EKS Pod Identity gives each node the same link-local address at `pod-id-link0`.
 
     Fix:
         Write `eth0`, or leave it out; set `hostNetwork: true` for the nodes' own interfaces.
@@ -91,7 +95,8 @@ def interface_leads_out(group: Group) -> Iterator[Finding]:
     Source:
         https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/env.html; NVIDIA/nccl#286 (lo),
         NVIDIA/nccl#1837; Kubernetes: Network Plugins (eth0 is the pod's first interface). GKE:
-        Maximize GPU network bandwidth in Standard mode clusters.
+        Maximize GPU network bandwidth in Standard mode clusters. EKS: Pod Identity agent
+        (169.254.170.23); aws-samples/aws-do-eks#54.
     """
     for template in {id(m.template): m.template for m in group.members}.values():
         yield from _unlisted(template)
@@ -100,17 +105,25 @@ def interface_leads_out(group: Group) -> Iterator[Finding]:
     told: set[Spot] = set()
     for member, engine in group.engines:
         for name in _VARIABLES:
-            names = [v.strip() for v in (engine.value(name) or "").split(",")]
             spot = engine.spot_of_value(name)
-            if not names[0] or spot in told:
-                continue
-            told.add(spot)
-            says = f"{name}={engine.value(name)}"
-            if set(names) <= _LOOPBACK:
-                yield Finding(spot, f"{says}: no other pod of {group.name} is reached by it")
-            elif all(_OF_HOST.fullmatch(n) for n in names) and _is_plain(member.template):
-                says = f"{says}: the pods have a network of their own, with eth0"
-                yield Finding(spot, says, unseen="which interfaces the cluster gives its pods")
+            if engine.value(name) and spot not in told:
+                told.add(spot)
+                yield from _to_nobody(group, member.template, engine, name)
+
+
+def _to_nobody(group: Group, template: Template, engine: Container, name: str) -> Iterator[Finding]:
+    """What one variable says, where it leads to no other pod."""
+    says, spot = f"{name}={engine.value(name)}", engine.spot_of_value(name)
+    names = [v.strip() for v in (engine.value(name) or "").split(",")]
+    if _may_take_identitys(template, engine, name):
+        says = f"{says} leaves NCCL pod-id-link0, which has one address on all nodes"
+        fix = "Add `pod-id-link0`, or name the interface that leads out."
+        yield Finding(spot, says, fix, unseen="whether the nodes run EKS Pod Identity")
+    elif set(names) <= _LOOPBACK:
+        yield Finding(spot, f"{says}: no other pod of {group.name} is reached by it")
+    elif all(_OF_HOST.fullmatch(n) for n in names) and _is_plain(template):
+        says = f"{says}: the pods have a network of their own, with eth0"
+        yield Finding(spot, says, unseen="which interfaces the cluster gives its pods")
 
 
 def _unlisted(template: Template) -> Iterator[Finding]:
@@ -137,6 +150,14 @@ _OF_GKE = (
 )  # fmt: skip
 _NAMED = pattern(r"""["']?interfaceName["']?\s*:\s*["']?([\w.-]+)""")
 _PLAIN = pattern(r"[a-z][a-z0-9]+")
+
+
+def _may_take_identitys(template: Template, engine: Container, name: str) -> bool:
+    """Whether NCCL may choose an interface that every node of EKS has with one address."""
+    told = engine.value(name) or ""
+    excludes = name == _VARIABLES[0] and told.startswith("^") and "pod-id" not in told
+    efa = any(r.endswith("/efa") for r in engine.rdma)
+    return excludes and efa and template.host_network
 
 
 def _is_plain(template: Template) -> bool:

@@ -32,17 +32,16 @@ def kserve_takes_it(bundle: Bundle) -> Iterator[Finding]:
 
     What:
         An LLMInferenceService has `worker` without `parallelism.pipeline` or `data`, has both, has
-        `data` without `dataLocal` or `dataLocal` without `data`, one of them below 1, or has a
-        container without an image that is not called main. An InferenceService with `workerSpec`
-        has a model without storageUri, or one that is no claim or image (pvc://, oci://),
-        variables for its sizes, a size below 1, several containers in workerSpec, or another
-        `serving.kserve.io/autoscalerClass` than none. Head and workers mount a ReadWriteOnce
-        claim. A
-        ServingRuntime has no container kserve-container, or none called worker-container in its
-        workerSpec, or it has no workerSpec and an InferenceService with one uses it.
+        one of `data` and `dataLocal`, one of them below 1, or a container without an image that is
+        not called main. An InferenceService with `workerSpec` has a model without storageUri, or
+        one that is no claim or image (pvc://, oci://), variables for its sizes, a size below 1,
+        several containers in workerSpec, or another `autoscalerClass` than none. Head and workers
+        mount a ReadWriteOnce claim. A ServingRuntime has no container kserve-container, or none
+        called worker-container in its workerSpec, or it has no workerSpec and an InferenceService
+        with one uses it.
         A warning: NIM's cache is elsewhere than the claim that KServe mounts at /mnt/models.
-        Hints: `parallelism.pipeline`, for which KServe ships no configuration; requests without
-        limits that are above KServe's defaults of 1 CPU and 2 GiB; hostIPC for Knative.
+        Hints: `pipeline`, for which KServe ships no configuration; requests above its default
+        limits of 1 CPU and 2 GiB; hostIPC for Knative.
     Why:
         The webhook refuses the object, or the controller makes no pods of it. KServe puts its
         image, command, probes and /dev/shm under the container of its name: beside another name

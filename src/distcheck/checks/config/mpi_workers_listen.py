@@ -19,7 +19,8 @@ def mpi_workers_listen(template: Template) -> Iterator[Finding]:
         A worker of an MPIJob (v2beta1) has a command of its own that only waits, such as
         `sleep infinity`; or its launcher runs as another user than root, and `sshAuthMountPath` is
         not set. Hints: sshd of workers with `hostNetwork: true`, and nothing names a port; a
-        launcher that starts mpirun at once and has one try (`backoffLimit: 0`).
+        launcher that starts mpirun at once and has one try (`backoffLimit: 0`); workers of NGC's
+        PyTorch image, which has no sshd.
 
     Why:
         The launcher starts the ranks over SSH. The operator starts sshd in workers that have
@@ -109,7 +110,8 @@ def mpi_workers_listen(template: Template) -> Iterator[Finding]:
     Source:
         Kubeflow MPI operator pkg/controller/mpi_job_controller.go (newWorker),
         pkg/apis/kubeflow/v2beta1/default.go (sshAuthMountPath), types.go
-        (LauncherCreationPolicy), examples/v2beta1/pi/pi.yaml; kubeflow/mpi-operator#593, #386.
+        (LauncherCreationPolicy), examples/v2beta1/pi/pi.yaml; kubeflow/mpi-operator#593, #386;
+        NVIDIA/cloudai#720.
     """
     version = template.owner_place.text("apiVersion")
     if template.kind != "MPIJob" or version != "kubeflow.org/v2beta1" or not template.containers:
@@ -118,6 +120,7 @@ def mpi_workers_listen(template: Template) -> Iterator[Finding]:
     if template.part == "worker":
         yield from _at_the_nodes_port(template, first)
         yield from _only_try(template)
+        yield from _without_sshd(first)
     if template.gpus and _only_waits(first):
         says = f"worker container {first.name} only waits: nothing listens for the launcher's SSH"
         yield Finding(first.spot_of(), says)
@@ -143,6 +146,18 @@ def _at_the_nodes_port(template: Template, worker: Container) -> Iterator[Findin
 
 _LAUNCHER = ("spec", "mpiReplicaSpecs", "Launcher")
 _PORT = pattern(r"-\w*p\s*\d|\b[Pp]ort\b")
+
+
+def _without_sshd(worker: Container) -> Iterator[Finding]:
+    """An image that is known to have none, and nothing that installs it."""
+    if _NGC.match(worker.image) and "install" not in worker.script:
+        says = f"sshd of {worker.name}: {worker.image} has none"
+        fix = "Build an image with openssh-server."
+        spot = worker.place.at("image").spot
+        yield Finding(spot, says, fix, unseen="whether this release of the image has it")
+
+
+_NGC = pattern(r"nvcr\.io/nvidia/pytorch:")
 
 
 def _only_try(template: Template) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
-"""CONF106: parts of a NIMService that exclude each other."""
+"""CONF106: parts of a NIMService that exclude each other, and of it and its cache."""
 
 from collections.abc import Iterator
 
+from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
@@ -13,16 +14,17 @@ _BACKEND = "lws"
 
 
 @rule("CONF106", level="error", others=("warning",))
-def nim_operator_takes_it(template: Template) -> Iterator[Finding]:
+def nim_operator_takes_it(bundle: Bundle) -> Iterator[Finding]:
     """A NIMService of several nodes is one that its operator takes.
 
     What:
         `multiNode` with `mpi` and `ray` at once, with autoscaling, on KServe, or of another
         `backendType` than lws; or, a warning, `mpi` for a NIM of release 2 or later, `ray` for one
-        before.
+        before. A hint: it tolerates taints, and the NIMCache that it names does not.
     Why:
         The operator's definition refuses the first ones. NIM 2.0 forms its cluster by Ray, and
-        has no start by mpirun; before, it was the other way round.
+        has no start by mpirun; before, it was the other way round. A cache is filled on a node
+        with GPUs, unless its own `nodeSelector` names others.
     Fix:
         Keep `multiNode.ray` for NIM 2.0 and later, `multiNode.mpi` before, and take `scale` out.
     Fails:
@@ -61,10 +63,31 @@ def nim_operator_takes_it(template: Template) -> Iterator[Finding]:
           resources: {limits: {nvidia.com/gpu: 8}}
     Source:
         k8s-nim-operator api/apps/v1alpha1/nimservice_types.go (XValidation, NIMBackendType),
-        nimservice_webhook_validation_helper.go; NIM operator 3.1: Multi-Node NIM Deployment.
+        nimservice_webhook_validation_helper.go; NIM operator 3.1: Multi-Node NIM Deployment;
+        nimcache_types.go (GetNodeSelector, GetTolerations).
     """
-    if template.kind != "NIMService" or template.part == "worker":
-        return
+    for template in bundle.templates:
+        if template.kind == "NIMService" and template.part != "worker":
+            yield from _service(template)
+            yield from _cache(bundle, template)
+
+
+def _cache(bundle: Bundle, template: Template) -> Iterator[Finding]:
+    """The job that fills its cache, which goes to nodes with GPUs, too."""
+    spec = template.owner_place.at("spec")
+    name, taints = spec.text("storage", "nimCache", "name"), spec.at("tolerations")
+    for cache in bundle.of_kind("NIMCache.apps.nvidia.com"):
+        own = cache.place.at("spec")
+        near = cache.name == name and cache.namespace == template.namespace
+        if near and taints.at(0) and not (own.at("tolerations") or own.at("nodeSelector")):
+            says = f"NIMCache {name} tolerates no taint, and its job wants a node with GPUs"
+            fix = "Write the tolerations of the NIMService here, too."
+            spot = cache.place.at("metadata", "name").spot
+            unseen = "whether all nodes with GPUs are tainted"
+            yield Finding(spot, says, fix, unseen=unseen, also=(taints.key,))
+
+
+def _service(template: Template) -> Iterator[Finding]:
     spec = template.owner_place.at("spec")
     many, scale = spec.at("multiNode"), spec.at("scale", "enabled")
     if many.at("mpi") and many.at("ray"):
