@@ -30,6 +30,11 @@ def levels(rule: str, spec: str = "restartPolicy: Always", own: str = "", meta: 
         ("limits: {cpu: 8, memory: 9Gi}, requests: {cpu: 4, memory: 8Gi}", ""),
         ("limits: {cpu: 8}, requests: {ephemeral-storage: 1Gi}", ""),
         ("limits: {a.kubernetes.io/x: 8}, requests: {a.kubernetes.io/x: 4}", ""),
+        ("limits: {hugepages-2Mi: 2Gi, memory: 9Gi}, requests: {hugepages-2Mi: 1Gi}", "error"),
+        ("limits: {hugepages-2Mi: 2Gi, memory: 9Gi}, requests: {hugepages-2Mi: 2048Mi}", ""),
+        ("limits: {nvidia.com/gpu: 8, hugepages-2Mi: 5120Mi}", "hint"),
+        ("limits: {hugepages-2Mi: 5120Mi}, requests: {cpu: 8}", ""),
+        ("limits: {hugepages-2Mi: 1.5Gi, memory: 9Gi}", ""),
         ('limits: {a.b/x: "${N}"}, requests: {a.b/x: "${N}"}', ""),
     ],
 )
@@ -55,6 +60,9 @@ LOCK = "capabilities: {add: [IPC_LOCK]}"
         ("restartPolicy: Always", f"securityContext: {{runAsUser: 1000, {LOCK}}}", "hint"),
         ("securityContext: {runAsUser: 1000}", f"securityContext: {{{LOCK}}}", "hint"),
         ("securityContext: {runAsUser: 1000}", f"securityContext: {{runAsUser: 0, {LOCK}}}", ""),
+        ("restartPolicy: Always", f"securityContext: {{runAsNonRoot: true, {LOCK}}}", "hint"),
+        ("securityContext: {runAsNonRoot: true}", f"securityContext: {{{LOCK}}}", "hint"),
+        ("securityContext: {runAsNonRoot: false}", f"securityContext: {{{LOCK}}}", ""),
         ("restartPolicy: Always", f"securityContext: {{{LOCK}}}", ""),
         ("restartPolicy: Always", "securityContext: {runAsUser: 1000, privileged: true}", ""),
         ("restartPolicy: Always", "securityContext: {runAsUser: 1000}", "warning"),
@@ -186,3 +194,39 @@ def test_nccl_may_take_the_interface_of_pod_identity(
 ) -> None:
     held = found(NODES % (host, names, device), "CONF051")
     assert [f.level for f in held] == ["hint"] * count
+
+
+DEFINITION = """\
+---
+apiVersion: k8s.cni.cncf.io/v1
+kind: NetworkAttachmentDefinition
+metadata: {name: ib, namespace: %s, annotations: {%s}}
+spec: {config: '{"cniVersion": "0.3.1", "type": "%s"%s}'}
+"""
+RESOURCE = "k8s.v1.cni.cncf.io/resourceName: nvidia.com/hostdev"
+
+
+def defined(space: str, note: str, plugin: str, more: str = "") -> str:
+    return DEFINITION % (space, note, plugin, more)
+
+
+@pytest.mark.parametrize(
+    ("asked", "definition", "resource", "level"),
+    [
+        ("ib", defined("llm", "a: b", "host-device"), "nvidia.com/hostdev", "warning"),
+        ("llm/ib@net1", defined("llm", "a: b", "ib-sriov"), "nvidia.com/hostdev", "warning"),
+        ('[{\\"name\\": \\"ib\\"}]', defined("llm", "a: b", "sriov"), "nvidia.com/ib", "warning"),
+        ("ib", defined("llm", RESOURCE, "host-device"), "rdma/hca", "hint"),
+        ("ib", defined("llm", RESOURCE, "host-device"), "nvidia.com/hostdev", ""),
+        ("ib", defined("llm", "a: b", "host-device", ', "pciBusID": "0"'), "rdma/hca", ""),
+        ("ib", defined("llm", "a: b", "macvlan", ', "master": "ens1"'), "rdma/hca", ""),
+        ("ib", defined("other", "a: b", "host-device"), "rdma/hca", ""),
+        ("another", defined("llm", "a: b", "host-device"), "rdma/hca", ""),
+    ],
+)
+def test_plugins_are_told_which_device_goes_into_the_pod(
+    asked: str, definition: str, resource: str, level: str
+) -> None:
+    own = f"resources: {{limits: {{nvidia.com/gpu: 8, {resource}: 1}}}}"
+    text = POD % (f", namespace: llm{MULTUS % asked}", "restartPolicy: Always", own)
+    assert " ".join(f.level for f in found(text + definition, "CONF050")) == level

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
@@ -22,10 +23,12 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
     What:
         A device such as nvidia.com/gpu, rdma/hca or huawei.com/Ascend910 stands in `requests` and
         not in `limits`, in both with different numbers, or with a fraction; or its number is one
-        that no node has.
+        that no node has. The same of huge pages; a hint where a container has them, and neither
+        memory nor cpu.
 
     Why:
         The API server refuses it: devices cannot be overcommitted, and there is no half of one.
+        "HugePages require cpu or memory".
 
     Fix:
         Write the number in `limits`; `requests` may be left out.
@@ -72,8 +75,13 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
         for name, place in limits.fields():
             if _is_device(name):
                 yield from _amount(name, place, container.limits[name])
+        yield from _pages_alone(container)
         for name, place in container.place.fields("resources", "requests"):
-            if not _is_device(name) or container.nim_chart or requests[name] is None:
+            if (
+                not (_is_device(name) or name.startswith(_PAGES))
+                or container.nim_chart
+                or requests[name] is None
+            ):
                 continue
             if name not in container.limits:
                 says = f"{name} is requested, and {container.name} has no limit"
@@ -88,6 +96,19 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
 def _is_device(name: str) -> bool:
     """Whether it is an extended resource: of these request and limit must be one number."""
     return "/" in name and _KUBERNETES not in name and not name.startswith("requests.")
+
+
+def _pages_alone(container: Container) -> Iterator[Finding]:
+    """Huge pages of a container that has neither memory nor cpu beside them."""
+    parts = [container.place.at("resources", p) for p in ("limits", "requests")]
+    pages = [place for p in parts for name, place in p.fields() if name.startswith(_PAGES)]
+    if pages and not any(p.at(n) for p in parts for n in ("cpu", "memory")):
+        says = f"{container.name} has huge pages, and neither memory nor cpu"
+        fix = "Write `memory` beside them: the API server wants one of the two."
+        yield Finding(pages[0].key, says, fix, unseen="whether a LimitRange adds them")
+
+
+_PAGES = "hugepages-"
 
 
 def _amount(name: str, place: Place, amount: int | None) -> Iterator[Finding]:

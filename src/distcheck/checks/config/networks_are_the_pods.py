@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from distcheck.checks.manifest.bundle import Bundle
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
+from distcheck.checks.manifest.pod_networks import MULTUS, networks_of
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
@@ -17,18 +19,21 @@ _WITH_LWS = _PLAIN | {"LeaderWorkerSet"}
 
 
 @rule("CONF050", level="warning", others=("hint",))
-def networks_are_the_pods(template: Template) -> Iterator[Finding]:
-    """Networks are asked for by the pods, not by what makes them.
+def networks_are_the_pods(bundle: Bundle) -> Iterator[Finding]:
+    """Networks are asked for by the pods, not by what makes them, with the devices they need.
 
     What:
         `k8s.v1.cni.cncf.io/networks`, or GKE's `networking.gke.io/interfaces`, stands in the
         metadata of a workload, and not in that of its pod template. Or Multus is asked for
         networks of pods with `hostNetwork: true`: a hint, a warning where a variable names the
-        interface that they would bring (`net1`).
+        interface that they would bring (`net1`). Or a NetworkAttachmentDefinition of host-device,
+        sriov or ib-sriov names neither a device nor the annotation `resourceName`; a hint where no
+        container requests that resource.
     Why:
         The network plugin reads the pod's own annotations, and no controller copies those of the
         workload: the pods get eth0 alone, without the interfaces that RDMA needs. No plugin is
         called for pods in the node's network: they have the node's interfaces, and no other.
+        Multus tells a plugin which device the kubelet gave the pod by `resourceName`.
     Fix:
         Move it to `spec.template.metadata.annotations`, and take `hostNetwork` out.
     Fails:
@@ -69,11 +74,19 @@ def networks_are_the_pods(template: Template) -> Iterator[Finding]:
         Both places are in the object; what a webhook adds to the pods it adds to any.
     Source:
         Multus docs/how-to-use.md; k8snetworkplumbingwg/multus-cni#444 and #348. Kubernetes: the
-        container runtime calls no CNI plugin for a pod with hostNetwork (KEP of the CRI).
+        container runtime calls no CNI plugin for a pod with hostNetwork. host-device and sriov-cni
+        README; network-attachment-definition-client pkg/types; Mellanox/network-operator#1382.
     """
-    own_networks = template.place.at("metadata", "annotations", _MULTUS)
-    if template.host_network and own_networks.text().strip() not in ("", "[]"):
-        yield _without_effect(template, own_networks)
+    for template in bundle.templates:
+        if template.serves:
+            yield from _of_the_owner(template)
+            yield from _without_device(bundle, template)
+            networks = template.place.at("metadata", "annotations", MULTUS)
+            if template.host_network and networks.text().strip() not in ("", "[]"):
+                yield _without_effect(template, networks)
+
+
+def _of_the_owner(template: Template) -> Iterator[Finding]:
     if template.kind not in _WITH_LWS:
         return
     own = dict(template.place.fields("metadata", "annotations"))
@@ -85,9 +98,25 @@ def networks_are_the_pods(template: Template) -> Iterator[Finding]:
             return
 
 
+def _without_device(bundle: Bundle, template: Template) -> Iterator[Finding]:
+    """Networks of plugins that move a device into the pod, and are not told which."""
+    has = {n for c in template.every for n in (*c.limits, *c.requests)}
+    networks = template.place.at("metadata", "annotations", MULTUS)
+    for network in networks_of(bundle, template):
+        spot = network.place.at("metadata", "name").spot
+        if not network.resource:
+            says = f"network {network.name}: nothing tells {network.plugin} which device to take"
+            fix = "Add the annotation `k8s.v1.cni.cncf.io/resourceName`, and request the resource."
+            yield Finding(spot, says, fix, also=(networks.key,))
+        elif network.resource not in has and not template.spec.at("resourceClaims"):
+            says = f"network {network.name} needs {network.resource}, which {template.what} does"
+            unseen = "whether a webhook of the network operator requests it"
+            yield Finding(networks.key, f"{says} not request", unseen=unseen, also=(spot,))
+
+
 def _without_effect(template: Template, networks: Place) -> Finding:
     """Multus is not called for a pod of the node's network."""
-    says = f"{template.what} has hostNetwork: {_MULTUS} gives its pods no interface"
+    says = f"{template.what} has hostNetwork: {MULTUS} gives its pods no interface"
     fix = "Take `hostNetwork` out, or the annotation."
     also = (template.spec.at("hostNetwork").spot,)
     named = (
@@ -101,7 +130,6 @@ def _without_effect(template: Template, networks: Place) -> Finding:
     return Finding(networks.key, says, fix, level="hint", also=also)
 
 
-_MULTUS = "k8s.v1.cni.cncf.io/networks"
 _NET1 = pattern(r"(?:^|[=,])net\d+(?:$|,)")
 """As Multus calls the interfaces that it adds."""
 

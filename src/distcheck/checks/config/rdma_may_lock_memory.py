@@ -70,9 +70,12 @@ def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
 
 def _without_effect(template: Template, container: Container) -> Iterator[Finding]:
     """A capability that processes of this user do not get."""
-    places = (p.at("securityContext", "runAsUser") for p in (container.place, template.spec))
-    user = next((p for p in places if p.number() is not None), None)
-    if user is not None and user.number():
-        says = f"container {container.name} runs as user {user.value}, which has no use of IPC_LOCK"
+    held = [p.at("securityContext") for p in (container.place, template.spec)]
+    user = next((u for h in held if (u := h.at("runAsUser")).number() is not None), None)
+    other = next((n for h in held if (n := h.at("runAsNonRoot")).value is not None), None)
+    who = "as another user than root" if user is None else f"as user {user.value}"
+    spot = user if user is not None else other
+    if spot is not None and (user.number() if user is not None else spot.value is True):
+        says = f"container {container.name} runs {who}, which has no use of IPC_LOCK"
         unseen = "the node's memlock limit, and files of the image that have the capability"
-        yield Finding(user.spot, says, "Take runAsUser out, or raise LimitMEMLOCK.", unseen=unseen)
+        yield Finding(spot.spot, says, "Run it as root, or raise LimitMEMLOCK.", unseen=unseen)
