@@ -64,6 +64,9 @@ def test_sshd_of_a_worker_is_not_where_the_nodes_own_is(
     ("policy", "run", "count"),
     [
         ("runPolicy: {backoffLimit: 0}", RUN, 1),
+        ("runPolicy: {backoffLimit: 0}", 'bash, -c, "set -x; /opt/openmpi/bin/mpirun -np 16 x"', 1),
+        ("runPolicy: {backoffLimit: 0}", 'bash, -c, "sleep 60; mpirun -np 16 x"', 0),
+        ("runPolicy: {backoffLimit: 0}", 'bash, -c, "until ssh w true; do :; done; mpirun x"', 0),
         ("runPolicy: {backoffLimit: 6}", RUN, 0),
         ("runPolicy: {cleanPodPolicy: Running}", RUN, 0),
         ("runPolicy: {backoffLimit: 0}", f"/wait-for-workers.sh, {RUN}", 0),

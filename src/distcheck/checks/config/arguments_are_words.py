@@ -10,10 +10,16 @@ from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
 _FLAGS = pattern(r"\s--?[a-z][\w-]*[\s=]")
-_LINE = pattern(r"\A(?:vllm serve|python3? -m|ray start|sglang |mpirun |torchrun )")
+_LINE = pattern(
+    r"\A(?:/[\w./-]*/)?(?:vllm serve|python[\d.]* -m|ray start|sglang |mpirun |mpiexec |torchrun "
+    r"|trtllm-serve |trtllm-llmapi-launch |lmdeploy |text-generation-launcher |tritonserver )"
+)
 _PAIR = pattern(r"\A--?[a-z][\w-]*\s+[^\s-]\S*\s*\Z")
 _PROGRAMS = frozenset(
-    {"vllm", "python", "python3", "sglang", "ray", "trtllm-serve", "tritonserver", "torchrun"}
+    {
+        *("vllm", "python", "python3", "sglang", "ray", "trtllm-serve", "tritonserver"),
+        *("torchrun", "lmdeploy", "text-generation-launcher", "mpirun", "mpiexec"),
+    }
 )
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
 

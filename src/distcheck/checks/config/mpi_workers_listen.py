@@ -165,14 +165,17 @@ def _only_try(template: Template) -> Iterator[Finding]:
     spec, pod = (template.owner_place.at(*p) for p in (("spec",), (*_LAUNCHER, "template", "spec")))
     limit = spec.at("runPolicy", "backoffLimit")
     waits = spec.text("launcherCreationPolicy") == _READY or pod.at("initContainers")
-    program = pod.at("containers", 0, "command", 0).text().rpartition("/")[2]
-    if limit.value == 0 and not waits and program in ("mpirun", "mpiexec"):
+    first = pod.at("containers", 0)
+    told = " ".join(str(w.value) for n in ("command", "args") for w in first.each(n))
+    if limit.value == 0 and not waits and _MPIRUN.search(told) and not _WAITS.search(told):
         says = "the launcher starts together with the workers, and has one try to reach them"
         fix = f"Write `launcherCreationPolicy: {_READY}`, or a higher backoffLimit."
         yield Finding(limit.key, says, fix, level="hint")
 
 
 _READY = "WaitForWorkersReady"
+_MPIRUN = pattern(r"(?:^|[\s/;&])mpi(?:run|exec)\s")
+_WAITS = pattern(r"(?:^|[\s;&/])(?:\S*wait\S*|sleep|until|while|for|nslookup|getent|ssh|nc)\s")
 
 
 def _only_waits(container: Container) -> bool:
