@@ -13,6 +13,7 @@ from distcheck.agent.cli.app import main
 from distcheck.agent.cli.lint import FORMATS
 from distcheck.agent.cli.lint_show import show
 from distcheck.agent.cluster.finding.written import Written
+from distcheck.agent.manifests.hiding import shown
 from distcheck.agent.manifests.lint import Asked, lint_texts
 from distcheck.agent.manifests.live import judged_live
 from distcheck.checks.manifest.report import LintReport
@@ -89,6 +90,21 @@ def test_names_and_switches_are_shown(tmp_path: Path, capsys: pytest.CaptureFixt
     main(["lint", "--diff", str(path)])
     told = capsys.readouterr().out
     assert ("-    - {name: MAX_TOKENS_SEEN, value: 7}" in told, "****" in told) == (True, False)
+
+
+@pytest.mark.parametrize(
+    ("line", "shows"),
+    [
+        ("authSecret: ngc-api-secret", True),
+        ("pullSecret: ngc-secret", True),
+        ('ngcAPISecret: "ngc-api"', True),
+        ("authSecret: hunter2", False),
+        ("authSecret: 9f8e-7d6c-5b4a", False),
+        ("apiSecret: ngc-api-secret", False),
+    ],
+)
+def test_names_of_secrets_are_shown_where_a_field_refers_to_one(line: str, shows: bool) -> None:
+    assert (shown(line, ()) == line) is shows
 
 
 LOGIN = "S3cr3tPassw0rd"

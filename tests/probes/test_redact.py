@@ -171,6 +171,13 @@ def test_only_named_variables_of_the_engine_leave() -> None:
         "https://me:p@s3cr3t@host/x",
         "https://me:p/s3cr3t@host/x",
         'password="s3cr3t s3cr3t',
+        "sshpass -p s3cr3t ssh worker-0",
+        "docker login -u me -p s3cr3t nvcr.io",
+        "wandb login --relogin 0123456789abcdef0123456789abcds3cr3t",
+        "redis-cli -h cache -a 's3cr3t' ping",
+        "aws configure set aws_secret_access_key s3cr3tabc",
+        "machine github.com login me password s3cr3t",
+        "a\\n-token s3cr3t",
     ],
 )
 def test_a_secret_in_a_text_is_scrubbed(text: str) -> None:
@@ -198,6 +205,14 @@ def test_a_secret_in_a_text_is_scrubbed(text: str) -> None:
         "NCCL INFO comm 0x7f21 rank 3 nranks 16 cudaDev 3 busId 43000 commId 0x9a7 - Init START",
         "NCCL INFO NCCL_IB_HCA set by environment to mlx5_0,mlx5_1",
         "Signature algorithm: sha256",
+        "automountServiceAccountToken: false",
+        '{"token": "", "password": null}',
+        "first-token latency and per-token cost",
+        "name: ngc-secret    # made beforehand",
+        "date -u +'%Y-%m-%dT%H:%M'",
+        "wandb login || true",
+        "docker login -u me --password-stdin",
+        'sshpass -p "$PASSWORD" ssh worker-0',
     ],
 )
 def test_a_text_without_a_secret_stays(text: str) -> None:
@@ -229,6 +244,10 @@ HOSTILE = (
     "token a1",
     "passphrase:",
     "key=[",
+    "docker login ",
+    "wandb login -a ",
+    "redis-cli ",
+    "login a ",
 )
 
 

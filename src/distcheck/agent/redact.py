@@ -79,9 +79,21 @@ _REFERENCE = (
     r"|\((?!\s*(?:echo|printf)\b)[^()\"'\n]{0,256}\))(?![^\s\"'\\;|&),}\]])"
 )
 """`$VAR`, `${VAR}`, `$(VAR)` and `$(command)` as a whole word: where a secret is, and none."""
+_NOTHING = r"(?:(?:true|false|null|~)(?![^\s,;\]})#])|(?:\"\"|'')(?=[\s,;\]}]|\Z))"
+"""No secret, whatever is called so: `automountServiceAccountToken: false`."""
+_DASHES = r"(?:--|(?:(?<![\w-])|(?<=\\[nrt]))-)"
+"""Of a flag: in `first-token latency` the dash is within a word."""
 _SCHEME = r"(?:(?:basic|bearer|token|apikey)\s+)"
 _ASSIGNED = r"(?-i:PASSPHRASE)=(?=[^\s\"'\\]\S{0,256}\s[^\r\n]{0,256}\s--\w)"
 """For one command, whose flags follow: elsewhere a passphrase is of many words."""
+_LOGS_IN = (
+    r"\b(?:sshpass[ \t]+-p[ \t]*|redis-cli[ \t][^\n;|&]{0,120}?-a[ \t]+"
+    r"|(?:docker|podman|nerdctl|skopeo|buildah|registry)[ \t]+login[ \t]"
+    r"[^\n;|&]{0,160}?-p[ \t]+"
+    r"|wandb[ \t]+login[ \t]+(?:--?[\w-]{1,32}[ \t]+){0,4}(?=\w{20})"
+    r"|aws_secret_access_key[ \t]+(?=\S{8})|\blogin[ \t]+\S{1,64}[ \t]+password[ \t]+)"
+)
+"""Programs whose secret is a word that no flag names."""
 _TAIL = r"[^\s\"'](?:[^\"'\r\n;&|]|;(?!\s+[\w./-]{1,64}\s)|&(?!&\s)|\|(?!\|?\s))*"
 """To the quote, the line's end, or the shell's next command: `; theme=x` is a cookie's."""
 
@@ -137,14 +149,15 @@ _SECRETS: tuple[tuple[str, str, int], ...] = (
     ),
     _pattern(
         rf"((?:authorization|key|token|secret){_QUOTE}\s*[=:]\s*)(?!{_QUOTE}{_SCHEME}?{_REFERENCE})"
+        rf"(?!{_NOTHING})"
         r"(?!authentication token is (?:missing|incorrect|invalid|required)\b)"
         rf"{_SCHEME}?(?:\[(?:[^\]\n;]|;(?!\s))*\]?|{_VALUE})",
         rf"\1{HIDDEN}",
     ),
-    _pattern(rf"({_NAMED}{_QUOTE}\s*[=:]\s*)(?!{_QUOTE}[/~]){_VALUE}", rf"\1{HIDDEN}"),
+    _pattern(rf"({_NAMED}{_QUOTE}\s*[=:]\s*)(?!{_QUOTE}[/~]|{_NOTHING}){_VALUE}", rf"\1{HIDDEN}"),
     _pattern(
-        r"(--?[\w-]{0,64}(?:key|token|secret|passw\w{0,8}|passphrase|pwd|credentials?)(?![\w-]))"
-        rf"\s+(?!-){_VALUE}",
+        rf"({_DASHES}[\w-]{{0,64}}(?:key|token|secret|passw\w{{0,8}}|passphrase|pwd|credentials?)"
+        rf"(?![\w-]))\s+(?!-){_VALUE}",
         rf"\1 {HIDDEN}",
     ),
     _pattern(
@@ -167,11 +180,16 @@ _SECRETS: tuple[tuple[str, str, int], ...] = (
         case=True,
     ),
     _pattern(
-        r"(?<!\S)((?:-u|--user|--proxy-user)(?:\s+|=))(?!\d{1,10}:\d{1,10}(?!\S))[^\s:]{1,128}:\S+",
+        r"(?<!\S)((?:-u|--user|--proxy-user)(?:\s+|=))(?!\d{1,10}:\d{1,10}(?!\S)|[\"']?\+)"
+        r"[^\s:]{1,128}:\S+",
         rf"\1{HIDDEN}",
         case=True,
     ),
     _pattern(r"\b(authorization\s+\w{1,64})\s+\S+", rf"\1 {HIDDEN}"),
+    _pattern(
+        rf"({_LOGS_IN})(?!{_QUOTE}{_REFERENCE})(?!-){_VALUE}",
+        rf"\1{HIDDEN}",
+    ),
     _TOKENS,
 )
 """Logins and queries of URLs, values named as secrets, and tokens known by how they begin.
@@ -180,7 +198,7 @@ Each is linear in the text: a part that may be long is one that no other match b
 """
 _TELLING = (
     "://", "key", "token", "secret", "pass", "pwd", "credential", "authorization", "cookie",
-    "bearer", "signature", "-u",
+    "bearer", "signature", "-u", "login", "redis-cli",
 )  # fmt: skip
 """All of `_SECRETS` but the last match only where one of these stands, in either case."""
 _LONGEST = 200

@@ -16,11 +16,13 @@ Secrets = Mapping[tuple[str, int], Sequence[Span]]
 """By file and line (from 0), what must not be shown."""
 _WORD = r"[A-Za-z_./-]{1,40}[0-9]?|(?:[a-z0-9-]{1,40}\.){1,8}[a-z]{1,20}/[A-Za-z0-9_.-]{1,63}"
 _NAMES = pattern(
-    rf"(?<![\w.-])[\"']?(?:topologyKey|key)[\"']?:\s+(?:{_WORD}|\"(?:{_WORD})\"|'(?:{_WORD})')"
-    r"(?=[\s,}]|\Z)",
-    near=("key", "topologyKey"),
+    rf"(?<![\w.-])[\"']?(?:(?:topologyKey|key)[\"']?:\s+(?:{_WORD}|\"(?:{_WORD})\"|'(?:{_WORD})')"
+    r"|(?:auth|pull|ngcAPI|imagePull)Secret:\s+[\"']?(?:[a-z0-9]{1,20}-){1,6}"
+    r"(?:secret|api|key|token|credentials?|registry)[\"']?)(?=[\s,}]|\Z)",
+    near=("key", "topologyKey", "Secret"),
 )
-"""Kubernetes' fields `key` hold names: of an entry of a Secret, a taint, a label."""
+"""Kubernetes' fields `key` hold names: of an entry of a Secret, a taint, a label. So do NIM's of
+Secrets, where what they hold is made as names are."""
 
 
 def gathered(found: Iterator[tuple[str, int, int, int]]) -> Secrets:
