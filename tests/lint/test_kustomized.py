@@ -95,3 +95,30 @@ def test_a_file_that_a_kustomization_names_as_a_patch_is_no_whole_object() -> No
     assert "CONF078" in {f.id for f in alone.findings}
     assert not beside.findings
     assert any("a kustomization names it" in n.says for n in beside.not_judged)
+
+
+PROBES = "        readinessProbe: {periodSeconds: 5, failureThreshold: 3}\n"
+
+
+def alone(name: str, text: str) -> tuple[str, ...]:
+    report = lint_texts([(name, text)], Asked(tuple(rules())))
+    assert any("a patch for Deployment" in n.says for n in report.not_judged) != report.judged
+    return tuple(f.id for f in report.findings if f.level == "error")
+
+
+def test_a_part_of_a_probe_tells_a_patch_where_there_is_no_selector() -> None:
+    whole = BASE.rstrip("\n") + f"\n{PROBES}"
+    part = whole.replace("  selector: {matchLabels: {app: vllm}}\n", "")
+    assert "CONF087" in alone("d.yaml", whole)
+    assert set(alone("d.yaml", part)) == {"CONF070"}
+
+
+@pytest.mark.parametrize(
+    "name", ["patch-vllm.yaml", "d.patch.yaml", "patches/d.yaml", "d-patch.yml"]
+)
+def test_a_file_that_is_called_a_patch_needs_no_selector(name: str) -> None:
+    part = BASE.replace("  selector: {matchLabels: {app: vllm}}\n", "")
+    assert "CONF078" not in alone(name, part)
+    assert "CONF078" in alone("dispatch.yaml", part)
+    assert "CONF010" not in alone(name, part)
+    assert alone(name, BASE) == alone("d.yaml", BASE)

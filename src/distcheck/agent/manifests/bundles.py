@@ -15,7 +15,7 @@ from distcheck.agent.manifests.labelled import Labelled
 from distcheck.agent.manifests.making import BY_ENGINE, makes
 from distcheck.agent.manifests.others import Others
 from distcheck.agent.manifests.owned import owned
-from distcheck.agent.manifests.patches import is_patch
+from distcheck.agent.manifests.patches import is_called_patch, is_patch
 from distcheck.agent.manifests.shape import shaped
 from distcheck.agent.manifests.source import Document
 from distcheck.agent.manifests.templates import template_of
@@ -72,6 +72,8 @@ def _thing(number: int, document: Document) -> Known:
     thing, flaws = read_thing(number, document.value)
     if thing.kind == NIM_VALUES and document.root:
         thing = replace(thing, name=str(document.root[-1]))
+    if is_called_patch(thing, document.source.name):
+        thing = replace(thing, patch=True)
     again = document.tree.repeated if not document.root else ()
     more = [_repeated(number, r) for r in _first_of_objects(again)]
     return Known(document, thing, (*flaws, *more))

@@ -11,7 +11,7 @@ from distcheck.agent.manifests.comments import misspelt, unused
 from distcheck.agent.manifests.locate import located
 from distcheck.agent.manifests.other_files import OF_OTHERS
 from distcheck.agent.manifests.owned import owned
-from distcheck.agent.manifests.patches import has_images, is_patch
+from distcheck.agent.manifests.patches import has_images, is_called_patch, is_patch
 from distcheck.agent.manifests.source import Document, Problem, Source
 from distcheck.agent.manifests.unrendered import nameless, told_once
 from distcheck.checks.manifest.bundle import Bundle
@@ -74,8 +74,9 @@ def _owned(held: Sequence[Known]) -> Iterator[Problem]:
 
 
 def _patch(one: Known) -> Problem:
-    why = "no selector and labels" if has_images(one.thing) else "no image"
-    why = why if is_patch(one.thing) else "a kustomization names it as one"
+    called = is_called_patch(one.thing, one.document.source.name)
+    why = "no selector" if has_images(one.thing) else "no image"
+    why = why if is_patch(one.thing) or called else "a kustomization names it as one"
     says = f"a patch for {one.thing.what} ({why}): its form alone is judged;"
     at = located(one, one.thing.place.spot)
     says = f"{says} give the output of `kustomize build`"
