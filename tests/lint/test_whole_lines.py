@@ -34,3 +34,8 @@ def test_a_line_of_any_engine_is_no_program(line: str) -> None:
     assert [f.level for f in found(POD % f'[bash, "{line}"]', "CONF074")] == ["error"]
     assert found(POD % f'[bash, -c, "{line}"]', "CONF074") == ()
     assert found(POD % f"[{', '.join(line.split())}]", "CONF074") == ()
+
+
+def test_a_value_that_mpirun_cuts_itself_is_one_word() -> None:
+    words = '[mpirun, --mca, plm_rsh_args, "-p 2222", -np, "16", trtllm-serve, /m]'
+    assert found(POD % words, "CONF074") == ()

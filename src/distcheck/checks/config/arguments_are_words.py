@@ -18,7 +18,7 @@ _PAIR = pattern(r"\A--?[a-z][\w-]*\s+[^\s-]\S*\s*\Z")
 _PROGRAMS = frozenset(
     {
         *("vllm", "python", "python3", "sglang", "ray", "trtllm-serve", "tritonserver"),
-        *("torchrun", "lmdeploy", "text-generation-launcher", "mpirun", "mpiexec"),
+        *("torchrun", "lmdeploy", "text-generation-launcher"),
     }
 )
 _SHELLS = frozenset({"sh", "bash", "ash", "dash", "zsh"})
