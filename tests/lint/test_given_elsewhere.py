@@ -153,3 +153,24 @@ def test_a_proxy_that_is_ready_with_the_engine_keeps_requests_back() -> None:
 def test_a_script_that_mounts_shared_memory_anew_needs_no_volume() -> None:
     assert found(lws(), "CONF060")
     assert not found(lws(script="mount -o remount,size=16G /dev/shm && exec"), "CONF060")
+
+
+@pytest.mark.parametrize("adapters", ["eth0", "=eth0", "eth0,eth1", "none"])
+def test_what_no_adapter_is_called_asks_for_no_rdma(adapters: str) -> None:
+    assert not found(lws(container=f"env: [{{name: NCCL_IB_HCA, value: '{adapters}'}}]"), "CONF040")
+
+
+@pytest.mark.parametrize("adapters", ["mlx5_0,eth0", "^mlx5_1", "ibp", "bnxt_re0"])
+def test_one_adapter_among_interfaces_asks_for_rdma(adapters: str) -> None:
+    text = lws(container=f"env: [{{name: NCCL_IB_HCA, value: '{adapters}'}}]")
+    assert [f.level for f in found(text, "CONF040")] == ["warning"]
+
+
+@pytest.mark.parametrize(
+    ("device", "level"),
+    [("rdma/ib", "hint"), ("rdma/hca", "warning"), ("rdma/ib_shared", "warning")],
+)
+def test_where_locked_memory_may_be_free_the_capability_is_a_hint(device: str, level: str) -> None:
+    text = lws().replace("gpu: 8}", f"gpu: 8, {device}: 1}}")
+    (one,) = found(text, "CONF043")
+    assert (one.level, bool(one.unseen)) == (level, level == "hint")

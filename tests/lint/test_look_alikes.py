@@ -63,9 +63,7 @@ def test_a_place_that_is_filled_in_later_is_a_hint(value: str) -> None:
     assert [f.level for f in findings] == ["hint"]
 
 
-@pytest.mark.parametrize(
-    "image", ["IMAGE_NAME", "<image>", "replaced-by-kustomize", "r.io/tgi-cu124.2-3.py311"]
-)
+@pytest.mark.parametrize("image", ["replaced-by-kustomize", "r.io/tgi-cu124.2-3.py311"])
 def test_an_image_that_may_have_its_version_elsewhere_is_a_hint(image: str) -> None:
     findings = found(DEPLOYMENT % (1, f'"{image}"', "[]"), "CONF075")
     assert [f.level for f in findings] == ["hint"]
@@ -280,7 +278,7 @@ def test_a_workload_without_selector_and_labels_is_a_patch() -> None:
     assert found(text, "CONF078")
     patch = text.replace("    metadata: {labels: {app: vllm}}\n", "")
     assert found(patch, "CONF078") == ()
-    assert "no selector and labels" in judged(patch).not_judged[0].says
+    assert "(no selector)" in judged(patch).not_judged[0].says
 
 
 def test_a_launcher_that_starts_ranks_in_other_pods_may_have_their_gpus() -> None:

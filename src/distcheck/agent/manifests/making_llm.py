@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from distcheck.agent.manifests.llm_words import Word, additional, arguments, size_words
 from distcheck.agent.manifests.made import MOST_PODS, Made, tie_of
+from distcheck.agent.manifests.one_word import one_word
 from distcheck.agent.manifests.others import CONFIG, Others
 from distcheck.agent.manifests.pieces import Pieces
 from distcheck.checks.manifest.bundle import Thing
@@ -60,7 +61,7 @@ def _workload(thing: Thing, part: Place, spec: Place, rest: str) -> Iterator[Mad
         count = 1 if count is None else count
         yield Made(thing, _pod(part, "template", words), thing.kind, count=count, rest=rest)
         return
-    name = f"{thing.name.replace(' ', '-')}-kserve-mn"
+    name = f"{one_word(thing.name)}-kserve-mn"
     env = {
         "LWS_LEADER_ADDRESS": f"{name}-0.{name}.{thing.namespace or 'default'}",
         "LWS_GROUP_SIZE": str(size),

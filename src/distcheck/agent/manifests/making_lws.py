@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.agent.cluster.finding.members import LWS_NAME
 from distcheck.agent.manifests.made import MOST_PODS, Made, tie_of
+from distcheck.agent.manifests.one_word import one_word
 from distcheck.checks.manifest.bundle import Thing
 
 _LWS = "leaderworkerset.sigs.k8s.io"
@@ -14,7 +15,7 @@ def lws(thing: Thing) -> Iterator[Made]:
     template = thing.place.at("spec", "leaderWorkerTemplate")
     size = template.number("size")
     size = 1 if size is None else size
-    name = thing.name or "lws"
+    name = one_word(thing.name) or "lws"
     leader, worker = template.at("leaderTemplate"), template.at("workerTemplate")
     env = {
         "LWS_LEADER_ADDRESS": f"{name}-0.{name}.{thing.namespace or 'default'}",

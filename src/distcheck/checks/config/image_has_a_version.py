@@ -63,7 +63,7 @@ def image_has_a_version(template: Template) -> Iterator[Finding]:
         if not (mine or ray) or not container.image or "@" in container.image:
             continue
         tag = container.image.rpartition("/")[2].partition(":")[2]
-        if container.nim_chart and not tag:
+        if not tag and (container.nim_chart or _PLACE.search(container.image)):
             continue
         if "$" in container.image or (tag and tag not in _MOVING):
             yield from _without_v(container)
@@ -79,6 +79,10 @@ def image_has_a_version(template: Template) -> Iterator[Finding]:
         serves = container.asks or container.ray or container.engine_image or container.nim or ray
         level: Level | None = None if serves else "hint"
         yield Finding(_spot(container), says, level=level, unseen=unseen)
+
+
+_PLACE = pattern(r"<|(?:\A|/)(?=[A-Z_])[A-Z0-9_]+\Z")
+"""No registry takes it: what is filled in there has its tag, or is told of then."""
 
 
 def _without_v(container: Container) -> Iterator[Finding]:
@@ -102,6 +106,6 @@ def _spot(container: Container) -> Spot:
 
 def _unseen(image: str) -> str:
     name = image.rpartition("/")[2]
-    if "<" in image or "/" not in image or name.upper() == name:
+    if "/" not in image:
         return "the image that is filled in here"
     return "whether its name is its version" if _IN_NAME.search(name) else ""

@@ -156,7 +156,9 @@ def join_address_resolves(bundle: Bundle) -> Iterator[Finding]:
 
 
 def _judged(names: Names, template: Template, join: Joining) -> Iterator[Finding]:
-    if not join.is_read or join.by_ip or join.host == "localhost":
+    own = template.subdomain or template.owner
+    later = own in join.host and not _NAME.fullmatch(template.owner)
+    if not join.is_read or join.by_ip or later or join.host == "localhost":
         return  # each pod is localhost itself: CONF034
     labels = join.labels
     if odd := _not_of_cluster(join.host):
@@ -177,6 +179,10 @@ def _judged(names: Names, template: Template, join: Joining) -> Iterator[Finding
         yield from _one(names, template, join, labels[0])
     else:
         yield from _two(names, template, join, labels)
+
+
+_NAME = pattern(r"[a-z0-9.-]*")
+"""Any other name of an object is a place that is filled in before it is applied."""
 
 
 def _of_mpirun(

@@ -9,6 +9,7 @@ from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.mpi_words import exported
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
+from distcheck.pattern import pattern
 
 _NETWORKS = ("k8s.v1.cni.cncf.io/networks", "networking.gke.io/interfaces")
 _GIVES = ("devices.nvidia.com", "rdma", "roce", "infiniband")
@@ -155,7 +156,13 @@ def _wants(name: str, value: str) -> bool:
         return "mlx" in value
     if name in (_DEEPEP, "VLLM_ALL2ALL_BACKEND"):
         return value.startswith("deepep")
+    if name == "NCCL_IB_HCA" and all(_ETHERNET.match(w) for w in value.split(",")):
+        return False
     return bool(value) and (name != "NCCL_NET" or value.upper() in _FORCING)
+
+
+_ETHERNET = pattern(r"\s*=?(?:eth\d|lo\Z|none\Z)")
+"""No adapter is called so: told of these alone NCCL takes sockets, as it is meant to."""
 
 
 def has_rdma(template: Template, engine: Container) -> bool:

@@ -14,7 +14,8 @@ def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
 
     What:
         A container requests an RDMA resource, and neither has the capability IPC_LOCK nor is
-        privileged. A hint where it has it and runs as another user than root.
+        privileged. A hint for `rdma/ib`, as CoreWeave's nodes call it, which have no such limit;
+        and where it has the capability and runs as another user than root.
     Why:
         Registering memory with the adapter locks it. Where the node's memlock limit is the
         usual 64 KiB or 8 MiB, `ibv_reg_mr` fails, and NCCL ends with an error. Processes of
@@ -53,8 +54,9 @@ def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 8, vpc.amazonaws.com/efa: 4}}
     Source:
         k8s-rdma-shared-dev-plugin example/test-hca-pod.yaml; vLLM parallelism_scaling.md;
-        kubernetes/kubernetes#56374 (ambient capabilities), capabilities(7). The
-        memlock limit of the runtime is not in the manifest: RDMA001 reads it on the node.
+        kubernetes/kubernetes#56374 (ambient capabilities), capabilities(7); coreweave/nccl-tests
+        mpi-operator (`rdma/ib` without the capability). The memlock limit of the runtime is not in
+        the manifest: RDMA001 reads it on the node.
     """
     for container in template.containers:
         devices = [r for r in container.rdma if "efa" not in r]
@@ -63,6 +65,8 @@ def rdma_may_lock_memory(template: Template) -> Iterator[Finding]:
             spot = container.place.at("resources", "limits", devices[0]).key
             says = f"container {container.name} has {devices[0]} and may not lock memory"
             unseen = "what NIM's operator or chart adds to it" if container.nim_chart else ""
+            if devices[0] == _UNLIMITED:
+                unseen = unseen or "whether the nodes limit locked memory: CoreWeave's do not"
             yield Finding(spot, f"{says} (no IPC_LOCK)", unseen=unseen)
         elif devices and container.gpus and not container.privileged:
             yield from _without_effect(template, container)
@@ -79,3 +83,7 @@ def _without_effect(template: Template, container: Container) -> Iterator[Findin
         says = f"container {container.name} runs {who}, which has no use of IPC_LOCK"
         unseen = "the node's memlock limit, and files of the image that have the capability"
         yield Finding(spot.spot, says, "Run it as root, or raise LimitMEMLOCK.", unseen=unseen)
+
+
+_UNLIMITED = "rdma/ib"
+"""CoreWeave's name for its adapters, which others use, too."""

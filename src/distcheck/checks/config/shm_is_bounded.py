@@ -59,4 +59,5 @@ def shm_is_bounded(template: Template) -> Iterator[Finding]:
         return
     if shm.elsewhere is None:
         says = f"/dev/shm of {template.what} may take all memory of its node"
-        yield Finding(template.shm_spot, f"{says}: no sizeLimit, no memory limit")
+        fix = "Set `storage.sharedMemorySizeLimit`, or a memory limit." if template.by_nim else ""
+        yield Finding(template.shm_spot, f"{says}: no sizeLimit, no memory limit", fix)
