@@ -174,3 +174,70 @@ def test_where_locked_memory_may_be_free_the_capability_is_a_hint(device: str, l
     text = lws().replace("gpu: 8}", f"gpu: 8, {device}: 1}}")
     (one,) = found(text, "CONF043")
     assert (one.level, bool(one.unseen)) == (level, level == "hint")
+
+
+STS = """\
+apiVersion: apps/v1
+kind: StatefulSet
+metadata: {name: s}
+spec:
+  serviceName: hl
+  replicas: 2
+  podManagementPolicy: Parallel
+  selector: {matchLabels: {app: s}}
+  template:
+    metadata: {labels: {app: s}}
+    spec:
+      containers:
+      - name: sglang
+        image: lmsysorg/sglang:v0.5.3
+        command: [sh, -c, "python3 -m sglang.launch_server --model-path /m --tp 16
+          --nnodes 2 --node-rank ${HOSTNAME##*-} --dist-init-addr %s:20000"]
+        resources: {limits: {nvidia.com/gpu: 8}}
+"""
+OTHER = "---\napiVersion: v1\nkind: Service\nmetadata: {name: web}\nspec: {ports: [{port: 80}]}\n"
+
+
+@pytest.mark.parametrize("host", ["s-0.hl", "s-0.hl.default", "s-0.hl.prod.svc.cluster.local"])
+@pytest.mark.parametrize("more", ["", OTHER])
+def test_the_own_name_of_a_pod_is_right_where_its_service_is_elsewhere(
+    host: str, more: str
+) -> None:
+    assert found(STS % host + more, "CONF020") == ()
+    assert bool(found(STS % host + more, "CONF027")) == bool(more)
+
+
+@pytest.mark.parametrize("host", ["s-0.other", "s-0.other.svc"])
+def test_the_name_of_a_pod_by_another_service_is_a_hint_where_services_are_elsewhere(
+    host: str,
+) -> None:
+    (one,) = found(STS % host, "CONF020")
+    assert (one.level, "known as s-0.hl" in one.says) == ("hint", True)
+
+
+PODS = "".join(
+    f"""\
+---
+apiVersion: v1
+kind: Pod
+metadata: {{name: q-{n}, labels: {{app: q}}}}
+spec:
+  hostname: q-{n}
+  subdomain: q
+  containers:
+  - name: vllm
+    image: vllm/vllm-openai:v0.14.0
+    args: [--model, /m, -tp, "16", --nnodes, "2", --node-rank, "{n}", --master-addr, q-0.q.default]
+    resources: {{limits: {{nvidia.com/gpu: 8}}}}
+"""
+    for n in range(2)
+)
+
+
+def test_pods_that_are_named_by_a_service_elsewhere_are_right() -> None:
+    assert found(PODS, "CONF020") == ()
+    told = found(PODS + OTHER, "CONF020")
+    assert {f.says for f in told} == {
+        "no Service q is in the input, which gives q-0.q.default its record"
+    }
+    assert {f.level for f in told} == {"hint"}

@@ -57,6 +57,22 @@ spec:
     assert one.level == "error"
 
 
+def test_a_nimservice_bounds_shm_by_a_field_of_its_own() -> None:
+    service = """\
+apiVersion: apps.nvidia.com/v1alpha1
+kind: NIMService
+metadata: {name: nim}
+spec:
+  image: {repository: nvcr.io/nim/meta/llama-3.1-8b-instruct, tag: 1.8.0}
+  authSecret: ngc
+  resources: {limits: {nvidia.com/gpu: 1}}
+"""
+    (one,) = found(service, "CONF062")
+    assert "storage.sharedMemorySizeLimit" in one.fix
+    storage = "  storage: {sharedMemorySizeLimit: 8Gi}\n"
+    assert found(service.replace("  resources", f"{storage}  resources"), "CONF062") == ()
+
+
 NIM_MPI = Path(__file__).parents[1] / "cluster/manifests/nim1-mpijob/manifest.yaml"
 
 

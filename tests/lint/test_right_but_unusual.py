@@ -331,3 +331,31 @@ def test_eight_thousand_thousandths_are_eight_gpus() -> None:
     pod = of_pod("args: [--model, m/x]")
     assert alarms(pod.replace("gpu: 8", "gpu: 8000m"), "CONF098") == []
     assert alarms(pod.replace("gpu: 8", "gpu: 8500m"), "CONF098")
+
+
+TWO = """\
+command: [sh, -c, "CUDA_VISIBLE_DEVICES=0-3 trtllm-serve /m/a --tp_size 4 --port 8000 &
+      CUDA_VISIBLE_DEVICES=4-7 trtllm-serve /m/b --tp_size 4 --port 8001 & wait"]"""
+
+
+@pytest.mark.parametrize(("rule", "devices"), [("CONF001", "0-3"), ("CONF093", "0,1,2,3")])
+def test_two_servers_of_tensorrt_llm_in_a_container_share_its_gpus(rule: str, devices: str) -> None:
+    both = TWO.replace("0-3", devices).replace("4-7", "4,5,6,7")
+    image = "nvcr.io/nvidia/tensorrt-llm/release:1.2.0"
+    assert not alarms(of_pod(both, image), rule)
+    one = both.replace(both[both.index("CUDA_VISIBLE_DEVICES=4") : both.index("wait")], "")
+    assert alarms(of_pod(one, image), rule)
+
+
+@pytest.mark.parametrize(("flag", "level"), [("--enable-elastic-ep", "hint"), ("", "warning")])
+def test_copies_that_are_added_later_use_the_rest(flag: str, level: str) -> None:
+    args = f"command: [sh, -c, 'vllm serve /m -tp 2 -dp 2 --enable-expert-parallel {flag}']"
+    (one,) = judged(of_pod(args), only="CONF001").findings
+    assert one.level == level
+
+
+@pytest.mark.parametrize(("gpus", "level"), [(1, "hint"), (2, "warning")])
+def test_one_rank_does_not_fill_a_shm_above_the_memory_limit(gpus: int, level: str) -> None:
+    text = of_pod("args: [--model, /m]", memory="16Gi").replace("gpu: 8", f"gpu: {gpus}")
+    (one,) = judged(text, only="CONF063").findings
+    assert one.level == level

@@ -223,12 +223,23 @@ def _two(names: Names, template: Template, join: Joining, labels: list[str]) -> 
     elif names.made(labels[0]) or names.of(labels[1], labels[0]):
         return
     elif named := [t for t in names.pods.get(labels[0], ()) if t.kind in PLAIN]:
+        if own := [t for t in named if t.subdomain == labels[1]]:
+            yield from _without_service(names, own[0], join)
+            return
         says = f"pods of {named[0].what} are known as {labels[0]}.{named[0].subdomain or '(none)'}"
         unseen = "" if _is_bare(template, named[0], labels) else _unseen(names, template, named)
         fix = _full(named[0]) or "Set `serviceName` to a headless Service that selects the pods."
         yield Finding(join.spot, says, fix, unseen=unseen)
     elif not names.services(template, labels[0]):
         yield Finding(join.spot, f"nothing in the input is called {join.host}", unseen=_ELSEWHERE)
+
+
+def _without_service(names: Names, named: Template, join: Joining) -> Iterator[Finding]:
+    """The pod's own name, and no Service gives it; of a StatefulSet's own CONF027 tells."""
+    if names.has_services and named.kind != "StatefulSet":
+        says = f"no Service {named.subdomain} is in the input, which gives {join.host} its record"
+        fix = f"Add a headless Service {named.subdomain} that selects the pods."
+        yield Finding(join.spot, says, fix, unseen=_ELSEWHERE)
 
 
 def _prefix(names: Names, template: Template, labels: list[str]) -> str:

@@ -9,12 +9,13 @@ from distcheck.checks.manifest.template import Template
 _GIB = 1 << 30
 
 
-@rule("CONF063", level="warning")
+@rule("CONF063", level="warning", others=("hint",))
 def shm_fits_the_pod(template: Template) -> Iterator[Finding]:
     """/dev/shm is no larger than the pod's memory limit.
 
     What:
-        The `sizeLimit` of the emptyDir in memory at /dev/shm is above the pod's memory limit.
+        The `sizeLimit` of the emptyDir in memory at /dev/shm is above the pod's memory limit. A
+        hint where the pod has one GPU: one rank shares next to nothing there.
     Why:
         The kubelet cuts it to the limit without a word, and what is written there counts against
         that limit: the pod is killed before the volume is full.
@@ -63,4 +64,5 @@ def shm_fits_the_pod(template: Template) -> Iterator[Finding]:
     size, limit = shm.size_bytes or 0, template.memory_limit
     if limit and size > limit:
         says = f"/dev/shm is {size / _GIB:.0f} GiB, and the pod's memory limit {limit / _GIB:.0f}"
-        yield Finding(template.shm_spot, f"{says} GiB")
+        alone = template.gpus == 1
+        yield Finding(template.shm_spot, f"{says} GiB", level="hint" if alone else None)

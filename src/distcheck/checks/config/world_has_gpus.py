@@ -110,8 +110,14 @@ def world_has_gpus(group: Group) -> Iterator[Finding]:
         says = f"{product} uses {counted(wanted, 'GPU')}, and {has}: {idle}"
         fix = f"Make TP x PP x DP {gpus}, or give the group {counted(wanted, 'GPU')} only."
         fix = _pods(group, wanted) or fix
-        unseen = SHARED if wanted == 1 else ""
+        unseen = SHARED if wanted == 1 else _elastic(group)
         yield Finding(_spot(group, wanted), says, fix, level="warning", unseen=unseen)
+
+
+def _elastic(group: Group) -> str:
+    """What may use the rest later: vLLM adds copies while it serves (`/scale_elastic_ep`)."""
+    elastic = any(c.surely_has("--enable-elastic-ep") for _, c in group.engines)
+    return "the copies that are added while it serves" if elastic else ""
 
 
 def _none_made(group: Group, wanted: int) -> Iterator[Finding]:

@@ -225,8 +225,8 @@ class Container(Struct, frozen=True):
         """How many engines it starts: by the ports, models and GPUs that its commands name."""
         found = {
             (c.variables.get("CUDA_VISIBLE_DEVICES"), _named(c.words, "--port"),
-             _named(c.words, "--model", "--model-path", "serve"))
-            for c in self.commands if {"serve", "--model", "--model-path"} & set(c.words)
+             _named(c.words, *_SERVES))
+            for c in self.commands if _SERVES & set(c.words)
         }  # fmt: skip
         return len(found)
 
@@ -281,6 +281,10 @@ class Container(Struct, frozen=True):
             if self.place.at(name):
                 return self.place.at(name).key
         return self.place.spot
+
+
+_SERVES = frozenset({"--model", "--model-path", "serve", "trtllm-serve"})
+"""A model follows."""
 
 
 def _named(words: Sequence[str], *names: str) -> str | None:

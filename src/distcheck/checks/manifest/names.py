@@ -30,6 +30,11 @@ class Names:
         for service in bundle.services:
             self._services[service.namespace, service.name].append(service)
 
+    @property
+    def has_services(self) -> bool:
+        """Whether any Service is in the input: without one they are somewhere else."""
+        return bool(self._services)
+
     def services(self, template: Template, name: str) -> list[Service]:
         """The Services of this name that pods of the template resolve by it."""
         spaces = dict.fromkeys((template.namespace, ""))
