@@ -75,9 +75,11 @@ class Made(Struct, frozen=True):
         return {"metadata": self._metadata(number), "spec": own}
 
     def _own_index(self, number: int) -> dict[str, str]:
-        """The variable that tells a pod its number: of lws, and of Kubernetes' job controller."""
+        """The variable that tells a pod its number: of lws, AIBrix, and Kubernetes' Jobs."""
         if self._worker:
             return {"LWS_WORKER_INDEX": str(number + 1)}
+        if "POD_GROUP_SIZE" in self.env:
+            return {"POD_GROUP_INDEX": str(number)}
         return {"JOB_COMPLETION_INDEX": self._last(number)} if self.indexed else {}
 
     def _last(self, number: int) -> str:

@@ -132,6 +132,12 @@ def _ray(thing: Thing) -> Iterator[Made]:
     return ray(thing)
 
 
+def _storm(thing: Thing) -> Iterator[Made]:
+    from distcheck.agent.manifests.making_storm import storm  # noqa: PLC0415 - where there is one
+
+    return storm(thing)
+
+
 def _nim_service(thing: Thing) -> Iterator[Made]:
     from distcheck.agent.manifests.making_nim import nim_service  # noqa: PLC0415 - as above
 
@@ -176,6 +182,9 @@ _MAKERS: Mapping[str, Callable[[Thing], Iterator[Made]]] = {
     "RayCluster": _ray,
     "RayService": _ray,
     "RayJob": _ray,
+    "RayClusterFleet": _ray,
+    "RayClusterReplicaSet": _ray,
+    "StormService": _storm,
     "MPIJob": _mpi,
     "NIMService": _nim_service,
     NIM_VALUES: _nim_values,

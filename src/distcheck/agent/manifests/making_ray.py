@@ -11,8 +11,7 @@ from distcheck.checks.manifest.template import Part
 
 def ray(thing: Thing) -> Iterator[Made]:
     """Kuberay `common/pod.go`: names of the head's Service, variables, /dev/shm."""
-    way = {"RayService": "rayClusterConfig", "RayJob": "rayClusterSpec"}.get(thing.kind)
-    spec = thing.place.at("spec", way) if way else thing.place.at("spec")
+    spec = thing.place.at("spec", *_WAYS.get(thing.kind, ()))
     head_name = f"{thing.name}-head-svc.{thing.namespace or 'default'}.svc.cluster.local"
     scaled = spec.at("enableInTreeAutoscaling").value is True
     head = spec.at("headGroupSpec")
@@ -22,6 +21,15 @@ def ray(thing: Thing) -> Iterator[Made]:
         count = None if scaled else _ray_count(group)
         env = {"FQ_RAY_IP": head_name, "RAY_ADDRESS": f"{head_name}:6379"}
         yield _ray_made(thing, group, "worker", count, env)
+
+
+_WAYS: Mapping[str, tuple[str, ...]] = {
+    "RayService": ("rayClusterConfig",),
+    "RayJob": ("rayClusterSpec",),
+    "RayClusterFleet": ("template", "spec"),
+    "RayClusterReplicaSet": ("template", "spec"),
+}
+"""Where the cluster stands in what makes one; AIBrix makes them by a template, as of pods."""
 
 
 def _ray_made(

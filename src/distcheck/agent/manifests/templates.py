@@ -65,7 +65,7 @@ def _of_several(container: Container) -> bool:
     return ranks or container.ray is not None or container.joins_ray
 
 
-_INDEXED = BY_INDEX | {"StatefulSet"}
+_INDEXED = BY_INDEX | {"StatefulSet", "StormService"}
 
 
 def _asks_for_model(made: Made) -> bool:

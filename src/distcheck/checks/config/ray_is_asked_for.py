@@ -135,7 +135,7 @@ def _of_version(engine: Container, world: int) -> Iterator[Finding]:
 def _by_ray(group: Group, engine: Container) -> bool:
     """Whether workers join by Ray, or the leader runs vLLM's script for it."""
     every = [c for m in group.members for c in m.template.containers]
-    if any(m.template.kind in ("RayCluster", "RayJob") for m in group.workers):
+    if any(m.template.of_ray and m.template.kind != "RayService" for m in group.workers):
         return True
     joined = any(c.joins_ray for c in every)
     return joined or engine.heads_ray

@@ -8,6 +8,7 @@ from distcheck.checks.manifest.stand_in import filled_later
 from distcheck.checks.manifest.template import Template
 
 _KINDS = ("Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Rollout")
+_FLEETS = ("RayClusterFleet", "RayClusterReplicaSet")
 
 
 @rule("CONF079", level="error")
@@ -16,10 +17,11 @@ def selector_fits_own_pods(template: Template) -> Iterator[Finding]:
 
     What:
         `spec.selector.matchLabels` has a label that the pod template has not, or with another
-        value.
+        value; of AIBrix's RayClusterFleet, that the template of its clusters has not.
 
     Why:
-        The API server refuses it: "selector does not match template labels".
+        The API server refuses it: "selector does not match template labels". A RayClusterFleet
+        never finds the clusters that it makes, and makes more.
 
     Fix:
         Write the same labels in `spec.selector.matchLabels` and in the pod template.
@@ -61,16 +63,20 @@ def selector_fits_own_pods(template: Template) -> Iterator[Finding]:
               - {name: vllm, image: "vllm/vllm-openai:v0.11.0", args: [--model, /m]}
 
     Source:
-        Kubernetes API, validation of apps/v1.
+        Kubernetes API, validation of apps/v1; AIBrix issue 1423.
     """
-    if template.kind not in _KINDS or template.fragment:
+    fleet = template.kind in _FLEETS and template.part == "leader"
+    if template.fragment or not (fleet or template.kind in _KINDS):
         return
+    held = template.owner_place.at("spec", "template") if fleet else template.place
+    labels = held.at("metadata", "labels")
+    every = dict(labels.value or {}) if fleet else template.labels
+    made, of = ("clusters", "template") if fleet else ("pods", "pod template")
     for name, place in template.owner_place.fields("spec", "selector", "matchLabels"):
-        if template.labels.get(name) != place.value:
-            labels = template.place.at("metadata", "labels")
-            has = template.labels.get(name)
-            says = f"the pods have {f'{name}={has}' if has else f'no label {name}'}"
-            fix = f"Give the pod template the label `{name}: {place.value}`" + (
+        if every.get(name) != place.value:
+            has = every.get(name)
+            says = f"the {made} have {f'{name}={has}' if has else f'no label {name}'}"
+            fix = f"Give the {of} the label `{name}: {place.value}`" + (
                 ", or select what it has." if has else ", or take it out of the selector."
             )
             also = (labels.key,) if labels else ()

@@ -90,4 +90,13 @@ def server_starts_behind_ray(template: Template) -> Iterator[Finding]:
                 spot = text.spot.within("KUBERAY_GEN_RAY_START_CMD")
                 says = "KUBERAY_GEN_RAY_START_CMD ends in --block, and never returns: the server is"
                 fix = "Put `&` behind it, or start the server before it with `&`."
-                yield Finding(spot, f"{says} not started", fix, level="warning")
+                unseen = _of_fleet(template)
+                yield Finding(spot, f"{says} not started", fix, level="warning", unseen=unseen)
+
+
+def _of_fleet(template: Template) -> str:
+    """AIBrix brings a KubeRay of its own; the other takes `block` for true whatever it is told."""
+    group = template.owner_place.at("spec", "template", "spec", "headGroupSpec")
+    told = group.text("rayStartParams", "block").lower() == "false"
+    fleet = template.kind in ("RayClusterFleet", "RayClusterReplicaSet")
+    return "whether AIBrix's KubeRay leaves --block out" if fleet and told else ""

@@ -168,11 +168,22 @@ def _answers(container: Container, ports: set[object]) -> bool:
 
 def _is_silent(template: Template, ports: set[object]) -> bool:
     """Whether none of its containers serves, and nothing keeps it from being ready."""
-    if len(template.containers) != 1 or template.of_ray:
+    if len(template.containers) != 1 or template.kind in _SERVED_ANYWHERE:
         return False
     one = template.containers[0]
-    only_joins = one.joins_ray and one.asks is None and not one.heads_ray
+    joins = one.joins_ray or (template.of_ray and template.part == "worker" and _is_rays(one))
+    only_joins = joins and one.asks is None and not one.heads_ray
     hidden = one.asks is not None and one.asks.headless
     declared = {p.value.get("containerPort") for p in one.place.each("ports")
                 if isinstance(p.value, dict)}  # fmt: skip
     return (only_joins or hidden) and not one.place.at("readinessProbe") and not declared & ports
+
+
+_SERVED_ANYWHERE = ("RayService", "RayJob")
+"""Kinds whose workers may answer, too: Ray Serve has a proxy beside each replica."""
+
+
+def _is_rays(container: Container) -> bool:
+    """Whether KubeRay's `ray start` is all that it runs."""
+    own = container.place.at("command") or container.place.at("args")
+    return not own or "KUBERAY_GEN_RAY_START_CMD" in container.script

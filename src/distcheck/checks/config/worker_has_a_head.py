@@ -128,7 +128,8 @@ def _overwritten(group: Group) -> Iterator[Finding]:
         template, first = member.template, next(iter(member.template.containers), None)
         if not template.of_ray or first is None or not first.place.at("command"):
             continue
-        notes = template.owner_place.at("metadata", "annotations")
+        made = ("spec", "template") if template.kind.endswith(("Fleet", "ReplicaSet")) else ()
+        notes = template.owner_place.at(*made, "metadata", "annotations")
         told = first.script
         known = first.asks or first.words <= _WAITING
         scripts = any(w.endswith((".sh", ".py")) for w in first.words)

@@ -59,6 +59,10 @@ def _servers(container: Container) -> set[tuple[str, ...]]:
     return {w[:3] if "python" in w[0] else w[:1] for w in every}
 
 
+_KUBERAYS = "KUBERAY_GEN_RAY_START_CMD"
+"""The variable that holds KubeRay's own `ray start`; scripts `eval` it."""
+
+
 def may_listen_for_ray(container: Container, number: int) -> bool:
     """Whether the port is Ray's own, and the container runs something of Ray."""
     return number in RAYS and any("ray" in text.text.lower() for text in container.texts)
@@ -66,7 +70,7 @@ def may_listen_for_ray(container: Container, number: int) -> bool:
 
 def serves_nobody(words: tuple[str, ...]) -> bool:
     """Whether a command listens on no port but Ray's, and starts nothing that does."""
-    script = any(w.endswith("multi-node-serving.sh") for w in words[:2])
+    script = any(w.endswith("multi-node-serving.sh") or _KUBERAYS in w for w in words[:2])
     return script or not words or words[0].rpartition("/")[2] in _BESIDE
 
 
