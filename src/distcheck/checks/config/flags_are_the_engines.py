@@ -3,7 +3,9 @@
 import re
 from collections.abc import Iterator
 
+from distcheck.checks.knowledge.engine_release import vllm_release
 from distcheck.checks.knowledge.spelling import letters_apart, within
+from distcheck.checks.knowledge.vllm_flags import GONE, gone
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.flags import flag_of
@@ -50,8 +52,9 @@ def flags_are_the_engines(template: Template) -> Iterator[Finding]:
     What:
         vLLM is started with a flag that it has not, such as SGLang's `--tp`, or SGLang with one of
         vLLM's, such as `--gpu-memory-utilization`; with one that is a letter or two away from
-        a flag that it has, such as `--tensor-paralel-size`; or a number stands behind a name
-        without a space, such as `-tp8`. Of mpirun misspelt options alone.
+        a flag that it has, such as `--tensor-paralel-size`; with one that vLLM had before the
+        release of its image, such as `--disable-log-requests` in 0.17; or a number stands behind a
+        name without a space, such as `-tp8`. Of mpirun misspelt options alone.
 
     Why:
         The server ends at once with "unrecognized arguments".
@@ -89,6 +92,16 @@ def flags_are_the_engines(template: Template) -> Iterator[Finding]:
             image: vllm/vllm-openai:v0.11.0
             args: [--model, /m, -tp8]
             resources: {limits: {nvidia.com/gpu: 8}}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: of-an-older-release}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.17.0
+            args: [--model, /m, -tp, "8", --disable-log-requests]
+            resources: {limits: {nvidia.com/gpu: 8}}
 
     Passes:
         apiVersion: v1
@@ -120,6 +133,16 @@ def flags_are_the_engines(template: Template) -> Iterator[Finding]:
             image: vllm/vllm-openai:v0.12.0
             args: [--model, /m, -tp=8, -n1, -r0]
             resources: {limits: {nvidia.com/gpu: 8}}
+        ---
+        apiVersion: v1
+        kind: Pod
+        metadata: {name: still-taken}
+        spec:
+          containers:
+          - name: vllm
+            image: vllm/vllm-openai:v0.16.0
+            args: [--model, /m, -tp, "8", --disable-log-requests]
+            resources: {limits: {nvidia.com/gpu: 8}}
 
     Unsure:
         apiVersion: v1
@@ -133,7 +156,8 @@ def flags_are_the_engines(template: Template) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 8}}
 
     Source:
-        vLLM vllm/engine/arg_utils.py, 0.6.6 to 0.33 (0.10.2, 0.13, 0.33 compared); SGLang
+        vLLM vllm/engine/arg_utils.py, 0.6.6 to 0.33 (0.10.2, 0.13, 0.33 compared; flags that are
+        gone: 22 releases); SGLang
         python/sglang/srt/server_args.py, 0.4.6 to 0.5.23 (both and 0.5.3 compared): none is a name,
         an alias or the beginning of a flag there. Python argparse (_parse_optional): behind one
         dash only a name of one letter takes a value without a space.
@@ -148,6 +172,7 @@ def flags_are_the_engines(template: Template) -> Iterator[Finding]:
                 fix = f"Write {meant}." if meant else f"Take {flag} out."
                 yield Finding(container.spot_of(flag), f"{engine} has no flag {flag}: {near}", fix)
         yield from () if container.nim else _misspelt(container, engine)
+        yield from _gone(container) if engine == "vllm" and not container.nim else ()
         yield from _of_mpirun(container)
         yield from _in_file(container) if engine == "vllm" and not container.nim else ()
     if template.kind == "RayService" and template.part == "leader":
@@ -217,6 +242,17 @@ def _misspelt(container: Container, engine: str) -> Iterator[Finding]:
         elif meant := _meant(written, _FLAGS.get(engine, ())):
             says = f"{engine} has no flag {written}: did you mean {meant}?"
             yield Finding(container.spot_of(written), says, f"Write {meant}.", unseen=unseen)
+
+
+def _gone(container: Container) -> Iterator[Finding]:
+    """Flags that this release has no more; of images that do not tell theirs nothing is said."""
+    release = vllm_release(container.image)
+    for flag in gone(server_words(container, "vllm")) if release else ():
+        first, fix = GONE[flag]
+        if release is not None and release >= first:
+            says = f"vllm has no flag {flag} from {'.'.join(map(str, first))} on"
+            spot = container.spot_of(flag, f"--{flag[2:].replace('-', '_')}")
+            yield Finding(spot, says, fix)
 
 
 _MPIRUN = (
