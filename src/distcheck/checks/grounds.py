@@ -285,7 +285,7 @@ GROUNDS: dict[str, tuple[Ground, ...]] = {
     "CONF092": _SPEC, "CONF093": _SPEC, "CONF094": (_several,), "CONF095": (_several,),
     "CONF096": _SPEC, "CONF097": _SPEC, "CONF098": _SPEC, "CONF099": _SPEC,
     "CONF100": _SPEC, "CONF101": (_maps,), "CONF104": (_ray,),
-    "CONF110": (_nim,),
+    "CONF110": (_nim,), "CONF058": (_read, _ray),
     "CONF111": (_read, _ray), "CONF112": (_read, _ray), "CONF113": (_read, _tensorrt),
     "CONF114": (_several,), "CONF115": (_read,), "CONF116": (_read,),
     "CONF016": (_read, _lengths), "CONF017": (_read, _several, _nodes),
