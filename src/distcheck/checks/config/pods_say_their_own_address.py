@@ -7,6 +7,7 @@ from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding, Level
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.side_channel import lost_side_channels
 from distcheck.pattern import pattern
 
 
@@ -17,8 +18,9 @@ def pods_say_their_own_address(group: Group) -> Iterator[Finding]:
     What:
         VLLM_HOST_IP has one value in several pods of a group, or is the node's address in pods off
         the host network, fixed or as a script sets it to the leader's address, or `ray start` is
-        told that its node is at 127.0.0.1; or VLLM_HOST_IP is a name, where Ray joins the pods. A
-        hint where pods in their node's network take it from `hostname -i`, or Gloo from the node's
+        told that its node is at 127.0.0.1; or VLLM_HOST_IP is a name, where Ray joins the pods; or
+        a pod with vLLM's NixlConnector has no VLLM_NIXL_SIDE_CHANNEL_HOST, or `localhost`. A hint
+        where pods in their node's network take it from `hostname -i`, or Gloo from the node's
         name.
 
     Why:
@@ -26,7 +28,9 @@ def pods_say_their_own_address(group: Group) -> Iterator[Finding]:
         is. With Ray it ends with "Every node should have a unique IP address", until vLLM 0.20;
         newer ones ask Ray for the address. A node has several addresses, and `hostname -i` may
         give one that the others do not reach, or none; Gloo falls back to 127.0.0.1 where the name
-        of the node resolves to none of its own ("Gloo connectFullMesh failed").
+        of the node resolves to none of its own ("Gloo connectFullMesh failed"). NIXL's connector
+        listens at localhost where it is told of no other address: the instance that decodes finds
+        nobody at the one that it is given.
 
     Fix:
         Set it by `valueFrom: {fieldRef: {fieldPath: status.podIP}}`, or leave it out.
@@ -93,10 +97,12 @@ def pods_say_their_own_address(group: Group) -> Iterator[Finding]:
         vLLM vllm/utils/network_utils.py (get_ip), vllm/v1/executor/multiproc_executor.py
         (mq_connect_ip), vllm/v1/executor/ray_executor.py (unique addresses), ray_executor_v2.py;
         hostname(1); aws-samples/aws-do-eks 27fd75b and 32cc172; PyTorch
-        torch/csrc/distributed/c10d/ProcessGroupGloo.cpp (createDefaultDevice).
+        torch/csrc/distributed/c10d/ProcessGroupGloo.cpp (createDefaultDevice); vLLM vllm/envs.py
+        and vllm/distributed/kv_transfer/kv_connector/v1/nixl_connector.py, 0.10 to 0.33.
     """
     yield from _loopback(group)
     yield from _by_name(group)
+    yield from lost_side_channels(group)
     yield from _of_the_node(group)
     yield from _by_gloo(group)
     yield from _by_script(group)
