@@ -17,7 +17,6 @@ _BARE = pattern(
 )
 _SERVER = pattern(r"(?:\A|/)vllm/vllm-openai(?::|@|\Z)")
 _PROGRAMS = frozenset({"vllm", "python", "python3", "bash", "sh", "ray", "/bin/bash", "/bin/sh"})
-_BY_RAY = ("RayCluster", "RayService", "RayJob")
 
 
 @rule("CONF077", level="error")
@@ -26,8 +25,9 @@ def entrypoint_is_a_server(template: Template) -> Iterator[Finding]:
 
     What:
         `args` begin with a flag, and the image starts no server (SGLang, Triton, Ray, CUDA); or
-        they begin with a program, and the image starts one already (vllm/vllm-openai). Or `command`
-        is no program: a module of Python, the image's own name, `vllm` without `serve`.
+        they begin with a program, or with `serve` and a model, and the image starts one already
+        (vllm/vllm-openai). Or `command` is no program: a module of Python, the image's own name,
+        `vllm` without `serve`.
 
     Why:
         `args` go behind the image's entrypoint. Without a server there, the flag is run as a
@@ -77,9 +77,9 @@ def entrypoint_is_a_server(template: Template) -> Iterator[Finding]:
     for container in template.every:
         yield from _no_program(container)
         args = [a.text() for a in container.place.each("args")]
-        if not args or container.place.at("command") or template.kind in _BY_RAY:
+        if not args or container.place.at("command") or template.of_ray:
             continue
-        if says := _wrong(container, args[0].strip()):
+        if says := _wrong(container, *(a.strip() for a in (*args, "")[:2])):
             yield Finding(container.place.at("args", 0).spot, f"{container.name}: {says}")
 
 
@@ -126,11 +126,12 @@ _MEANT = frozenset(
 _MODULE = pattern(r"(?:vllm\.entrypoints|sglang|tensorrt_llm)\.[a-z_.]+")
 
 
-def _wrong(container: Container, first: str) -> str:
+def _wrong(container: Container, first: str, second: str) -> str:
     if first.startswith("-") and _BARE.search(container.image):
         return (
             f"the image starts no server, and would run {first.split(maxsplit=1)[0]} as a program"
         )
-    if first in _PROGRAMS and _SERVER.search(container.image):
+    again = first == "serve" and second and not second.startswith("-")
+    if (again or first in _PROGRAMS) and _SERVER.search(container.image):
         return f"the image starts vLLM's server, and {first} would be an argument of it"
     return ""

@@ -120,10 +120,12 @@ def images_are_one_release(group: Group) -> Iterator[Finding]:
 
 def _moving(group: Group) -> Iterator[Finding]:
     """One tag that moves beside a release of the same image: the day decides."""
-    every = [c for m in group.members for c in m.template.containers if c.gpus or c.engine_image]
+    containers = (c for m in group.members for c in m.template.containers)
+    every = [c for c in containers if c.gpus or c.engine_image or _is_rays(c)]
     for container in every:
         name, tag = _tag(container.image)
-        for other in every if name and tag in _MOVES else ():
+        moves = tag in _MOVES or (_is_rays(container) and tag.partition("-")[0] in _MOVES)
+        for other in every if name and moves else ():
             same, fixed = _tag(other.image)
             if same == name and (found := _RELEASE.match(fixed)):
                 says = f"{name} is {tag or 'without a tag'} here, and {found[1]} in other pods of"

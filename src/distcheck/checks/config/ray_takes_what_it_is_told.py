@@ -7,6 +7,7 @@ from distcheck.checks.knowledge.flag_values import refused, value_to_write
 from distcheck.checks.knowledge.spelling import nearest
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
+from distcheck.checks.manifest.ray_entrypoint import outside_the_cluster
 from distcheck.checks.manifest.ray_flags import refused as refused_options
 from distcheck.checks.manifest.ray_flags import refused_parameters
 from distcheck.checks.manifest.ray_serve import Model, applications, models, serve_file
@@ -24,14 +25,16 @@ def ray_takes_what_it_is_told(template: Template) -> Iterator[Finding]:
         In `serveConfigV2` a key of Ray Serve LLM is misspelt, a value of `engine_kwargs` is none
         that vLLM takes, a size is text, or `min_replicas` is above `max_replicas`; a group of
         workers has `minReplicas` above `maxReplicas`; or an option of `ray start`, or a key of
-        `rayStartParams`, is misspelt; two applications have one name or prefix; or no worker is on
-        nodes of the `accelerator_type`. Of keys and options near misses alone are told.
+        `rayStartParams`, is misspelt, or its `resources` are no JSON behind the shell; a RayJob's
+        `entrypoint` is several commands; two applications have one name or prefix; or no worker is
+        on nodes of the `accelerator_type`. Of keys and options near misses alone are told.
 
     Why:
         Ray forbids keys that it does not know, and counts with the sizes: the application ends in
         DEPLOY_FAILED, while all pods run. KubeRay makes `maxReplicas` pods, whatever the least is.
         `ray start` ends for options that it does not know, also for beginnings of known ones, for
-        `_` in place of `-`, and for `--head=true`.
+        `_` in place of `-`, and for `--head=true`. KubeRay writes parameters and the entrypoint
+        into lines of a shell: quotes are lost, and only the first command is submitted.
 
     Fix:
         Write the key as the message has it; sizes without quotes.
@@ -117,7 +120,8 @@ def ray_takes_what_it_is_told(template: Template) -> Iterator[Finding]:
         Ray 2.40 and 2.60 python/ray/scripts/scripts.py (start; tried), 2.44 to 2.60
         python/ray/llm/_internal/serve/core/configs/llm_config.py (other fields are forbidden) and
         engines/vllm/vllm_models.py (num_devices), python/ray/serve/api.py and config.py; KubeRay
-        ray-operator/controllers/ray/utils/util.go.
+        ray-operator/controllers/ray/utils/util.go, common/pod.go (convertParamMap) and
+        common/job.go; its issues 1984 and 3929.
     """
     yield from _range_of_group(template)
     yield from _options(template)
@@ -154,6 +158,15 @@ def _options(template: Template) -> Iterator[Finding]:
     if (params := template.ray_params) is not None:
         for one in refused_parameters(params):
             yield Finding(params.at(one.word).key, one.says, f"Write {one.meant}.")
+    if template.kind == "RayJob" and template.part == "leader":
+        yield from _entrypoint(template.owner_place)
+
+
+def _entrypoint(job: Place) -> Iterator[Finding]:
+    if lost := outside_the_cluster(job):
+        says = f"`{lost}` runs in the pod that submits the job, and not in the cluster"
+        at = job.at("spec", "entrypoint").spot
+        yield Finding(at, says, 'Write one command: `bash -c "..."`.', level="warning")
 
 
 def _accelerator(template: Template, model: Model) -> Iterator[Finding]:

@@ -1,5 +1,7 @@
 """Options of `ray start`, which ends at once for one that it does not know."""
 
+import json
+import shlex
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -57,6 +59,20 @@ def refused_parameters(params: Place) -> Iterator[Refused]:
         if meant := _meant(f"--{name}"):
             says = f"ray start has no option --{name}, which KubeRay makes of it"
             yield Refused(name, says, meant.removeprefix("--"))
+    told = params.text("resources")
+    if told and not set("$`") & set(told) and not _survives(told):
+        says = f"the shell takes the quotes of {told}, and ray start is told of no JSON"
+        quoted = json.dumps(told) if told.startswith("{") else json.dumps(told.strip("'\""))
+        yield Refused("resources", says, f"'{quoted}'")
+
+
+def _survives(told: str) -> bool:
+    """Whether it is JSON still when KubeRay's line has gone through the shell."""
+    try:
+        words = shlex.split(told)
+        return len(words) == 1 and isinstance(json.loads(words[0]), dict)
+    except ValueError:
+        return False
 
 
 def _of_words(words: tuple[str, ...]) -> Iterator[Refused]:
