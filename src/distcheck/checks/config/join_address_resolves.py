@@ -6,9 +6,10 @@ from distcheck.checks.knowledge.spelling import letters_apart
 from distcheck.checks.manifest.bundle import Bundle, Service
 from distcheck.checks.manifest.container import Container, Joining
 from distcheck.checks.manifest.finding import Finding
+from distcheck.checks.manifest.lws_names import wrong_of_lws
 from distcheck.checks.manifest.mpi_words import named_hosts
 from distcheck.checks.manifest.name_of_many import names_of_many
-from distcheck.checks.manifest.names import LWS, PLAIN, Names
+from distcheck.checks.manifest.names import PLAIN, Names
 from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.prefixed import lost_prefix
 from distcheck.checks.manifest.rule import rule
@@ -166,10 +167,8 @@ def _judged(names: Names, template: Template, join: Joining) -> Iterator[Finding
     elif elsewhere := _other_namespace(names, template, labels):
         fix = f"Write the name of {template.namespace}, or leave the namespace out."
         yield Finding(join.spot, elsewhere, fix)
-    elif wrong := _not_of_lws(names, template, labels) or _other_than_lws(names, template, labels):
+    elif wrong := wrong_of_lws(names, template, join):
         yield Finding(join.spot, wrong, "Join $(LWS_LEADER_ADDRESS), which lws sets in each pod.")
-    elif first := _of_first_group(names, template, join, labels):
-        yield Finding(join.spot, first, "Join $(LWS_LEADER_ADDRESS), which lws sets in each pod.")
     elif prefix := _prefix(names, template, labels):
         real = ".".join((*(prefix + label for label in labels[:2]), *labels[2:]))
         says = f"nothing in the input is called {join.host}: with its prefix {prefix} it is {real}"
@@ -284,44 +283,6 @@ def _other_namespace(names: Names, template: Template, labels: list[str]) -> str
 _WITH_SPACE = 2
 _OF_COREDNS = "which name server the cluster has (CoreDNS answers for pods of any Service)"
 _HEADLESS = "Set `clusterIP: None` in the Service; one that is there must be deleted first."
-
-
-def _not_of_lws(names: Names, template: Template, labels: list[str]) -> str:
-    """`POD.LWS`, and the LeaderWorkerSet of that name has no such pod."""
-    own = names.lws.get((template.namespace, labels[1]), []) if len(labels) > 1 else []
-    policy = own[0].owner_place.text("spec", "networkConfig", "subdomainPolicy") if own else ""
-    there = {n for t in own for n in t.names}
-    number = labels[0].removeprefix(f"{labels[1]}-") if own else ""
-    several = bool(own) and (own[0].owner_place.number("spec", "replicas") or 1) > 1
-    more = several and number.replace("-", "").isdigit()
-    if not own or policy not in ("", "Shared") or labels[0] in there or more:
-        return ""
-    return f"LeaderWorkerSet {labels[1]} has no pod {labels[0]}: its leader is {own[0].names[0]}"
-
-
-def _of_first_group(names: Names, template: Template, join: Joining, labels: list[str]) -> str:
-    """The leader of the first group by its name, as it is written for the workers of them all."""
-    own = names.lws.get((template.namespace, labels[1]), []) if len(labels) > 1 else []
-    written = join.host in join.spot.text and template in own and template.part != "leader"
-    several = written and (own[0].owner_place.number("spec", "replicas") or 1) > 1
-    policy = own[0].owner_place.text("spec", "networkConfig", "subdomainPolicy") if own else ""
-    if not several or policy not in ("", "Shared") or labels[0] != f"{labels[1]}-0":
-        return ""
-    many = own[0].owner_place.number("spec", "replicas")
-    says = f"LeaderWorkerSet {labels[1]} makes {many} groups, and {labels[0]} leads the first"
-    return f"{says}: workers of all would join it"
-
-
-def _other_than_lws(names: Names, own: Template, labels: list[str]) -> str:
-    """The first label is a LeaderWorkerSet's pod, and the second not the name of its Service."""
-    if len(labels) == 1 or names.services(own, labels[1]):
-        return ""
-    for template in names.pods.get(labels[0], ()):
-        policy = template.owner_place.text("spec", "networkConfig", "subdomainPolicy")
-        plain = template.owner and policy in ("", "Shared") and not template.spec.text("subdomain")
-        if template.kind == LWS and plain and labels[1] != template.owner:
-            return f"pods of {LWS} {template.owner} are known as {labels[0]}.{template.owner}"
-    return ""
 
 
 def _unseen(names: Names, template: Template, named: list[Template]) -> str:
