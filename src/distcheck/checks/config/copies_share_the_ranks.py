@@ -2,28 +2,27 @@
 
 from collections.abc import Iterator, Sequence
 
-from msgspec import Struct
-
-from distcheck.checks.config.ranks_are_told_to_join import has_ray
 from distcheck.checks.knowledge.counted import counted
-from distcheck.checks.manifest.container import Asks, Container
+from distcheck.checks.manifest.container import Container
+from distcheck.checks.manifest.copying_pods import (
+    BACKEND,
+    CopyingPod,
+    copying_pods,
+    serves_from_each,
+    serves_from_one,
+)
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group, Member
-from distcheck.checks.manifest.hidden import hidden_before_engine
-from distcheck.checks.manifest.listening import is_loose
 from distcheck.checks.manifest.own_index import times_index
 from distcheck.checks.manifest.place import Spot
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.starts_ray import has_ray
 from distcheck.pattern import pattern
 
-_UNREAD = frozenset({"tp", "pp", "dp", "dp_local", "dp_rank", "nnodes", "arguments"})
 _SIZE = ("--data-parallel-size ", "--data-parallel-size=", "-dp ", "--data-parallel-size", "-dp")
 _LOCAL = ("--data-parallel-size-local", "-dpl")
 _START = ("--data-parallel-start-rank", "-dpr")
 _HYBRID = "--data-parallel-hybrid-lb"
-_SUPERVISED = ("--data-parallel-multi-port", "--data-parallel-supervisor")
-"""One server for each local copy, each with its own port and rank."""
-_BACKEND = ("--data-parallel-backend", "-dpb")
 _SEVERAL = 2
 
 
@@ -110,7 +109,7 @@ def copies_share_the_ranks(group: Group) -> Iterator[Finding]:
         vLLM vllm/engine/arg_utils.py (create_engine_config), vllm/v1/engine/utils.py
         (launch_core_engines), vllm/entrypoints/cli/serve.py (run_headless), 0.9 to 0.20.
     """
-    nodes = list(_nodes(group))
+    nodes = list(copying_pods(group))
     known = [n for n in nodes if n is not None]
     told: set[tuple[Spot, str]] = set()
     for found in (*_each(group, known), *_all(group, known, whole=len(known) == len(nodes))):
@@ -119,102 +118,31 @@ def copies_share_the_ranks(group: Group) -> Iterator[Finding]:
             yield found
 
 
-def _each(group: Group, known: Sequence["_Node"]) -> Iterator[Finding]:
+def _each(group: Group, known: Sequence[CopyingPod]) -> Iterator[Finding]:
     for node in known:
         yield from _alone(group, node)
 
 
-def _all(group: Group, known: list["_Node"], *, whole: bool) -> Iterator[Finding]:
+def _all(group: Group, known: list[CopyingPod], *, whole: bool) -> Iterator[Finding]:
     if not whole or (group.pods or 0) < _SEVERAL:
         return
-    if all(_plain(n) for n in known):
+    if all(serves_from_one(n) for n in known):
         yield from _together(group, known)
-    elif all(_hybrid(n) for n in known):
+    elif all(serves_from_each(n) for n in known):
         yield from _unreached(known)
         yield from _counted(group, known, known[0].asks.dp or 1)
 
 
-class _Node(Struct, frozen=True):
-    """A pod, or all of a member's, with one vLLM: `local` copies in each.
-
-    `pods` is None where their number is not known.
-    """
-
-    member: Member
-    engine: Container
-    asks: Asks
-    pods: int | None
-    local: int
-    by_ray: bool
-
-    @property
-    def ranks(self) -> range:
-        """Those of its first pod."""
-        start = self.asks.dp_start or 0
-        return range(start, start + self.local)
-
-    @property
-    def of_copy(self) -> int:
-        """Ranks of one copy."""
-        return (self.asks.tp or 1) * (self.asks.pp or 1)
-
-    def found(self, says: str, fix: str, *flags: str, unseen: str = "") -> Finding:
-        """A finding at the first of the flags."""
-        hidden = unseen or hidden_before_engine(self.engine)
-        says = f"{self.member.template.what}: {says}"
-        return Finding(self.engine.spot_of(*flags), says, fix, unseen=hidden)
-
-
-def _nodes(group: Group) -> Iterator[_Node | None]:
-    """One for each pod where each was looked at, else one for all pods of a member."""
-    for one in group.each_pod:
-        yield _node(one.member, one.engine, one.engine.asks, one.pods)
-
-
-def _node(member: Member, engine: Container, asks: Asks | None, pods: int | None) -> _Node | None:
-    """None where it is not one vLLM with several copies, all of whose flags are read."""
-    if asks is None or asks.engine != "vllm" or engine.nim or _UNREAD & set(asks.unread):
-        return None
-    serving = [c for c in engine.commands if {"serve", "--model"} & set(c.words)]
-    loose = any(is_loose(c.words) or "--config" in c.words for c in engine.commands)
-    other_way = any(w.startswith(_SUPERVISED) for w in engine.words)
-    if len(serving) > 1 or loose or other_way or (asks.dp or 1) == 1:
-        return None
-    local = asks.dp_local
-    if local is None:
-        local = 1 if asks.dp_external_lb or asks.dp_rank is not None else asks.dp or 1
-    return _Node(member, engine, asks, pods, local, _told(engine, *_BACKEND) == "ray")
-
-
-def _told(engine: Container, *flags: str) -> str:
-    return next((v for c in engine.commands for f in flags for v in c.values(f)), "")
-
-
-def _plain(node: _Node) -> bool:
-    """Whether one front-end on the leader serves all copies (internal load balancing)."""
-    asks = node.asks
-    others = asks.dp_hybrid_lb or asks.dp_external_lb or asks.dp_rank is not None
-    return not others and (asks.nnodes or 1) == 1 and not node.by_ray
-
-
-def _hybrid(node: _Node) -> bool:
-    """Whether each pod has a front-end for its own copies, of which there are several."""
-    asks = node.asks
-    other = asks.dp_external_lb or asks.dp_rank is not None or node.by_ray or asks.headless
-    alone = (asks.nnodes or 1) == 1 and (asks.dp_local or 1) > 1
-    return asks.dp_hybrid_lb and alone and not other and node.local < (asks.dp or 1)
-
-
-def _alone(group: Group, node: _Node) -> Iterator[Finding]:
+def _alone(group: Group, node: CopyingPod) -> Iterator[Finding]:
     yield from _refused(node)
     nodes, several = node.asks.nnodes or 1, (group.pods or _SEVERAL) >= _SEVERAL
     if nodes > 1:
-        yield from _of_nodes(node, nodes)
+        yield from _ofcopying(node, nodes)
     elif several and node.asks.executor in (None, "mp"):
         yield from _short(group, node)
 
 
-def _refused(node: _Node) -> Iterator[Finding]:
+def _refused(node: CopyingPod) -> Iterator[Finding]:
     """What vLLM's own checks end with, whatever the pods are."""
     asks, dp = node.asks, node.asks.dp or 1
     if asks.dp_hybrid_lb and asks.headless:
@@ -230,24 +158,24 @@ def _refused(node: _Node) -> Iterator[Finding]:
         yield node.found(f"{node.local} copies in a pod, of {dp} in all", f"Write {dp}.", *_LOCAL)
 
 
-def _of_nodes(node: _Node, nodes: int) -> Iterator[Finding]:
+def _ofcopying(node: CopyingPod, nodes: int) -> Iterator[Finding]:
     """What it refuses over nodes of its own executor."""
     ranks = node.of_copy * (node.asks.dp or 1)
     if node.by_ray:
         says = "vLLM takes --nnodes with the data-parallel backend mp only"
-        yield node.found(says, "Take one of the two out.", *_BACKEND)
+        yield node.found(says, "Take one of the two out.", *BACKEND)
     elif ranks % nodes:
         says = f"TP x PP x DP = {ranks} is no multiple of --nnodes {nodes}"
         yield node.found(says, f"Make it a multiple of {nodes}.", "--nnodes", *_SIZE)
 
 
-def _short(group: Group, node: _Node) -> Iterator[Finding]:
+def _short(group: Group, node: CopyingPod) -> Iterator[Finding]:
     """More ranks in a pod than it has GPUs."""
     dp, gpus, of_copy = node.asks.dp or 1, node.engine.gpus, node.of_copy
     if node.by_ray:
         if of_copy * dp > gpus > 0 and not any(has_ray(m.template) for m in group.members):
             says = "the data-parallel backend ray, and nothing in the group starts Ray"
-            yield node.found(says, "Run `ray start` in each pod.", *_BACKEND, unseen=group.open)
+            yield node.found(says, "Run `ray start` in each pod.", *BACKEND, unseen=group.open)
     elif of_copy * node.local > gpus > 0 and node.local <= dp:
         ranks = counted(of_copy * node.local, "rank")
         why = "" if node.asks.dp_local else ": all copies, without --data-parallel-size-local"
@@ -258,7 +186,7 @@ def _short(group: Group, node: _Node) -> Iterator[Finding]:
         yield node.found(says, fix, *_LOCAL, *_SIZE)
 
 
-def _together(group: Group, nodes: list[_Node]) -> Iterator[Finding]:
+def _together(group: Group, nodes: list[CopyingPod]) -> Iterator[Finding]:
     """Whether the pods' copies are those that the leader waits for."""
     leader, dp = nodes[0], nodes[0].asks.dp or 1
     if leader.member is not group.leader or leader.local >= dp or leader.asks.headless:
@@ -272,14 +200,14 @@ def _together(group: Group, nodes: list[_Node]) -> Iterator[Finding]:
         yield from _counted(group, nodes, dp)
 
 
-def _unreached(nodes: Sequence[_Node]) -> Iterator[Finding]:
+def _unreached(nodes: Sequence[CopyingPod]) -> Iterator[Finding]:
     for node in nodes:
         if not node.asks.dp_address and not node.asks.master_addr:
             says = "without --data-parallel-address it meets the others at 127.0.0.1"
             yield node.found(says, "Add the leader's address to each pod.", *_LOCAL, *_SIZE)
 
 
-def _counted(group: Group, nodes: list[_Node], dp: int) -> Iterator[Finding]:
+def _counted(group: Group, nodes: list[CopyingPod], dp: int) -> Iterator[Finding]:
     members = [(m.pods, n.local) for m in group.members if (n := _of(nodes, m))]
     if all(pods is not None for pods, _ in members):
         sum_of = sum((pods or 0) * local for pods, local in members)
@@ -295,11 +223,11 @@ def _counted(group: Group, nodes: list[_Node], dp: int) -> Iterator[Finding]:
             yield from _placed(node, nodes[:number], dp)
 
 
-def _of(nodes: Sequence[_Node], member: Member) -> _Node | None:
+def _of(nodes: Sequence[CopyingPod], member: Member) -> CopyingPod | None:
     return next((n for n in nodes if n.member is member), None)
 
 
-def _placed(node: _Node, before: Sequence[_Node], dp: int) -> Iterator[Finding]:
+def _placed(node: CopyingPod, before: Sequence[CopyingPod], dp: int) -> Iterator[Finding]:
     """Ranks that a pod before it has, too, or that are none of the group's."""
     start, last = node.ranks.start, node.ranks.stop - 1
     other = next((b for b in before if _many(b) == 1 and _meet(b.ranks, node.ranks)), None)
@@ -327,7 +255,7 @@ def _meet(one: range, other: range) -> bool:
     return max(one.start, other.start) < min(one.stop, other.stop)
 
 
-def _many(node: _Node) -> int:
+def _many(node: CopyingPod) -> int:
     return node.pods or 0
 
 

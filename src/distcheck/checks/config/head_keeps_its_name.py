@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from distcheck.checks.config.worker_has_a_head import may_join
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.starts_ray import may_join
 
 
 @rule("CONF023", level="warning", others=("error",))

@@ -10,15 +10,12 @@ from distcheck.checks.manifest.hidden import hidden_before_engine
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.standing_alone import joiners, stands_alone, waits_for
 from distcheck.checks.manifest.start_script import refused
+from distcheck.checks.manifest.starts_ray import has_ray
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
 _SEVERAL = 2
 _JOINED_BY_OTHERS = ("RayCluster", "RayService", "RayJob", "MPIJob", "NIMService")
-_RAY = pattern(
-    r"\bray[\s\"',]+(?:start|symmetric-run)\b|\bray\.init|ray_(?:init|start|address|cluster)"
-    r"|RAY_ADDRESS|multi-node-serving|run_cluster|start[-_]ray|ray[-_]start"
-)
 _TOLD = pattern(r"nnodes|--config\b|torchrun|mpirun|torch\.distributed|accelerate launch")
 _IDLE = ("sleep", "tail")
 
@@ -153,17 +150,6 @@ def _by_script(group: Group) -> Iterator[Finding]:
 
 
 _SIZES = ("--tensor-parallel-size", "--tensor_parallel_size", "--tp", "-tp", "--pipeline", "--pp")
-
-
-def has_ray(template: Template) -> bool:
-    """Whether anything in its pods starts Ray, or may join it."""
-    for one in template.every:
-        told = one.script
-        if one.ray or one.joins_ray or _RAY.search(told):
-            return True
-        if any(v.name == "RAY_ADDRESS" for v in one.env):
-            return True
-    return False
 
 
 def _again(group: Group) -> Iterator[Finding]:

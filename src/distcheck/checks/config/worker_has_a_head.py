@@ -7,6 +7,7 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.stand_in import is_open
+from distcheck.checks.manifest.starts_ray import is_head, may_join
 from distcheck.pattern import pattern
 
 
@@ -101,7 +102,7 @@ def worker_has_a_head(group: Group) -> Iterator[Finding]:
     joining = [c for c in every if c.joins_ray]
     leader = group.leader.template
     start = next((c for c in leader.containers if c.asks), None)
-    heads = [c for c in every if _is_head(c)]
+    heads = [c for c in every if is_head(c)]
     only = [c for c in heads if not may_join(c)]
     alike = leader.kind != "LeaderWorkerSet" and group.members[-1].template is leader
     several = len(group.members) > 1 and not alike
@@ -158,27 +159,3 @@ def _starts_nothing(container: Container) -> bool:
 
 def _last(words: tuple[str, ...]) -> Iterator[str]:
     return (w.rpartition("/")[2] for w in words)
-
-
-def _is_head(container: Container) -> bool:
-    """By `ray start --head`, or by vLLM's script or one like it (`ray_init.sh leader`)."""
-    if container.heads_ray:
-        return True
-    scripts = [c.words for c in container.commands]
-    return any({"leader", "head"} & {*w} for w in scripts if any(_SCRIPT.search(x) for x in w))
-
-
-def may_join(container: Container) -> bool:
-    """Whether its script has a branch in which it joins another pod."""
-    told = container.script
-    return bool(container.joins) or bool(_JOINS.search(told))
-
-
-_OWN = r"(?![\"'\\]{0,2}(?:auto|local\b|localhost|127\.))"
-_JOINS = pattern(
-    rf"(?<![\w-])(?:--)?(?:ray[-_])?address(?:[=\s]{_OWN}|[,\"'])|RAY_ADDRESS=?{_OWN}| worker"
-)
-"""Not `--node-ip-address`, which is a node's own, nor the Ray of the same pod (`auto`)."""
-
-
-_SCRIPT = pattern(r"(?:multi-node-serving|ray[^/]{0,60})\.sh\Z", near=(".sh",))
