@@ -33,6 +33,7 @@ _TABLE: tuple[_Row, ...] = (
     (r"distill-qwen-7b", 28, 7.6),
     (r"distill-qwen-(?:14b)", 40, 14.7),
     (r"distill-qwen-(?:32b)", 40, 32.7),
+    (r"qwen-?1\.5-32b", 40, 32.5),
     (_QWEN2 + r"0\.5b", 14, 0.4),
     (_QWEN2 + r"1\.5b", 12, 1.5),
     (_QWEN2 + r"3b", 16, 3.0),
