@@ -19,14 +19,17 @@ import yaml
 Schema = dict[str, Any]
 Types = dict[str, dict[str, str]]
 HERE = Path(__file__).parents[1] / "src/distcheck/agent/manifests"
-DEEP = {"RayCluster": 2, "RayService": 1, "RayJob": 1, "Rollout": 1, "JobSet": 2}
+DEEP = {
+    "RayCluster": 2, "RayService": 1, "RayJob": 1, "Rollout": 1, "JobSet": 2,
+    "DynamoGraphDeployment": 4,
+}  # fmt: skip
 """Levels below the object that are known; others have three."""
 OPERATORS = {
     "LeaderWorkerSet": "lws", "RayCluster": "KubeRay", "RayService": "KubeRay", "RayJob": "KubeRay",
     "MPIJob": "the MPI operator", "NIMService": "the NIM operator", "Rollout": "Argo Rollouts",
     "JobSet": "JobSet", "InferenceService": "KServe", "ServingRuntime": "KServe",
     "ClusterServingRuntime": "KServe", "LLMInferenceService": "KServe",
-    "LLMInferenceServiceConfig": "KServe",
+    "LLMInferenceServiceConfig": "KServe", "DynamoGraphDeployment": "Dynamo",
 }  # fmt: skip
 _ALIKE = {
     "ClusterServingRuntime": "ServingRuntime", "LLMInferenceServiceConfig": "LLMInferenceService",
@@ -35,12 +38,13 @@ _ALIKE = {
 _INLINE = {
     "InferenceService model": "Container", "InferenceService predictor": "PodSpec",
     "InferenceService workerSpec": "PodSpec", "ServingRuntime spec": "PodSpec",
-    "ServingRuntime workerSpec": "PodSpec",
+    "ServingRuntime workerSpec": "PodSpec", "DynamoGraphDeployment extraPodSpec": "PodSpec",
 }  # fmt: skip
 _MODELS = (
     "sklearn", "xgboost", "tensorflow", "pytorch", "triton", "onnx", "huggingface", "pmml",
     "lightgbm", "paddle",
 )  # fmt: skip
+_BESIDE = ("serving.kserve.io", "nvidia.com")
 _PLAIN = {"string": "str", "integer": "int", "boolean": "bool", "number": "float"}
 _KUBERNETES = (
     "PodTemplateSpec", "EnvVar", "EnvFromSource", "ResourceRequirements", "LabelSelector",
@@ -64,6 +68,8 @@ def main(folder: str) -> None:
             _read(kind, f"{kind}", schema, DEEP.get(kind, 3), found, known)
     _like_a_cluster(found)
     _like_each_other(found)
+    found["DynamoGraphDeployment extraPodSpec"]["mainContainer"] = "Container"
+    found["DynamoGraphDeployment services"]["frontendSidecar"] = "object"
     _of_kubernetes(found, known)
     found["JobSet replicatedJobs"]["template"] = "JobTemplateSpec"
     found["NIMService multiNode"] |= {"size": "int", "gpusPerPod": "int"}
@@ -74,10 +80,10 @@ def main(folder: str) -> None:
 
 
 def _served(path: Path) -> list[Schema]:
-    """The schema that is stored, and before it those that KServe serves beside it."""
+    """The schema that is stored, and before it those that KServe and Dynamo serve beside it."""
     held = yaml.load(path.read_text("utf-8"), yaml.CSafeLoader)
     every = sorted(held["spec"]["versions"], key=lambda v: bool(v["storage"]))
-    kept = [v for v in every if v["storage"] or held["spec"]["group"] == "serving.kserve.io"]
+    kept = [v for v in every if v["storage"] or held["spec"]["group"] in _BESIDE]
     return [dict(v["schema"]["openAPIV3Schema"]) for v in kept]
 
 
@@ -111,6 +117,8 @@ def _inside(mark: str, type_: str) -> str:
 def _object(kind: str, field: str, held: Schema, deep: int, found: Types, known: Types) -> str:
     own = set(held.get("properties", ()))
     alike = next((t for t in _KUBERNETES if own and _is(field, t) and own <= set(known[t])), None)
+    if (kind, field) == ("DynamoGraphDeployment", "resources"):
+        alike = None  # `gpu` and `custom` stand in it
     if alike or not own or field == "status" or deep == 0:
         return alike or "object"
     if held.get("x-kubernetes-preserve-unknown-fields"):

@@ -42,14 +42,18 @@ standard error. Messages of what raised are told where they cannot repeat what a
 Pods are judged of Deployments, StatefulSets, ReplicaSets, DaemonSets, Jobs, CronJobs, Pods,
 LeaderWorkerSets, RayClusters, RayServices, RayJobs, AIBrix's RayClusterFleets and StormServices,
 MPIJobs, NIMServices, Argo Rollouts and values of the chart nim-llm, also below a key of an umbrella
-chart's; of JobSets whose commands start a server; and of KServe's InferenceServices and
-LLMInferenceServices, with the ServingRuntime or the LLMInferenceServiceConfig that they name where
-it is in the input. Where it is not, KServe adds to the pod what nothing here shows (a command,
-volumes, probes): then rules tell what holds whatever that is, such as more ranks than GPUs, and are
-silent about the rest; where the runtime of an LLM is not there and its pods depend on it, a note
-names it. Of runtimes that nothing here uses what is written is judged, not the sizes. Where another
-kind asks for GPUs, or a pod for accelerators that are not NVIDIA's, a note says so: nothing is
-called right that was not judged.
+chart's; of JobSets whose commands start a server; of the services of NVIDIA Dynamo's
+DynamoGraphDeployments (v1alpha1, v1beta1), a leader and workers of those with `multinode`; and of
+KServe's InferenceServices and LLMInferenceServices, with the ServingRuntime or the
+LLMInferenceServiceConfig that they name where it is in the input. Where it is not, KServe adds to
+the pod what nothing here shows (a command, volumes, probes): then rules tell what holds whatever
+that is, such as more ranks than GPUs, and are silent about the rest; where the runtime of an LLM is
+not there and its pods depend on it, a note names it. Of runtimes that nothing here uses what is
+written is judged, not the sizes. Of Dynamo's services rules tell what is so in every release of its
+operator, which adds how nodes join, probes, ports and a /dev/shm: sizes, flags of vLLM and SGLang,
+claims, variables and fields. What TensorRT-LLM is told mostly stands in files that are not seen.
+Where another kind asks for GPUs, or a pod for accelerators that are not NVIDIA's, a note says so:
+nothing is called right that was not judged.
 Templates of Helm are judged as `helm template` writes them, overlays as `kustomize build` does;
 of an OpenShift Template give the output of `oc process`.
 Where a `kustomization.yaml` of the input changes a file that it names, what it may mend is a hint.
@@ -194,9 +198,10 @@ found, not the objects.
 YAML and JSON, several documents, Lists, anchors; Deployment, StatefulSet, DaemonSet, Job, CronJob,
 Pod, Service, ConfigMap (start scripts), PersistentVolumeClaim, NetworkPolicy, LeaderWorkerSet,
 RayCluster, RayService, RayJob, AIBrix's RayClusterFleet and StormService, MPIJob, NIMService, Argo
-Rollout, KServe's InferenceService, LLMInferenceService, their runtimes and configurations, and
-values of NVIDIA's NIM charts 1.x and 2.x. Where two objects of one name are in the input (overlays,
-examples), each folder is judged by itself, and where that is not enough each file.
+Rollout, KServe's InferenceService, LLMInferenceService, their runtimes and configurations, Dynamo's
+DynamoGraphDeployment, and values of NVIDIA's NIM charts 1.x and 2.x. Where two objects of one name
+are in the input (overlays, examples), each folder is judged by itself, and where that is not enough
+each file.
 """
 
 

@@ -3,13 +3,13 @@
 import pytest
 from tests.lint.judge import judged
 
-OF_DYNAMO = """\
-apiVersion: nvidia.com/v1alpha1
-kind: DynamoGraphDeployment
+OF_GROVE = """\
+apiVersion: grove.io/v1alpha1
+kind: PodCliqueSet
 metadata: {name: llm}
 spec:
-  services:
-    decode: {componentType: worker, resources: {%s: {%s: 4}}}
+  template:
+    cliques: [{spec: {podSpec: {containers: [{resources: {%s: {%s: 4}}}]}}}]
 """
 POD = """\
 apiVersion: v1
@@ -27,9 +27,9 @@ spec:
 @pytest.mark.parametrize("name", ["nvidia.com/gpu", "nvidia.com/mig-1g.10gb", "habana.ai/gaudi"])
 @pytest.mark.parametrize("part", ["limits", "requests"])
 def test_pods_of_another_kind_that_ask_for_accelerators_are_told(part: str, name: str) -> None:
-    report = judged(OF_DYNAMO % (part, name))
+    report = judged(OF_GROVE % (part, name))
     (note,) = report.not_judged
-    assert "DynamoGraphDeployment.nvidia.com" in note.says
+    assert "PodCliqueSet.grove.io" in note.says
     assert (note.line, note.unreadable, report.judged) == (1, False, 0)
 
 
@@ -59,7 +59,7 @@ def test_other_kinds_without_such_pods_are_not_worth_a_word(text: str) -> None:
 
 
 def test_of_many_objects_of_one_kind_the_first_is_told() -> None:
-    assert len(judged("---\n".join([OF_DYNAMO % ("limits", "nvidia.com/gpu")] * 3)).not_judged) == 1
+    assert len(judged("---\n".join([OF_GROVE % ("limits", "nvidia.com/gpu")] * 3)).not_judged) == 1
 
 
 def test_gpus_of_others_are_said_not_to_be_counted() -> None:
@@ -87,14 +87,14 @@ def test_a_kind_that_is_nearly_one_of_its_api_is_named(version: str, kind: str, 
     assert report.findings == ()
 
 
-def test_a_graph_of_dynamo_is_told() -> None:
+def test_a_component_of_dynamo_is_told() -> None:
     image = "nvcr.io/nvidia/ai-dynamo/sglang-runtime:0.6.0"
     text = (
-        "apiVersion: nvidia.com/v1alpha1\nkind: DynamoGraphDeployment\nmetadata: {name: g}\n"
-        f"spec: {{services: {{d: {{extraPodSpec: {{mainContainer: {{image: '{image}'}}}}}}}}}}\n"
+        "apiVersion: nvidia.com/v1alpha1\nkind: DynamoComponentDeployment\nmetadata: {name: g}\n"
+        f"spec: {{extraPodSpec: {{mainContainer: {{image: '{image}'}}}}}}\n"
     )
     (note,) = judged(text).not_judged
-    assert "DynamoGraphDeployment.nvidia.com" in note.says
+    assert "DynamoComponentDeployment.nvidia.com" in note.says
 
 
 SERVICE = """\

@@ -39,6 +39,7 @@ def test_a_healthy_manifest_is_there_for_every_kind_that_lint_reads() -> None:
     wanted = (
         "Deployment StatefulSet DaemonSet Job Pod Service ConfigMap PersistentVolumeClaim List"
         " NetworkPolicy LeaderWorkerSet RayCluster RayService RayJob NIMService MPIJob Rollout"
+        " DynamoGraphDeployment"
     )
     assert set(wanted.split()) <= kinds
 

@@ -49,9 +49,10 @@ NEVER = {
     "threading", "typer", "typing_extensions", "urllib.parse", "heapq", "ipaddress", "unicodedata",
     "distcheck.agent.manifests.joined_groups", "distcheck.checks.knowledge.policies",
     "distcheck.agent.manifests.bugs", "distcheck.agent.manifests.chart_values",
-    "distcheck.agent.cluster.intent.resources",
+    "distcheck.agent.cluster.intent.resources", "distcheck.agent.manifests.making_dynamo",
+    "distcheck.agent.manifests.dynamo_words", "distcheck.checks.manifest.dynamo",
 }  # fmt: skip
-"""The last are of workloads that join by address, NetworkPolicies, bugs, Helm values, and Ray."""
+"""The last are of workloads that join by address, policies, bugs, Helm values, Ray, Dynamo."""
 
 
 @pytest.fixture(scope="module")

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from distcheck.agent.manifests.beyond import uncounted
 from distcheck.checks.manifest.group import Group
+from distcheck.checks.manifest.template import GRAPH
 
 _LONGEST = 80
 
@@ -59,6 +60,8 @@ def _copies(group: Group) -> int:
     if one.kind in ("LeaderWorkerSet", "NIMService", "LLMInferenceService"):
         part = ("prefill",) if one.owner.endswith(" prefill") else ()
         return one.owner_place.number("spec", *part, "replicas") or 1
+    if one.kind == GRAPH:
+        return one.owner_place.at(*one.place.path).number("replicas") or 1
     return one.pods or 1 if group.pods == 1 else 1
 
 

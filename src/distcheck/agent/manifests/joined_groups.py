@@ -18,7 +18,7 @@ from distcheck.agent.manifests.paper import paper
 from distcheck.checks.manifest.group import Group, Member
 from distcheck.checks.manifest.prefixed import lost_prefix
 from distcheck.checks.manifest.standing_alone import stands_alone
-from distcheck.checks.manifest.template import Template
+from distcheck.checks.manifest.template import GRAPH, Template
 
 
 def joined_groups(
@@ -84,7 +84,7 @@ def _alone(
     ends = ends_of(first, maps)
     joining = ties.hosts.get(names[0])
     one = whole is not False and pair.made.kind not in ("StatefulSet", "Job", "JobSet")
-    one = one or whole is True or pair.made.kind in ("DaemonSet", *KSERVE)
+    one = one or whole is True or pair.made.kind in ("DaemonSet", GRAPH, *KSERVE)
     one = one or (whole is None and _is_one_rank(pair.template))
     group = _of_names(names[:1] if one else names, by_pair, by_name, maps, "")
     why = ""

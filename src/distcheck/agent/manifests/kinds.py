@@ -36,6 +36,7 @@ _GROUPS: Mapping[str, frozenset[str]] = {
     "NIMService": frozenset({"apps.nvidia.com"}),
     "Rollout": frozenset({"argoproj.io"}),
     "JobSet": frozenset({"jobset.x-k8s.io"}),
+    "DynamoGraphDeployment": frozenset({"nvidia.com"}),
     **dict.fromkeys(
         ("InferenceService", "ServingRuntime", "ClusterServingRuntime", "LLMInferenceService",
          "LLMInferenceServiceConfig"), frozenset({"serving.kserve.io"}),

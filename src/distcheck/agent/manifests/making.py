@@ -150,6 +150,12 @@ def _nim_values(thing: Thing) -> Iterator[Made]:
     return nim_values(thing)
 
 
+def _dynamo(thing: Thing) -> Iterator[Made]:
+    from distcheck.agent.manifests.making_dynamo import graph  # noqa: PLC0415 - as above
+
+    return graph(thing)
+
+
 def _kserve(thing: Thing, others: Others) -> Iterator[Made]:
     if thing.kind.startswith("LLM"):
         from distcheck.agent.manifests import making_llm as llm  # noqa: PLC0415 - as above
@@ -188,6 +194,7 @@ _MAKERS: Mapping[str, Callable[[Thing], Iterator[Made]]] = {
     "MPIJob": _mpi,
     "NIMService": _nim_service,
     NIM_VALUES: _nim_values,
+    "DynamoGraphDeployment": _dynamo,
 }
 KINDS = (*(k for k in _MAKERS if k not in (CONTAINER, NIM_VALUES)), *KSERVE)
 """Of objects whose pods are understood."""

@@ -76,6 +76,7 @@ _CUSTOM: Mapping[str, tuple[tuple[str, ...], ...]] = {
     "LeaderWorkerSet": (("leaderWorkerTemplate", "size"),),
     "RayCluster": (("headGroupSpec", "rayStartParams"), ("rayVersion",)),
     "RayService": (("serveConfigV2",), ("rayClusterConfig", "rayVersion")),
+    "DynamoGraphDeployment": (),
 }
 _PATCHED = frozenset(
     {"Deployment", "StatefulSet", "DaemonSet", "ReplicaSet", "Job", "CronJob", "Pod", *_CUSTOM}

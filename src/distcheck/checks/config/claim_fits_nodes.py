@@ -14,7 +14,7 @@ from distcheck.checks.manifest.nim_chart import by_chart, is_nim_1, unseen_defau
 from distcheck.checks.manifest.place import Place, Spot
 from distcheck.checks.manifest.placement import keep_apart, keeps_off, node_of
 from distcheck.checks.manifest.rule import rule
-from distcheck.checks.manifest.template import Template
+from distcheck.checks.manifest.template import GRAPH, Template
 from distcheck.pattern import pattern
 
 
@@ -26,7 +26,8 @@ def claim_fits_nodes(bundle: Bundle) -> Iterator[Finding]:
         Pods of one group, replicas of one workload, or several workloads that serve mount the same
         PersistentVolumeClaim. Its access mode is ReadWriteOnce, and they need more GPUs than one
         node has or keep apart by anti-affinity or node names; or it is ReadWriteOncePod, which
-        lets one pod in. Of a NIMService its own claim, and that of its NIMCache.
+        lets one pod in. Of a NIMService its own claim, and that of its NIMCache; of a
+        DynamoGraphDeployment those that it makes (`pvcs`).
     Why:
         The volume can be attached to one node: the pods on the others stay in
         ContainerCreating (Multi-Attach error). With ReadWriteOncePod the second stays Pending.
@@ -89,9 +90,13 @@ def claim_fits_nodes(bundle: Bundle) -> Iterator[Finding]:
                   resources: {limits: {nvidia.com/gpu: 8}}
                 volumes: [{name: models, persistentVolumeClaim: {claimName: models}}]
     Source:
-        Kubernetes: Persistent Volumes, access modes.
+        Kubernetes: Persistent Volumes, access modes. Dynamo api/v1alpha1/common.go (PVC).
     """
     claims = {(t.namespace, t.name): t.place for t in bundle.of_kind("PersistentVolumeClaim")}
+    for graph in bundle.of_kind(GRAPH):
+        from distcheck.checks.manifest.dynamo import claims as made  # noqa: PLC0415 - of it alone
+
+        claims |= {(graph.namespace, name): claim for name, claim in made(graph.place)}
     told: set[Spot] = set()
     for group in bundle.groups:
         yield from _of_nim(group, bundle)

@@ -85,12 +85,17 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
                 continue
             if name not in container.limits:
                 says = f"{name} is requested, and {container.name} has no limit"
-                fix = f"Write `limits: {{{name}: {place.value}}}`; the request may be left out."
+                fix = f"Write `limits: {{{_limit(name, place)}}}`; the request may be left out."
                 yield Finding(place.key, says, fix)
             elif container.limits[name] not in (None, requests[name]):
                 says = f"{name} is {place.value} here, and {limits.at(name).value} in limits"
                 fix = "Make the two equal, or leave the request out."
                 yield Finding(place.spot, says, fix, also=(limits.at(name).spot,))
+
+
+def _limit(name: str, place: Place) -> str:
+    """As it is written there: Dynamo has a field `gpu`, which is text."""
+    return f'gpu: "{place.value}"' if place.path[-1] == "gpu" else f"{name}: {place.value}"
 
 
 def _is_device(name: str) -> bool:

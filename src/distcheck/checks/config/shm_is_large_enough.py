@@ -89,8 +89,7 @@ def shm_is_large_enough(group: Group) -> Iterator[Finding]:
         if size >= need.enough:
             continue
         spot, has = member.template.shm_spot, f"/dev/shm is {size / MIB:.0f} MiB"
-        field = "sharedMemorySizeLimit" if member.template.by_nim else "sizeLimit"
-        fix = f"Set {field} to {-(-need.enough // MIB)}Mi or more."
+        fix = f"Set {member.template.shm_field} to {-(-need.enough // MIB)}Mi or more."
         if size < need.least:
             says = f"{has}, and NCCL fails below {need.least / MIB:.0f} MiB: {need.least_says}"
             yield Finding(spot, says, fix)

@@ -10,7 +10,7 @@ from distcheck.checks.manifest.finding import Finding, Level
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
-from distcheck.checks.manifest.template import Template
+from distcheck.checks.manifest.template import GRAPH, Template
 from distcheck.pattern import pattern
 
 
@@ -79,7 +79,7 @@ def shm_is_mounted(group: Group) -> Iterator[Finding]:
             continue
         gpus = f"{engine.gpus} GPU{'s' * (engine.gpus != 1)}"
         says = f"{template.what}: container {engine.name} has {gpus} and no volume at /dev/shm"
-        mounts, fix = engine.place.at("volumeMounts"), ""
+        mounts, fix = engine.place.at("volumeMounts"), _OF_GRAPH.get(template.kind, "")
         spot = mounts.key if mounts else engine.place.at("name").spot
         if beside := _mounted_beside(template, engine):
             spot, fix = beside.at("mountPath").spot, "Write `mountPath: /dev/shm`."
@@ -91,6 +91,10 @@ def shm_is_mounted(group: Group) -> Iterator[Finding]:
         why = small if sure else f"which may do {_for(engine, many=many)}"
         says = f"{says}: it gets 64 MiB, {why}"
         yield Finding(spot, says, fix, level=level, unseen=unseen)
+
+
+_OF_GRAPH = {GRAPH: "Leave it out: the operator then mounts a volume of 8Gi."}
+"""By kind, what mends it where the operator was told to mount none."""
 
 
 def _is_idle(engine: Container) -> bool:

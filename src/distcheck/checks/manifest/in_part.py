@@ -1,12 +1,13 @@
 """What rules may say of a part of a pod, to which an operator adds what is not seen here.
 
-The parts are KServe's: a predictor without its runtime, a runtime that nothing in the input uses,
-an LLMInferenceService without the configuration that the controller puts under it.
+The parts are services of Dynamo's graphs, and KServe's: a predictor without its runtime, a runtime
+that nothing in the input uses, an LLMInferenceService without the configuration that the controller
+puts under it.
 """
 
 from collections.abc import Sequence
 
-from distcheck.checks.manifest.template import Template
+from distcheck.checks.manifest.template import GRAPH, Template
 
 _WRITTEN = frozenset(
     {
@@ -27,6 +28,15 @@ _UNTOLD = frozenset(
     {"CONF001", "CONF006", "CONF007", "CONF040", "CONF045", "CONF115", "CONF117"}
 )  # fmt: skip
 """These rest on what is not told, too: KServe's own configuration is vLLM's, and adds none."""
+_OF_GRAPHS = frozenset(
+    {
+        "CONF006", "CONF007", "CONF010", "CONF060", "CONF090", "CONF095", "CONF101", "CONF103",
+        "CONF115", "CONF117", "CONF121",
+    }
+)  # fmt: skip
+"""What Dynamo's operator adds to a service's pods mends none of these in any release."""
+_BY_OPERATOR = frozenset({"CONF015"})
+"""It tells the nodes of one service their data-parallel ranks."""
 BASES = frozenset({"ServingRuntime", "ClusterServingRuntime", "LLMInferenceServiceConfig"})
 """Kinds that others are put over: what they say may be said otherwise there."""
 
@@ -43,9 +53,19 @@ def holds(rule_id: str, level: str, templates: Sequence[Template]) -> bool:
         return all(_starts_itself(t) for t in parts)
     if any(t.kind in BASES for t in parts):
         return False
+    if all(t.kind == GRAPH for t in parts):
+        return _holds_of_graphs(rule_id, level, parts)
     if rule_id in _LAST and (rule_id != "CONF001" or level == "error"):
         return True
     return rule_id in _UNTOLD and all(_has_only_kserves(t) for t in parts)
+
+
+def _holds_of_graphs(rule_id: str, level: str, parts: Sequence[Template]) -> bool:
+    """GPUs of several nodes stand idle in no release: newer ones start a copy on each."""
+    alone = all(t.part == "alone" for t in parts)
+    if rule_id in _BY_OPERATOR or (rule_id == "CONF001" and level != "error"):
+        return alone
+    return rule_id in _OF_GRAPHS | _LAST
 
 
 def _starts_itself(template: Template) -> bool:

@@ -17,6 +17,7 @@ _CONTROLLERS = (
     "rollouts-pod-template-hash", "training.kubeflow.org/", "controller-revision-hash",
 )  # fmt: skip
 Part = Literal["leader", "worker", "alone"]
+GRAPH = "DynamoGraphDeployment"
 
 
 class Template(Struct, frozen=True, dict=True):
@@ -77,7 +78,8 @@ class Template(Struct, frozen=True, dict=True):
     @property
     def by_operator(self) -> bool:
         """Whether an operator makes it, and adds labels, ports, volumes and Services."""
-        return self.by_nim or self.kind.endswith(("InferenceService", "ServingRuntime"))
+        ends = ("InferenceService", "ServingRuntime")
+        return self.by_nim or self.kind == GRAPH or self.kind.endswith(ends)
 
     @property
     def pods_in_all(self) -> int | None:
@@ -178,6 +180,14 @@ class Template(Struct, frozen=True, dict=True):
             return self.spot
         size = volume.at("emptyDir", "sizeLimit")
         return size.spot if size else volume.at("name").spot
+
+    @property
+    def shm_field(self) -> str:
+        """What the size of /dev/shm is called where its owner is told it."""
+        if self.kind == GRAPH:
+            old = self.owner_place.at("spec", "services")
+            return "sharedMemory.size" if old else "sharedMemorySize"
+        return "sharedMemorySizeLimit" if self.by_nim else "sizeLimit"
 
     @property
     def ray_params(self) -> Place | None:
