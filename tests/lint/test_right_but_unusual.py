@@ -359,3 +359,24 @@ def test_one_rank_does_not_fill_a_shm_above_the_memory_limit(gpus: int, level: s
     text = of_pod("args: [--model, /m]", memory="16Gi").replace("gpu: 8", f"gpu: {gpus}")
     (one,) = judged(text, only="CONF063").findings
     assert one.level == level
+
+
+@pytest.mark.parametrize(
+    ("devices", "level"),
+    [("0,1,2,3,4,5,6,7,8,9", "hint"), ("0,1,2,3,4,5,6,7", "hint"), ("1,2,3,4,5,6,7,8,9", "warning"),
+     ("0,1,2,3", "warning")],
+)  # fmt: skip
+def test_indices_behind_those_of_all_gpus_hide_none(devices: str, level: str) -> None:
+    """CUDA takes those ahead of the first that there is not."""
+    env = f"env: [{{name: CUDA_VISIBLE_DEVICES, value: '{devices}'}}]"
+    (one,) = judged(of_pod(env), only="CONF093").findings
+    assert one.level == level
+
+
+def test_copies_that_sglang_adds_later_use_the_rest() -> None:
+    words = "python3 -m sglang.launch_server --model-path /m --tp 4"
+    for more, level in ((" --max-ep-size 8", "hint"), ("", "warning")):
+        (one,) = judged(
+            of_pod(f"command: [sh, -c, '{words}{more}']", SGLANG), only="CONF001"
+        ).findings
+        assert one.level == level

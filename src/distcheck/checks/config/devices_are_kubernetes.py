@@ -75,4 +75,7 @@ def devices_are_kubernetes(template: Template) -> Iterator[Finding]:
                 says = f"{name}={value} is what the device plugin gives without it"
             own = found is not None and found.value == value
             spot = found.place.at("value").spot if found and own else container.spot_of(name)
-            yield Finding(spot, says, level="hint" if same else None)
+            every = [d.strip() for d in devices[: container.gpus]]
+            harmless = same or every == [str(n) for n in range(container.gpus)]
+            hint = name == _VARIABLES[0] and harmless
+            yield Finding(spot, says, level="hint" if hint else None)

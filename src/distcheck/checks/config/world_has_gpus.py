@@ -115,8 +115,8 @@ def world_has_gpus(group: Group) -> Iterator[Finding]:
 
 
 def _elastic(group: Group) -> str:
-    """What may use the rest later: vLLM adds copies while it serves (`/scale_elastic_ep`)."""
-    elastic = any(c.surely_has("--enable-elastic-ep") for _, c in group.engines)
+    """What may use the rest later: vLLM and SGLang add copies while they serve."""
+    elastic = any(c.surely_has("--enable-elastic-ep", "--max-ep-size") for _, c in group.engines)
     return "the copies that are added while it serves" if elastic else ""
 
 
