@@ -73,6 +73,30 @@ def test_what_an_overlay_of_the_base_adds_is_not_missed(patch: str, level: str) 
     assert (told["CONF010"], told["CONF070"]) == (level, "error")
 
 
+SERVICE = """\
+---
+apiVersion: v1
+kind: Service
+metadata: {name: vllm}
+spec: {selector: {app: vllm}, ports: [{port: 8000}]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("overlay", "level"),
+    [("namePrefix: dev-", "hint"), ("nameSuffix: -a", "hint"), ("", "warning")],
+)
+def test_a_service_that_an_overlay_renames_may_not_be_called_vllm(overlay: str, level: str) -> None:
+    told = levels(
+        {
+            "base/d.yaml": BASE.replace("vllm/vllm-openai", "vllm/vllm-openai:v0.11.0") + SERVICE,
+            "base/kustomization.yaml": "resources: [d.yaml]\n",
+            "dev/kustomization.yaml": f"resources: [../base]\n{overlay}\n",
+        }
+    )
+    assert (told["CONF030"], told["CONF010"]) == (level, "warning")
+
+
 def test_bases_that_name_each_other_are_read_once() -> None:
     assert (
         levels(

@@ -19,7 +19,8 @@ from distcheck.pattern import pattern
 
 _PATCHES = ("patches", "patchesStrategicMerge", "patchesJson6902")
 _ALL = ("components", "replacements", "transformers")
-_IMAGE = "CONF075"
+_RENAMING = ("namePrefix", "nameSuffix")
+_IMAGE, _CALLED = "CONF075", "CONF030"
 _WRITTEN_WRONG = frozenset(
     f"CONF{n:03}" for n in (41, 44, 46, 70, 71, 72, 73, 74, 76, 85, 91, 92, 96)
 )
@@ -29,11 +30,12 @@ _MOST = 1_000
 
 
 class _Aim(Struct, frozen=True):
-    """What one entry changes; None is any."""
+    """What one entry changes; None is any. `renames` is a prefix or suffix of names."""
 
     kind: str | None = None
     name: str | None = None
     image: str | None = None
+    renames: bool = False
 
 
 class _Changes(Struct, frozen=True):
@@ -115,6 +117,8 @@ def _aims(value: Mapping[str, Any], folder: str, documents: Sequence[Document]) 
             yield from _aims_of(one, folder, documents)
     if any(value.get(key) for key in _ALL):
         yield _Aim()
+    if any(value.get(key) for key in _RENAMING):
+        yield _Aim(renames=True)
     for one in _list(value.get("replicas")):
         if isinstance(one, dict):
             yield _Aim(name=str(one.get("name")))
@@ -143,6 +147,8 @@ def _aims_of(one: Any, folder: str, documents: Iterable[Document]) -> Iterator[_
 
 
 def _meets(aim: _Aim, held: Known, told: Told) -> bool:
+    if aim.renames:
+        return told.id == _CALLED
     if aim.image is not None:
         found = held.thing.place.at(*told.finding.spot.path).text()
         return told.id == _IMAGE and found.partition("@")[0].partition(":")[0] == aim.image

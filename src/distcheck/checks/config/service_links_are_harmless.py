@@ -8,7 +8,7 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
 
 
-@rule("CONF030", level="hint")
+@rule("CONF030", level="warning")
 def service_links_are_harmless(bundle: Bundle) -> Iterator[Finding]:
     """No Service that stands beside vLLM is called `vllm`.
 
@@ -17,8 +17,10 @@ def service_links_are_harmless(bundle: Bundle) -> Iterator[Finding]:
         vLLM, and their `enableServiceLinks` is not off.
 
     Why:
-        Kubernetes puts VLLM_PORT=tcp://ADDRESS:PORT into each container that starts later, and
-        vLLM reads VLLM_PORT as a number: "VLLM_PORT appears to be a URI".
+        Kubernetes puts VLLM_PORT=tcp://ADDRESS:PORT into each container that starts while the
+        Service is there, and every executor of vLLM asks it for a port: the engine ends with
+        "VLLM_PORT appears to be a URI" (before 0.9: "invalid literal for int()"). Pods that were
+        made before the Service run until they start again.
 
     Fix:
         Call the Service something else, or set `enableServiceLinks: false` in the pods.
@@ -67,7 +69,8 @@ def service_links_are_harmless(bundle: Bundle) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 1}}
 
     Source:
-        vLLM docs, environment variables ("do not name the service as vllm"); vllm/envs.py.
+        vLLM docs, environment variables ("do not name the service as vllm"); vllm/envs.py
+        (get_vllm_port) and utils (get_open_port), vllm-project/vllm#18209 and #34199.
     """
     for service in bundle.services:
         if service.name != "vllm" or service.headless or not service.place.at("spec", "ports"):
@@ -77,12 +80,8 @@ def service_links_are_harmless(bundle: Bundle) -> Iterator[Finding]:
             engine = next((c for c in template.containers if _is_vllm(c)), None)
             if links and engine and template.namespace == service.namespace:
                 says = f"Service vllm gives {template.what} a VLLM_PORT that is an address"
-                spot = service.place.at("metadata", "name").spot
-                yield Finding(spot, says, unseen=_LATER)
+                yield Finding(service.place.at("metadata", "name").spot, says)
                 break
-
-
-_LATER = "whether a tool renames it, or the pods are there before it"
 
 
 def _is_vllm(container: Container) -> bool:
