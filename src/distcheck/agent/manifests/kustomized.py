@@ -119,12 +119,12 @@ def _aims(value: Mapping[str, Any], folder: str, documents: Sequence[Document]) 
         yield _Aim()
     if any(value.get(key) for key in _RENAMING):
         yield _Aim(renames=True)
-    for one in _list(value.get("replicas")):
-        if isinstance(one, dict):
-            yield _Aim(name=str(one.get("name")))
-    for one in _list(value.get("images")):
-        if isinstance(one, dict):
-            yield _Aim(image=str(one.get("name")))
+    yield from (_Aim(name=name) for name in _named(value.get("replicas")))
+    yield from (_Aim(image=name) for name in _named(value.get("images")))
+
+
+def _named(entries: Any) -> list[str]:
+    return [str(one.get("name")) for one in _list(entries) if isinstance(one, dict)]
 
 
 def _aims_of(one: Any, folder: str, documents: Iterable[Document]) -> Iterator[_Aim]:
