@@ -152,6 +152,17 @@ def test_replicas_that_are_not_told_may_be_set_elsewhere(replicas: str) -> None:
     assert (one.level, one.unseen) == ("hint", "what sets its replicas: here none are told")
 
 
+@pytest.mark.parametrize("rank", ["0", "'0'"])
+def test_workers_of_a_head_with_a_written_rank_may_be_in_another_file(rank: str) -> None:
+    """As pairs of StatefulSets are: `v-0` leads, and those of the other one have the ranks."""
+    text = RANKS.replace("replicas: 2", "replicas: 1").replace('"$RANK" \\', f"{rank} \\")
+    text = text.replace("          RANK=${HOSTNAME##*-}\n", "          echo $HOSTNAME\n")
+    text = text.replace('          [ "$RANK" = 0 ] || HEADLESS=--headless\n', "")
+    (one,) = found(text, "CONF002")
+    assert (one.level, "not in these files" in one.unseen) == ("hint", True)
+    assert not [f for f in found(text, "CONF001") if f.level != "hint"]
+
+
 LWS = """\
 apiVersion: leaderworkerset.x-k8s.io/v1
 kind: LeaderWorkerSet

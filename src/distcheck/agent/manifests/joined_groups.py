@@ -19,6 +19,7 @@ from distcheck.checks.manifest.group import Group, Member
 from distcheck.checks.manifest.prefixed import lost_prefix
 from distcheck.checks.manifest.standing_alone import stands_alone
 from distcheck.checks.manifest.template import GRAPH, Template
+from distcheck.pattern import pattern
 
 
 def joined_groups(
@@ -89,7 +90,7 @@ def _alone(
     group = _of_names(names[:1] if one else names, by_pair, by_name, maps, "")
     why = ""
     if names[0] in ties.joined_by.get(names[0], ()):
-        why = _more_may_join(pair.made)
+        why = _more_may_join(pair)
     elif joining and not _joins_itself(pair.made, joining):
         why = f"it joins {joining}, which is not in these files"
     elif names[0] in ties.unread:
@@ -106,12 +107,30 @@ def _alone(
     yield replace(group, is_whole=not why, open=why)
 
 
-def _more_may_join(made: Made) -> str:
-    """What else may join the only pod, which leads itself: nothing where its count is told."""
-    if made.kind != "StatefulSet":
+def _more_may_join(pair: Pair) -> str:
+    """What else may join the only pod, which leads itself: nothing where its count is told.
+
+    A head whose rank is written as it is may have its workers in a workload of their own.
+    """
+    if pair.made.kind != "StatefulSet" or not _numbers_itself(pair.template):
         return "pods that join it and are not in these files"
-    told = made.thing.place.number("spec", "replicas") is not None
+    told = pair.made.thing.place.number("spec", "replicas") is not None
     return "" if told else "what sets its replicas: here none are told"
+
+
+def _numbers_itself(template: Template) -> bool:
+    """Whether its pods take a rank of their own from their names, as those of one group do."""
+    told = " ".join(t.text for c in template.containers for t in c.texts)
+    ranks = _RANK.findall(told)
+    fields = (v.place.at(*_FIELD).text() for c in template.containers for v in c.env)
+    own = _OWN_NAME.search(told) or any(_OWN_FIELD.search(f) for f in fields)
+    return bool(own) and not (ranks and all(r.isdigit() for r in ranks))
+
+
+_RANK = pattern(r"(?:node|start)[-_]rank[=\s\"']+(\S)")
+_OWN_NAME = pattern(r"(?i)(?<![-.\w])hostname|pod_?(?:name|index)|ordinal")
+_FIELD = ("valueFrom", "fieldRef", "fieldPath")
+_OWN_FIELD = pattern(r"metadata\.name\Z|pod-index")
 
 
 def _is_one_rank(template: Template) -> bool:
