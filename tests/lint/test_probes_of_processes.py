@@ -28,11 +28,18 @@ spec:
         ("""[bash, -c, "[ $R = 0 ] || pgrep vllm"]""", 0),
         ("""[bash, -c, "pgrep -f vllm | grep -v $$ || exit 1"]""", 0),
         ("""[bash, -c, "[ $R = 0 ] || pgrep -f $NAME"]""", 0),
+        ("""[bash, -c, "[ $(pgrep -f vllm | wc -l) -gt 1 ]"]""", 0),
+        ("""[bash, -c, "[ $(pgrep -cf vllm) -gt 1 ]"]""", 0),
+        ("""[bash, -c, "! pgrep -f download"]""", 1),
         ("[pgrep, -f, vllm]", 0),
     ],
 )
 def test_pgrep_finds_the_shell_that_runs_it(command: str, count: int) -> None:
     assert [f.level for f in found(POD % command, "CONF080")] == ["hint"] * count
+
+
+def test_a_probe_of_many_letters_is_read_in_one_go() -> None:
+    assert not found(POD % f'[bash, -c, "pgrep -{"f" * 60_000};"]', "CONF080")
 
 
 GROUP = """\

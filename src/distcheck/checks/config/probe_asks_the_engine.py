@@ -27,7 +27,7 @@ def probe_asks_the_engine(template: Template) -> Iterator[Finding]:
 
     Why:
         The pod is never ready, or is killed again and again while it loads. `pgrep -f` finds the
-        shell that runs it, whose command line holds the words: such a probe always passes.
+        shell that runs it, whose command line holds the words: it always finds one.
 
     Fix:
         Ask `/health` at the engine's port: `--port`, else vLLM 8000, SGLang 30000.
@@ -155,14 +155,18 @@ def _of_itself(container: Container) -> Iterator[Finding]:
         lone = script.startswith(("pgrep", "exec pgrep")) and not set(";|&\n") & set(script)
         if found and wanted and not lone and not _EXCEPT.search(script):
             at = container.place.at(name, "exec", "command", 2)
-            says = f"pgrep -f finds the probe's own shell, which holds {wanted!r}: it always passes"
+            says = (
+                f"pgrep -f finds the probe's own shell, which holds {wanted!r}: it always finds one"
+            )
             fix = f"Write `pgrep -f '[{wanted[0]}]{wanted[1:]}'`, which does not match itself."
             yield Finding(at.spot, says, fix, level="hint")
 
 
 _SHELLED = 3
-_PGREP = pattern(r"""\bpgrep\s+(?:-\w+\s+)*-\w*f\w*\s+(?:'([\w ./-]+)'|"([\w ./-]+)"|([\w./-]+))""")
-_EXCEPT = pattern(r"\$\$|grep\s+-\w*v|pgrep\s+(?:-\w+\s+)*-\w*[xP]")
+_PGREP = pattern(
+    r"""\bpgrep\s+(?:-\w+\s+)*-(?=\w*f)\w+\s+(?:'([\w ./-]+)'|"([\w ./-]+)"|([\w./-]+))"""
+)
+_EXCEPT = pattern(r"\$\$|grep\s+-\w*v|pgrep\s+(?:-\w+\s+)*-(?=\w*[xPc])|\bwc\b")
 
 
 def _nameless(container: Container, port: Place) -> Finding:
