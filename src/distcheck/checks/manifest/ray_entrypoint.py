@@ -1,11 +1,9 @@
 """A RayJob's `entrypoint`, which KubeRay puts behind `ray job submit --` in a line of a shell."""
 
-import shlex
-
 from distcheck.checks.manifest.place import Place
+from distcheck.pattern import pattern
 
 _BY_SHELL = ("", "K8sJobMode", "SidecarMode")
-_PARTS = frozenset({";", "&&"})
 
 
 def outside_the_cluster(job: Place) -> str:
@@ -17,16 +15,22 @@ def outside_the_cluster(job: Place) -> str:
     entry = job.at("spec", "entrypoint").text().strip()
     if job.text("spec", "submissionMode") not in _BY_SHELL or "<<" in entry:
         return ""
-    words = _words(entry.replace("\\\n", " ").replace("\n", " ; "))
-    at = next((n for n, w in enumerate(words) if w in _PARTS), len(words))
-    return " ".join(words[at + 1 :])
+    if job.at("spec", "submitterPodTemplate", "spec", "containers", 0, "command"):
+        return ""
+    return _behind_the_first(entry)
 
 
-def _words(line: str) -> list[str]:
-    """As a shell splits it; none where its quotes do not end."""
-    read = shlex.shlex(line, posix=False, punctuation_chars=";&")
-    read.whitespace_split, read.commenters = True, ""
-    try:
-        return list(read)
-    except ValueError:
-        return []
+def _behind_the_first(line: str) -> str:
+    """What follows the first command's end; none where a shell would have to work more out."""
+    for piece in _PIECES.finditer(line):
+        if piece[0] in _OPEN:
+            return ""
+        if piece[0].startswith(_ENDS) and line[piece.end() :].strip():
+            return line[piece.end() :].strip()
+    return ""
+
+
+_PIECES = pattern(r"""(?s)\\.|'[^']*'|"(?:[^"\\]|\\.)*"|\|\s*|&&\s*|[;\n]|.""")
+_ENDS = ("&&", ";", "\n")
+_OPEN = frozenset("'\"`(")
+"""Quotes that do not end, and commands in commands."""
