@@ -11,7 +11,12 @@ from distcheck.pattern import pattern
 
 _WITHOUT = (0, 18, 0)
 _MOVES = pattern(r"(?:\A|/)vllm/vllm-openai(?::(?:latest|nightly)(?:-[\w.-]{1,80})?)?\Z")
-_INSTALLS = pattern(r"\binstall\b[^\n;&|]*(?:\bray\b|vllm\[|-r\s|requirements)")
+_INSTALLS = pattern(
+    r"(?:\binstall\b|\buv\s+(?:add|sync)\b|--with\b)[^\n;&|]{0,400}"
+    r"(?:\bray\b|vllm\[|-r\s|requirements)|\buv\s+sync\b"
+)
+_OTHERS_BUILD = pattern(r":[^:/]*-(?!x86_64|aarch64|arm64|cu\d|ubuntu\d)[a-z]")
+_SYSTEMS = ("ray", "/usr/local/bin/ray", "/usr/bin/ray")
 _SOURCED = frozenset({"bash", "sh", "source", ".", "/bin/bash", "/bin/sh"})
 _SCRIPT = "multi-node-serving.sh"
 
@@ -100,24 +105,29 @@ def ray_is_in_the_image(template: Template) -> Iterator[Finding]:
         pull request 39400.
     """
     started = template.containers[:1] if template.of_ray else ()
+    inits = [c for c in template.every if c.init]
     for container in template.containers:
         release = vllm_release(container.image)
         without = release is not None and release >= _WITHOUT
         if not without and not _MOVES.search(container.image):
             continue
         why = _why(container) or ("KubeRay starts Ray in it" if container in started else "")
-        if why and not _INSTALLS.search(container.script):
+        if why and not any(_installs(c) for c in (container, *inits)):
             told = f"vLLM's image of {'.'.join(map(str, release or _WITHOUT[:2]))}"
             says = f"{told}{'' if release else ' and later'} has no Ray, and {why}"
             unseen = _unseen(container, without=without)
             yield Finding(container.place.at("image").spot, says, unseen=unseen)
 
 
+def _installs(container: Container) -> bool:
+    return _INSTALLS.search(container.script.replace("\\\n", " ")) is not None
+
+
 def _why(container: Container) -> str:
     """What starts Ray in it, in words; empty where nothing does."""
     for words in (c.words for c in container.commands):
         names = [w.rpartition("/")[2] for w in words]
-        if "ray" in names and "start" in names:
+        if "start" in names and any(w in _SYSTEMS for w in words):
             return "`ray start` runs in it"
         if _SCRIPT in names:
             return f"{_SCRIPT} runs `ray start` in it"
@@ -128,6 +138,8 @@ def _why(container: Container) -> str:
 def _unseen(container: Container, *, without: bool) -> str:
     if not without:
         return "which release the tag is when the pods start"
+    if _OTHERS_BUILD.search(container.image):
+        return "what was built into an image of this tag, which is none of vLLM's own"
     for words in (c.words for c in container.commands):
         runs = any(w in _SOURCED or w.endswith(".sh") for w in words[:1])
         if runs and not any(w.endswith(_SCRIPT) for w in words):
