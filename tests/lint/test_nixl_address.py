@@ -49,6 +49,20 @@ def test_what_comes_from_elsewhere_may_tell_it() -> None:
     assert not found(text, "CONF039")
 
 
+def test_an_instance_that_may_only_decode_is_asked_by_nobody() -> None:
+    text = TEXT % ("", NIXL)
+    assert [f.level for f in found(text.replace("prefill", "decode"), "CONF039")] == ["hint"]
+    producer = TEXT % ("", CONFIG % ("NixlConnector", "kv_producer"))
+    assert [f.level for f in found(producer.replace("prefill", "p"), "CONF039")] == ["warning"]
+
+
+def test_in_one_nodes_network_localhost_may_be_enough() -> None:
+    text = (TEXT % ("", NIXL)).replace(
+        "      containers", "      hostNetwork: true\n      containers"
+    )
+    assert [f.level for f in found(text, "CONF039")] == ["hint"]
+
+
 def test_engines_that_share_a_pod_find_each_other_at_localhost() -> None:
     text = TEXT % ("", NIXL)
     first = text[text.index("      - name: vllm") :]

@@ -26,7 +26,17 @@ def lost_side_channels(group: Group) -> Iterator[Finding]:
         variable = engine.variable(_HOST)
         at = engine.spot_of(_CONNECTOR) if variable is None else variable.place.spot
         says = f"{engine.name} hands its KV cache over by NIXL, and listens for it at localhost"
-        yield Finding(at, says, f"Set {_HOST} from `fieldPath: status.podIP`.")
+        fix = f"Set {_HOST} from `fieldPath: status.podIP`."
+        yield Finding(at, says, fix, unseen=_unseen(template, engine))
+
+
+def _unseen(template: Template, engine: Container) -> str:
+    """Who may have no need of it: only instances that decode ask, and only others' caches."""
+    if template.host_network:
+        return "whether who asks is on the same node, whose network both are in"
+    told = " ".join((*engine.words, template.owner, engine.name)).lower()
+    sure = "kv_producer" in told or "prefill" in told
+    return "" if sure else "whether others take their cache from it, or it from them"
 
 
 def _may_be_asked(template: Template, engine: Container) -> bool:
