@@ -148,6 +148,7 @@ def test_all_of_the_nodes_adapters_beside_efa_may_hide_it(
         ("kserve/huggingfaceserver:v0.13.0", "a, --tensor_parallel_size, '2'", "warning"),
         ("xprobe/xinference:v1.0", "xinference-worker", "hint"),
         ("openmmlab/lmdeploy:v0.7.2-cu12", "lmdeploy, serve, api_server, /m", "hint"),
+        ("our/tools:1", "python3, convert_checkpoint.py, --tp_size, '8'", "hint"),
     ],
 )
 def test_ranks_of_other_servers_need_shared_memory_where_they_are_told_of_several(
@@ -222,6 +223,7 @@ def defined(space: str, note: str, plugin: str, more: str = "") -> str:
         ("ib", defined("llm", "a: b", "macvlan", ', "master": "ens1"'), "rdma/hca", ""),
         ("ib", defined("other", "a: b", "host-device"), "rdma/hca", ""),
         ("another", defined("llm", "a: b", "host-device"), "rdma/hca", ""),
+        ("[" * 50_000, defined("llm", "a: b", "host-device"), "rdma/hca", ""),
     ],
 )
 def test_plugins_are_told_which_device_goes_into_the_pod(

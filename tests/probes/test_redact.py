@@ -168,6 +168,7 @@ def test_only_named_variables_of_the_engine_leave() -> None:
         "-----BEGIN RSA PRIVATE KEY-----\ns3cr3t\n-----END RSA PRIVATE KEY----- s",
         "-----BEGIN PRIVATE KEY-----\\ns3cr3t",
         "curl -u admin:s3cr3t https://host",
+        "curl -u +4917012345:s3cr3t https://host",
         "https://me:p@s3cr3t@host/x",
         "https://me:p/s3cr3t@host/x",
         'password="s3cr3t s3cr3t',

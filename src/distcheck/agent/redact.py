@@ -180,7 +180,7 @@ _SECRETS: tuple[tuple[str, str, int], ...] = (
         case=True,
     ),
     _pattern(
-        r"(?<!\S)((?:-u|--user|--proxy-user)(?:\s+|=))(?!\d{1,10}:\d{1,10}(?!\S)|[\"']?\+)"
+        r"(?<!\S)((?:-u|--user|--proxy-user)(?:\s+|=))(?!\d{1,10}:\d{1,10}(?!\S)|[\"']?\+[\"']?%)"
         r"[^\s:]{1,128}:\S+",
         rf"\1{HIDDEN}",
         case=True,

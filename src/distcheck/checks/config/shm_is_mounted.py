@@ -153,6 +153,7 @@ def _is_known(engine: Container) -> bool:
     return bool(known) or any(
         value.isdigit() and int(value[:9]) > 1
         for command in engine.commands
+        if not any(_CONVERTS.search(word) for word in command.words[:4])
         for flag in _TENSOR
         for value in command.values(flag)
     )
@@ -162,6 +163,8 @@ _TENSOR = (
     "--tp", "-tp", "--tp-size", "--tp_size", "--tensor-parallel-size", "--tensor_parallel_size",
 )  # fmt: skip
 """As engines call it that are not known here, such as LMDeploy and KServe's Hugging Face server."""
+_CONVERTS = pattern(r"convert|quanti[sz]|trtllm-build|bench")
+"""They cut a checkpoint into that many parts, or ask a server: no ranks are started."""
 
 
 def _is_none(group: Group, template: Template, engine: Container) -> bool:

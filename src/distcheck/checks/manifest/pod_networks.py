@@ -58,7 +58,7 @@ def _asked(template: Template) -> Iterator[tuple[str, str]]:
 def _listed(text: str, namespace: str) -> Iterator[tuple[str, str]]:
     try:
         held = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     for one in held if isinstance(held, list) else ():
         if isinstance(one, dict):
