@@ -457,3 +457,38 @@ spec:
 def test_an_init_container_with_gpus_may_be_what_the_volume_is_for(gpus: int, level: str) -> None:
     (one,) = found(BUILT % gpus, "CONF064")
     assert (one.level, one.says.rpartition(": ")[2]) == (level, "only build mounts it")
+
+
+LINKED = """\
+apiVersion: v1
+kind: Service
+metadata: {name: vllm}
+spec: {type: %s, externalName: a.example, selector: {app: v}, ports: [{port: 8000}]}
+---
+apiVersion: v1
+kind: Pod
+metadata: {name: p, labels: {app: v}}
+spec:
+  containers:
+  - name: v
+    image: vllm/vllm-openai:v0.11.0
+    %s
+    resources: {limits: {nvidia.com/gpu: 1}}
+"""
+ARGS = "args: [--model, /m]"
+
+
+@pytest.mark.parametrize(
+    ("kind", "own", "levels"),
+    [
+        ("ClusterIP", ARGS, ["warning"]),
+        ("ExternalName", ARGS, []),
+        ("ClusterIP", 'command: [sh, -c, "unset VLLM_PORT; exec vllm serve /m"]', []),
+        ("ClusterIP", 'command: [sh, -c, "VLLM_PORT=5000 vllm serve /m"]', []),
+        ("ClusterIP", f"envFrom: [{{secretRef: {{name: x}}}}]\n    {ARGS}", ["hint"]),
+    ],
+)
+def test_a_service_called_vllm_harms_who_is_told_of_no_other_port(
+    kind: str, own: str, levels: list[str]
+) -> None:
+    assert [f.level for f in found(LINKED % (kind, own), "CONF030")] == levels

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from distcheck.checks.manifest.bundle import Bundle
+from distcheck.checks.manifest.bundle import Bundle, Service
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.rule import rule
@@ -73,17 +73,28 @@ def service_links_are_harmless(bundle: Bundle) -> Iterator[Finding]:
         (get_vllm_port) and utils (get_open_port), vllm-project/vllm#18209 and #34199.
     """
     for service in bundle.services:
-        if service.name != "vllm" or service.headless or not service.place.at("spec", "ports"):
+        if service.name != "vllm" or service.headless or not _has_an_address(service):
             continue
         for template in bundle.templates:
             links = template.spec.at("enableServiceLinks").value is not False
             engine = next((c for c in template.containers if _is_vllm(c)), None)
             if links and engine and template.namespace == service.namespace:
                 says = f"Service vllm gives {template.what} a VLLM_PORT that is an address"
-                yield Finding(service.place.at("metadata", "name").spot, says)
+                unseen = _UNREAD if engine.may_have_more else ""
+                yield Finding(service.place.at("metadata", "name").spot, says, unseen=unseen)
                 break
+
+
+_UNREAD = "whether a Secret or a ConfigMap that is not here sets VLLM_PORT"
+
+
+def _has_an_address(service: Service) -> bool:
+    """Whether pods are told of it: a name for another one has no address of its own."""
+    spec = service.place.at("spec")
+    return bool(spec.at("ports")) and spec.text("type") != "ExternalName"
 
 
 def _is_vllm(container: Container) -> bool:
     vllm = container.asks is not None and container.asks.engine == "vllm"
-    return vllm and container.variable("VLLM_PORT") is None
+    told = container.variable("VLLM_PORT") is not None or "VLLM_PORT" in container.script
+    return vllm and not told
