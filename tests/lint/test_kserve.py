@@ -269,7 +269,14 @@ def test_kserve_counts_requested_gpus_and_gives_one_to_each_pod_without(
 
 @pytest.mark.parametrize(
     ("told", "level"),
-    [("none", ""), ("external", "hint"), ("hpa", "error"), ("keda", "error"), ("", "error")],
+    [
+        ("none", ""),
+        ("external", "hint"),
+        ("hpa", "error"),
+        ("keda", "error"),
+        ("", "error"),
+        ("${CLASS}", "hint"),
+    ],
 )
 def test_nodes_of_one_model_are_not_scaled(told: str, level: str) -> None:
     text = NODES % ("", "", "ray")
@@ -299,6 +306,22 @@ spec: {accessModes: [%s], resources: {requests: {storage: 1Ti}}}
 def test_nodes_of_one_model_mount_its_claim_together(modes: str, tensor: int, count: int) -> None:
     text = NODES.replace("tensorParallelSize: 2", f"tensorParallelSize: {tensor}")
     assert len(found(text % ("", "", "ray") + CLAIM % modes, "CONF108")) == count
+
+
+@pytest.mark.parametrize(
+    ("mode", "storage", "level"),
+    [
+        ("ReadWriteOnce", "gp3", "error"),
+        ("ReadWriteOnce", "nfs-client", "hint"),
+        ("ReadWriteOncePod", "nfs-client", "error"),
+    ],
+)
+def test_a_network_file_system_may_let_several_nodes_in(
+    mode: str, storage: str, level: str
+) -> None:
+    text = NODES.replace("tensorParallelSize: 2", "tensorParallelSize: 8") % ("", "", "ray")
+    claim = (CLAIM % mode).replace("resources:", f"storageClassName: {storage}, resources:")
+    assert [f.level for f in found(text + claim, "CONF108")] == [level]
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """CONF090: one ReadWriteOnce claim for pods on several nodes."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from itertools import permutations
@@ -12,10 +11,9 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.nim_chart import by_chart, is_nim_1, unseen_default
 from distcheck.checks.manifest.place import Place, Spot
-from distcheck.checks.manifest.placement import keep_apart, keeps_off, node_of
+from distcheck.checks.manifest.placement import keep_apart, keeps_off, node_of, unattached
 from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import GRAPH, Template
-from distcheck.pattern import pattern
 
 
 @rule("CONF090", level="error")
@@ -197,20 +195,12 @@ def _uses(group: Group) -> dict[str, _Use]:
     return found
 
 
-_SHARED = pattern(
-    r"nfs|efs|filestore|lustre|cephfs|azurefile|gpfs|scale|weka|vast|beegfs|juice|gcs|s3|blob|gluster",
-    re.IGNORECASE,
-)
-
-
 def _unseen(use: _Use, mode: str, claim: Place) -> str:
     """A second pod is never let in by ReadWriteOncePod, on another node by ReadWriteOnce."""
     if mode == "ReadWriteOncePod":
         return ""
-    if _SHARED.search(claim.text("spec", "storageClassName")):
-        return "whether its storage class keeps to that: network file systems need no attaching"
     sure = use.apart or use.gpus > _ONE_NODE
-    return "" if sure else "whether one node has the GPUs of all its pods"
+    return unattached(claim) or ("" if sure else "whether one node has the GPUs of all its pods")
 
 
 def _of_nim(group: Group, bundle: Bundle) -> Iterator[Finding]:

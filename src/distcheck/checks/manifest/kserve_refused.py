@@ -7,6 +7,8 @@ from distcheck.checks.knowledge.mounts import is_below
 from distcheck.checks.manifest.bundle import Bundle, Thing
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.place import Place
+from distcheck.checks.manifest.placement import unattached
+from distcheck.checks.manifest.stand_in import filled_later
 from distcheck.pattern import pattern
 
 _CLASS = "serving.kserve.io/autoscalerClass"
@@ -25,7 +27,7 @@ def scaled(thing: Thing) -> Iterator[Finding]:
         yield Finding(told.spot, says, fix, unseen="whether KServe is older than 0.15.1")
     elif told:
         says = f"autoscalerClass is {told.value}: with workerSpec KServe takes none alone"
-        yield Finding(told.spot, says, fix)
+        yield Finding(told.spot, says, fix, unseen=filled_later(told.value))
     else:
         says = f"workerSpec without {_CLASS}: KServe refuses it"
         yield Finding(worker.key, says, f"{fix[:-1]}, in the service's annotations.")
@@ -67,10 +69,11 @@ def one_nodes_claim(bundle: Bundle) -> Iterator[Finding]:
         name = uri.text().removeprefix("pvc://").partition("/")[0]
         claim = claims.get((thing.namespace, name)) if uri.text().startswith("pvc://") else None
         modes = {m.text(): m.spot for m in claim.each("spec", "accessModes")} if claim else {}
-        if gpus > _ONE_NODE and modes and modes.keys() <= _ONE:
+        if claim and gpus > _ONE_NODE and modes and modes.keys() <= _ONE:
             says = f"pods of {thing.what} on several nodes mount claim {name}, {min(modes)}"
             fix = "Write ReadWriteMany, with a storage class that has it."
-            yield Finding(uri.spot, says, fix, also=(modes[min(modes)],))
+            unseen = "" if min(modes) == _ONE_POD else unattached(claim)
+            yield Finding(uri.spot, says, fix, also=(modes[min(modes)],), unseen=unseen)
 
 
 def _over_nodes(spec: Place) -> tuple[Place, int]:
@@ -83,7 +86,8 @@ def _over_nodes(spec: Place) -> tuple[Place, int]:
     return spec.at("model", "uri"), prod(sizes) if spec.at("worker") else 0
 
 
-_ONE = frozenset({"ReadWriteOnce", "ReadWriteOncePod"})
+_ONE_POD = "ReadWriteOncePod"
+_ONE = frozenset({"ReadWriteOnce", _ONE_POD})
 _ONE_NODE = 8
 """More GPUs than these are on no usual node."""
 

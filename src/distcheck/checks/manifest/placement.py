@@ -2,6 +2,7 @@
 
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.template import Template
+from distcheck.pattern import pattern
 
 HOST = "kubernetes.io/hostname"
 REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
@@ -39,3 +40,16 @@ def selects(term: Place, template: Template) -> bool:
     labels = dict(chosen.fields("matchLabels"))
     plain = bool(labels) and not chosen.at("matchExpressions")
     return plain and all(template.labels.get(k) == p.value for k, p in labels.items())
+
+
+def unattached(claim: Place) -> str:
+    """Why several nodes may mount a ReadWriteOnce claim; empty where its class tells of none."""
+    if _SHARED.search(claim.text("spec", "storageClassName")):
+        return "whether its storage class keeps to that: network file systems need no attaching"
+    return ""
+
+
+_SHARED = pattern(
+    r"(?i)nfs|efs|filestore|lustre|cephfs|azurefile|gpfs|scale|weka|vast|beegfs|juice|gcs|s3|blob"
+    r"|gluster"
+)
