@@ -116,6 +116,15 @@ def test_gkes_pods_have_the_interfaces_that_their_annotation_lists(
     assert levels("CONF051", spec, own, GKE) == level
 
 
+def test_other_networks_bring_interfaces_that_gkes_annotation_does_not_list() -> None:
+    own = f"env: [{{name: NCCL_SOCKET_IFNAME, value: net1}}]\n    {HCA}"
+    assert levels("CONF051", "hostNetwork: false", own, GKE) == "warning"
+    both = GKE[:-1] + ", k8s.v1.cni.cncf.io/networks: rdma}"
+    assert levels("CONF051", "hostNetwork: false", own, both) == ""
+    claims = "resourceClaims: [{name: a, resourceClaimTemplateName: rdma}]"
+    assert levels("CONF051", claims, own, GKE) == ""
+
+
 EFA = "resources: {limits: {nvidia.com/gpu: 8, vpc.amazonaws.com/efa: 8}}"
 MOUNT = "volumeMounts: [{name: ib, mountPath: /dev/infiniband}]"
 

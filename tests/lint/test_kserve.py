@@ -275,7 +275,7 @@ def test_kserve_counts_requested_gpus_and_gives_one_to_each_pod_without(
         ("hpa", "error"),
         ("keda", "error"),
         ("", "error"),
-        ("${CLASS}", "hint"),
+        ('"${CLASS}"', "hint"),
     ],
 )
 def test_nodes_of_one_model_are_not_scaled(told: str, level: str) -> None:

@@ -130,7 +130,8 @@ def _unlisted(template: Template) -> Iterator[Finding]:
     """Interfaces that GKE's annotation does not give the pod."""
     listed = template.place.at("metadata", "annotations", "networking.gke.io/interfaces")
     has = {*_NAMED.findall(listed.text()), "eth0", "lo"}
-    if template.host_network or not _NAMED.search(listed.text()):
+    others = template.spec.at("resourceClaims") or template.place.at(*_MULTUS)
+    if template.host_network or others or not _NAMED.search(listed.text()):
         return
     for container in template.containers:
         for name in (*_VARIABLES, *_OF_GKE):
@@ -144,6 +145,7 @@ def _unlisted(template: Template) -> Iterator[Finding]:
                 yield Finding(spot, says, fix, level="warning", also=(listed.key,))
 
 
+_MULTUS = ("metadata", "annotations", "k8s.v1.cni.cncf.io/networks")
 _OF_GKE = (
     "NCCL_FASTRAK_IFNAME", "NCCL_FASTRAK_CTRL_DEV",
     "NCCL_GPUDIRECTTCPX_SOCKET_IFNAME", "NCCL_GPUDIRECTTCPX_CTRL_DEV",

@@ -113,8 +113,6 @@ def cache_beside_the_claim(bundle: Bundle) -> Iterator[Finding]:
 
 _MOUNTED = "/mnt/models"
 _SEVERAL = 2
-
-
 _CONFIG = "worker-pipeline-parallel"
 _NAME = f"kserve-config-llm-{_CONFIG}"
 _MAYBE = "whether the cluster has it"
