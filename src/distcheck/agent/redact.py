@@ -79,7 +79,9 @@ _REFERENCE = (
     r"|\((?!\s*(?:echo|printf)\b)[^()\"'\n]{0,256}\))(?![^\s\"'\\;|&),}\]])"
 )
 """`$VAR`, `${VAR}`, `$(VAR)` and `$(command)` as a whole word: where a secret is, and none."""
-_NOTHING = r"(?:(?:true|false|null|~)(?![^\s,;\]})#])|(?:\"\"|'')(?=[\s,;\]}]|\Z))"
+_NOTHING = (
+    r"(?:(?:true|false|null|~)(?=[\s#]|[,;\]})]+(?:[\s\"']|\Z)|\Z)|(?:\"\"|'')(?=[\s,;\]}]|\Z))"
+)
 """No secret, whatever is called so: `automountServiceAccountToken: false`."""
 _DASHES = r"(?:--|(?:(?<![\w-])|(?<=\\[nrt]))-)"
 """Of a flag: in `first-token latency` the dash is within a word."""
@@ -87,10 +89,12 @@ _SCHEME = r"(?:(?:basic|bearer|token|apikey)\s+)"
 _ASSIGNED = r"(?-i:PASSPHRASE)=(?=[^\s\"'\\]\S{0,256}\s[^\r\n]{0,256}\s--\w)"
 """For one command, whose flags follow: elsewhere a passphrase is of many words."""
 _LOGS_IN = (
-    r"\b(?:sshpass[ \t]+-p[ \t]*|redis-cli[ \t][^\n;|&]{0,120}?-a[ \t]+"
-    r"|(?:docker|podman|nerdctl|skopeo|buildah|registry)[ \t]+login[ \t]"
-    r"[^\n;|&]{0,160}?-p[ \t]+"
-    r"|wandb[ \t]+login[ \t]+(?:--?[\w-]{1,32}[ \t]+){0,4}(?=\w{20})"
+    r"\b(?:sshpass[ \t]+-p[ \t]*|redis-cli[ \t][^\n;|&]{0,120}?(?:-a|--pass)[ \t]+"
+    r"|(?:docker|podman|nerdctl|skopeo|buildah|registry|oras|az|crane[ \t]+auth)[ \t]+login[ \t]"
+    r"(?:[^\n;|&]{0,160}?[ \t])?-p[ \t]*"
+    r"|wandb[ \t]+login[ \t]+"
+    r"(?:--?[\w-]{1,32}(?:=\S{1,128})?[ \t]+(?:https?:\S{1,128}[ \t]+)?){0,4}(?=\w{20})"
+    r"|mc[ \t]+alias[ \t]+set[ \t]+\S{1,64}[ \t]+\S{1,200}[ \t]+\S{1,128}[ \t]+"
     r"|aws_secret_access_key[ \t]+(?=\S{8})|\blogin[ \t]+\S{1,64}[ \t]+password[ \t]+)"
 )
 """Programs whose secret is a word that no flag names."""
@@ -198,7 +202,7 @@ Each is linear in the text: a part that may be long is one that no other match b
 """
 _TELLING = (
     "://", "key", "token", "secret", "pass", "pwd", "credential", "authorization", "cookie",
-    "bearer", "signature", "-u", "login", "redis-cli",
+    "bearer", "signature", "-u", "login", "redis-cli", "alias",
 )  # fmt: skip
 """All of `_SECRETS` but the last match only where one of these stands, in either case."""
 _LONGEST = 200
