@@ -1,6 +1,5 @@
 """The networks that a pod asks Multus for, and the devices that they need."""
 
-import json
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -56,6 +55,8 @@ def _asked(template: Template) -> Iterator[tuple[str, str]]:
 
 
 def _listed(text: str, namespace: str) -> Iterator[tuple[str, str]]:
+    import json  # noqa: PLC0415 - start-up time
+
     try:
         held = json.loads(text)
     except (ValueError, RecursionError):

@@ -1,7 +1,5 @@
 """Options of `ray start`, which ends at once for one that it does not know."""
 
-import json
-import shlex
 from collections.abc import Iterator
 
 from msgspec import Struct
@@ -60,7 +58,14 @@ def refused_parameters(params: Place) -> Iterator[Refused]:
             says = f"ray start has no option --{name}, which KubeRay makes of it"
             yield Refused(name, says, meant.removeprefix("--"))
     told = params.text("resources")
-    if told and not set("$`") & set(told) and not _survives(told):
+    if told and not set("$`") & set(told):
+        yield from _without_quotes(told)
+
+
+def _without_quotes(told: str) -> Iterator[Refused]:
+    import json  # noqa: PLC0415 - start-up time
+
+    if not _survives(told):
         says = f"the shell takes the quotes of {told}, and ray start is told of no JSON"
         quoted = json.dumps(told) if told.startswith("{") else json.dumps(told.strip("'\""))
         yield Refused("resources", says, f"'{quoted}'")
@@ -68,6 +73,9 @@ def refused_parameters(params: Place) -> Iterator[Refused]:
 
 def _survives(told: str) -> bool:
     """Whether it is JSON still when KubeRay's line has gone through the shell."""
+    import json  # noqa: PLC0415 - start-up time
+    import shlex  # noqa: PLC0415 - start-up time
+
     try:
         words = shlex.split(told)
         return len(words) == 1 and isinstance(json.loads(words[0]), dict)
