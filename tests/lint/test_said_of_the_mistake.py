@@ -58,6 +58,7 @@ spec:
     [
         ("", " \\", "the line before it does not end with a backslash"),
         (" \\ ", " \\", "a blank follows the backslash before it"),
+        (" \\\n", " \\", "an empty line stands between"),
         (" \\\n      # --port 80 \\", " \\", "a comment stands between"),
     ],
 )

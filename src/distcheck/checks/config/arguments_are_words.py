@@ -147,6 +147,8 @@ def _why_cut(line: str) -> tuple[str, str]:
     """What ended the command, by the line before the flag, and what mends it."""
     if line.lstrip()[:1] == "#":
         return "a comment stands between", "Take the comment out of the command."
+    if line[-1:] == "\\":
+        return "an empty line stands between", "Take the empty line out of the command."
     if line.rstrip()[-1:] == "\\":
         return (
             "a blank follows the backslash before it",
