@@ -265,3 +265,17 @@ def test_a_comment_that_lacks_its_colon_is_told_as_it_should_be() -> None:
 def test_a_flag_of_other_programs_is_told_by_the_engines_own(flag: str, count: int) -> None:
     found_ = found(RANKS.replace("-tp 16", f"-tp 16 {flag} 8192"), "CONF115")
     assert [f.fix for f in found_] == ["Write --max-model-len."] * count
+
+
+def test_a_head_that_uses_no_name_of_its_own_may_have_workers_elsewhere() -> None:
+    name = "{name: POD, valueFrom: {fieldRef: {fieldPath: metadata.name}}}"
+    text = RANKS.replace("replicas: 2", "replicas: 1").replace(
+        "{name: NCCL_DEBUG, value: INFO}", name
+    )
+    first, last = text.index("          RANK="), text.index("        env:")
+    head = "          vllm serve m/x -tp 1 -dp 16 -dpl 8 --data-parallel-address v-0.peers%s\n"
+    levels = {}
+    for more in ("", " --data-parallel-start-rank $((8 * ${POD##*-}))"):
+        (one,) = found(text[:first] + head % more + text[last:], "CONF001")
+        levels[bool(more)] = one.level
+    assert levels == {False: "hint", True: "error"}

@@ -122,7 +122,8 @@ def _numbers_itself(template: Template) -> bool:
     """Whether its pods take a rank of their own from their names, as those of one group do."""
     told = " ".join(t.text for c in template.containers for t in c.texts)
     ranks = _RANK.findall(told)
-    fields = (v.place.at(*_FIELD).text() for c in template.containers for v in c.env)
+    variables = (v for c in template.containers for v in c.env if v.name in told)
+    fields = (v.place.at(*_FIELD).text() for v in variables)
     own = _OWN_NAME.search(told) or any(_OWN_FIELD.search(f) for f in fields)
     return bool(own) and not (ranks and all(r.isdigit() for r in ranks))
 
