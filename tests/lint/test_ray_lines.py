@@ -81,6 +81,8 @@ def test_without_a_submitter_no_shell_cuts_it(mode: str) -> None:
         ("'{\"NPU\": 1}'", 1),
         ('\'"{"NPU": 1}"\'', 1),
         ("'$RESOURCES'", 0),
+        ("'{{ resources }}'", 0),
+        ("'<resources>'", 0),
     ],
 )
 def test_resources_are_json_behind_the_shell(resources: str, count: int) -> None:

@@ -7,6 +7,7 @@ from msgspec import Struct
 from distcheck.checks.knowledge.spelling import nearest
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.place import Place
+from distcheck.checks.manifest.stand_in import filled_later
 
 _SWITCHES = frozenset(
     {"--head", "--block", "--no-redirect-output", "--disable-usage-stats", "--no-monitor",
@@ -58,7 +59,7 @@ def refused_parameters(params: Place) -> Iterator[Refused]:
             says = f"ray start has no option --{name}, which KubeRay makes of it"
             yield Refused(name, says, meant.removeprefix("--"))
     told = params.text("resources")
-    if told and not set("$`") & set(told):
+    if told and not set("$`") & set(told) and not filled_later(told):
         yield from _without_quotes(told)
 
 
