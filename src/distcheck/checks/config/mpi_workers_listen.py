@@ -175,7 +175,7 @@ def _only_try(template: Template) -> Iterator[Finding]:
 
 _READY = "WaitForWorkersReady"
 _MPIRUN = pattern(r"(?:^|[\s/;&])mpi(?:run|exec)\s")
-_WAITS = pattern(r"(?:^|[\s;&/])(?:\S*wait\S*|sleep|until|while|for|nslookup|getent|ssh|nc)\s")
+_WAITS = pattern(r"wait|(?:^|[\s;&/])(?:sleep|until|while|for|nslookup|getent|ssh|nc)\s")
 
 
 def _only_waits(container: Container) -> bool:
