@@ -49,3 +49,29 @@ def test_of_a_release_that_may_have_more_only_near_misses_are_hinted() -> None:
 )
 def test_words_of_any_release_are_taken(flag: str) -> None:
     assert not found(pod(flag), "CONF117")
+
+
+@pytest.mark.parametrize(
+    "flag",
+    [
+        "--cudagraph-capture-sizes 1,2,4",
+        "--cudagraph_capture_sizes=1,2,4",
+        "--cuda-graph-sizes '1 2 4'",
+    ],
+)
+def test_several_numbers_are_no_single_word(flag: str) -> None:
+    (one,) = found(pod(flag), "CONF117")
+    assert one.level == "error"
+    assert one.says.endswith("vllm takes whole numbers, each a word of its own")
+
+
+def test_sglang_takes_each_size_as_a_word() -> None:
+    text = pod("").replace("vllm serve m/x", "python3 -m sglang.launch_server --model-path m/x FL")
+    (one,) = found(text.replace("FL", "--cuda-graph-bs 1,2,4"), "CONF117")
+    assert one.says.startswith("--cuda-graph-bs 1,2,4: sglang takes")
+    assert not found(text.replace("FL", "--cuda-graph-bs 1 2 4"), "CONF117")
+
+
+@pytest.mark.parametrize("sizes", ["1 2 4", "512", "$SIZES", "$(SIZES)"])
+def test_sizes_of_a_word_each_or_not_known_are_right(sizes: str) -> None:
+    assert not found(pod(f"--cudagraph-capture-sizes {sizes} --port 8000"), "CONF117")

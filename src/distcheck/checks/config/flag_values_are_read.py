@@ -6,7 +6,14 @@ from itertools import pairwise
 import msgspec
 
 from distcheck.checks.knowledge.engine_release import vllm_release
-from distcheck.checks.knowledge.flag_values import NUMBERS, SHARES, WORDS, refused, value_to_write
+from distcheck.checks.knowledge.flag_values import (
+    LISTS,
+    NUMBERS,
+    SHARES,
+    WORDS,
+    refused,
+    value_to_write,
+)
 from distcheck.checks.knowledge.vllm_choices import CHOICES, CLOSED, is_choice, near_choice
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
@@ -30,14 +37,14 @@ def flag_values_are_read(template: Template) -> Iterator[Finding]:
 
     What:
         A flag of vLLM or SGLang that takes a value stands before another flag or at the end, a
-        whole number or a length is none, an object is no JSON, a dash is another one, a share of
-        the GPU's memory is not above 0 and at most 1, or a `--dtype`, `--kv-cache-dtype`,
-        `--load-format` or `--distributed-executor-backend` does not exist, or is not one of the
-        GPUs that its nodes must have (bfloat16 before Ampere); a model is an address of Hugging
-        Face; or one of two flags that belong together is missing, or has a value that it does not
-        take. A hint where `--quantization` is AWQ or GPTQ, and the name of a well-known model says
-        nothing of it. Or `--swap-space`, which vLLM has until 0.17, is told in bytes, or before
-        0.8 above the memory limit.
+        whole number or a length is none, several numbers are one word (`"1,2,4"`), an object is
+        no JSON, a dash is another one, a share of the GPU's memory is not above 0 and at most 1,
+        or a `--dtype`, `--kv-cache-dtype`, `--load-format` or `--distributed-executor-backend`
+        does not exist, or is not one of the GPUs that its nodes must have (bfloat16 before
+        Ampere); a model is an address of Hugging Face; or one of two flags that belong together
+        is missing, or has a value that it does not take. A hint where `--quantization` is AWQ or
+        GPTQ, and the name of a well-known model says nothing of it. Or `--swap-space`, which vLLM
+        has until 0.17, is told in bytes, or before 0.8 above the memory limit.
 
     Why:
         The server ends at once: "expected one argument", "invalid int value", "invalid choice",
@@ -199,7 +206,7 @@ def _of(container: Container, engine: str) -> Iterator[Finding]:
         if flag in _SWITCHES and one.inline and (text or "").lower() in ("true", "false", "1", "0"):
             says, fix = f"{word}: {name} takes no value", f"Write {name} alone, or leave it out."
             yield Finding(container.spot_of(word), says, fix)
-        if flag not in (*NUMBERS[engine], *WORDS[engine], SHARES[engine]):
+        if flag not in (*NUMBERS[engine], *WORDS[engine], *LISTS[engine], SHARES[engine]):
             continue
         if text is None or (not one.inline and text.startswith("--")):
             what = "stands at the end" if text is None else f"stands before {text}"

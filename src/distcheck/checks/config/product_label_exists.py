@@ -58,6 +58,8 @@ _WRITTEN = {
         "Tesla-T4",
     ]
 }
+_BARE = pattern(r"(?i)(?:H100|H200|H20|H800|GH200|G?B[23]00|L4|L40S?)-.+")
+"""Made after drivers began to put their maker's name before a product's (A100-SXM4-40GB once)."""
 _SHORT = pattern(r"(?:Tesla-?)?(?:[ABHL]\d{1,3}S?|GB?200)\Z", re.IGNORECASE)
 
 
@@ -67,7 +69,8 @@ def product_label_exists(template: Template) -> Iterator[Finding]:
 
     What:
         A node selector or node affinity asks for a value of `nvidia.com/gpu.product` that the
-        discovery does not write, such as `NVIDIA-H100-SXM5-80GB`.
+        discovery does not write, such as `NVIDIA-H100-SXM5-80GB`, or `H100-80GB-HBM3` without its
+        maker, as no driver for an H100 calls it.
     Why:
         The label is the product name of the driver with dashes for blanks: no node has another,
         and the pod stays Pending.
@@ -107,13 +110,19 @@ def product_label_exists(template: Template) -> Iterator[Finding]:
     """
     for place in _values(template):
         value = str(place.value).removesuffix("-SHARED")
-        near = _SURE.get(value) or _form(value)
+        near = _near(value)
         if near and near != value:
             says = f"no node is labelled {_LABEL}={value}: it is written {near}"
             yield Finding(place.spot, says)
-        elif not near and _SHORT.match(value):
+        elif not near and (_SHORT.match(value) or _BARE.fullmatch(value)):
             says = f"no node is labelled {_LABEL}={value}: the label has the driver's full name"
             yield Finding(place.spot, says)
+
+
+def _near(value: str) -> str:
+    """The product that is meant, also without its maker's name where no driver leaves it out."""
+    named = f"NVIDIA-{value}" if _BARE.fullmatch(value) else value
+    return _SURE.get(value) or _form(value) or _SURE.get(named) or _form(named)
 
 
 def _form(value: str) -> str:

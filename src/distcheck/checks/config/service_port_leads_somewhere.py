@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from msgspec import Struct
 
-from distcheck.checks.manifest.beside import beside
+from distcheck.checks.manifest.beside import NIXL, beside
 from distcheck.checks.manifest.bundle import Bundle, Service
 from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding, Level
@@ -207,7 +207,9 @@ def _other(service: Service, port: Place, chosen: _Chosen) -> Finding | None:
     listens = chosen.listens
     if number is None or port.text("protocol") not in ("", "TCP") or listens is None:
         return None
-    known = listens | (chosen.declared if chosen.unseen else frozenset())
+    asked = number in _ASKED & chosen.declared
+    unseen = "" if asked and chosen.unseen == NIXL else chosen.unseen
+    known = listens | (chosen.declared if unseen else frozenset())
     right = any(_number(p, chosen) in listens for p in service.place.each("spec", "ports"))
     if number in known or service.headless or (right and number in chosen.declared):
         return None
@@ -219,7 +221,11 @@ def _other(service: Service, port: Place, chosen: _Chosen) -> Finding | None:
     if fix and number in chosen.declared:
         fix = f"Start the engine with `--port {number}`, or write `targetPort: {own}`."
     level: Level = "hint" if right else "error"
-    return Finding((target or port.at("port")).spot, says, fix, level, chosen.unseen)
+    return Finding((target or port.at("port")).spot, says, fix, level, unseen)
+
+
+_ASKED = frozenset({80, 8000, 8080, 30000})
+"""Ports of HTTP servers: NIXL listens for peers at 5600, unless it is told another."""
 
 
 def _only(template: Template) -> Container | None:

@@ -8,11 +8,13 @@ from distcheck.checks.knowledge.fullest_rank import fullest_rank
 from distcheck.checks.knowledge.gpu_memory import GIB, LABELS, LARGEST, gpu_memory, slice_memory
 from distcheck.checks.knowledge.known_models import known_model
 from distcheck.checks.manifest.bundle import Bundle
+from distcheck.checks.manifest.container import Container
 from distcheck.checks.manifest.finding import Finding
-from distcheck.checks.manifest.flags import flag_of
+from distcheck.checks.manifest.flags import flag_of, given
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.place import Place
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.server_words import server_words
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
@@ -20,7 +22,13 @@ if TYPE_CHECKING:
     from distcheck.checks.evidence import ModelConfig
 
 _LOADED, _USED = 0.95, 0.92
-_OTHERWISE = ("--cpu-offload-gb", "--load-format", "--config")
+_OTHERWISE = ("--cpu-offload-gb", "--config")
+_FORMAT = "--load-format"
+_AS_TRAINED = frozenset(
+    {"auto", "pt", "safetensors", "npcache", "hf", "mistral", "runai_streamer", "fastsafetensors",
+     "instanttensor", "modelexpress", "mx", "remote_instance"}
+)  # fmt: skip
+"""Formats that change how weights are read and not what of them is held: vllm/config/load.py."""
 
 
 @rule("CONF006", level="error")
@@ -76,7 +84,8 @@ def weights_fit(bundle: Bundle) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 2}}
 
     Source:
-        docs/weights.md; config.json and index files of the public checkpoints; k8s-device-plugin
+        docs/weights.md; config.json and index files of the public checkpoints; vLLM
+        vllm/config/load.py (LoadConfig); ModelExpress docs/ARCHITECTURE.md; k8s-device-plugin
         docs/gpu-feature-discovery; instance types of the clouds.
     """
     for group in bundle.groups:
@@ -112,9 +121,19 @@ def _usable(group: Group) -> float | None:
     asked = group.asked()
     if asked is None or asked[1].asks is None or asked[1].asks.engine not in _ENGINES:
         return None
-    if any(flag_of(w) in _OTHERWISE for w in asked[1].words):
+    container, engine = asked[1], asked[1].asks.engine
+    if any(flag_of(w) in _OTHERWISE for w in container.words) or _is_converted(container, engine):
         return None
     return min(asked[1].asks.gpu_memory_utilization or _USED, 1.0)
+
+
+def _is_converted(container: Container, engine: str) -> bool:
+    """Whether it may hold other weights than the model's: smaller ones, or a share of them."""
+    if not any(flag_of(w) == _FORMAT for w in container.words):
+        return False
+    each = given(list(server_words(container, engine)))
+    formats = {(g.value or "").strip() for g in each if g.flag == _FORMAT}
+    return not formats or not formats <= _AS_TRAINED
 
 
 def _needs(config: "ModelConfig | None", group: Group) -> float | None:

@@ -11,6 +11,12 @@ NUMBERS = {
     "sglang": (*_BOTH, "--tp", "--tp-size", "--pp-size", "--dp", "--dp-size", "--ep", "--ep-size",
                "--max-running-requests", "--disaggregation-bootstrap-port"),
 }  # fmt: skip
+LISTS = {
+    "vllm": frozenset({"--cudagraph-capture-sizes", "--cuda-graph-sizes"}),
+    "sglang": frozenset({"--cuda-graph-bs"}),
+}
+"""Whole numbers, each a word: `nargs="+"`, which splits nothing at commas."""
+_EACH = "whole numbers, each a word of its own"
 SHARES = {"vllm": "--gpu-memory-utilization", "sglang": "--mem-fraction-static"}
 _DTYPES = frozenset({"auto", "half", "float16", "bfloat16", "float", "float32"})
 _BACKENDS = frozenset({"ray", "mp", "uni", "external_launcher"})
@@ -29,8 +35,9 @@ _SHARE = pattern(r"[+-]?(?:\d{1,9}\.?\d{0,9}|\.\d{1,9})(?:[eE][+-]?\d{1,3})?")
 
 def refused(engine: str, flag: str, text: str) -> str:
     """Why the engine does not take this value; empty where it does."""
-    if flag in NUMBERS[engine] and not _WHOLE.fullmatch(text):
-        return f"{engine} takes a whole number"
+    listed = flag in LISTS[engine]
+    if (listed or flag in NUMBERS[engine]) and not _WHOLE.fullmatch(text):
+        return f"{engine} takes " + (_EACH if listed else "a whole number")
     if flag == SHARES[engine] and not (_SHARE.fullmatch(text) and 0 < float(text) <= 1):
         return f"{engine} takes a share of the GPU's memory, above 0 and at most 1"
     if flag == _LENGTH and not (_WHOLE.fullmatch(text) or _TOKENS.fullmatch(text)):
@@ -56,6 +63,8 @@ def _refused_word(engine: str, flag: str, text: str) -> str:
 def value_to_write(engine: str, flag: str, text: str) -> str:
     """What to write for `text`: a share for what is in percent, `bfloat16` for `bf16`."""
     percent = text.rstrip("%")
+    if flag in LISTS[engine]:
+        return "Write each number as an item or word of its own, without commas and brackets."
     if flag == SHARES[engine]:
         whole = percent.isdigit() and 1 < int(percent) <= _WHOLE_PERCENT
         return f"Write {int(percent) / 100:g}." if whole else "Write a share, such as 0.9."

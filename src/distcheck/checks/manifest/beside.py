@@ -12,9 +12,13 @@ from distcheck.pattern import pattern
 
 _INJECTED = ("istio", "linkerd", "dapr.io", "inject")
 _ALSO = pattern(
-    r"(?i)kv[-_]transfer|kv[-_]events|disaggregation|lmcache|mooncake|nixl|multi-port|--uds\b"
+    r"(?i)kv[-_]transfer|kv[-_]events|disaggregation|lmcache|mooncake|multi-port|--uds\b"
 )
 """What of an engine opens ports of its own: KV connectors, a port for each rank, sockets."""
+_NIXL = pattern(r"(?i)nixl")
+_PEERS = "which ports the engine opens for its peers"
+NIXL = "where NIXL listens for the engine's peers"
+"""The last reason: where it is given, there is no other."""
 _STARTS = pattern(
     r"(?:^| )(?:\S*/)?(?:vllm serve|-m vllm\.entrypoints\.(?:openai\.)?api_server|sglang serve"
     r"|-m sglang\.launch_server)(?: |\Z)"
@@ -39,10 +43,12 @@ def _reasons(template: Template, engine: Container) -> Iterator[str]:
     if listens_on(engine) is None:
         yield "all that sets the engine's port"
     if _ALSO.search(_told(engine)):
-        yield "which ports the engine opens for its peers"
+        yield _PEERS
     if engine.place.at("lifecycle", "postStart"):
         yield "what its postStart starts"
     yield _entrypoint(engine)
+    if _NIXL.search(_told(engine)):
+        yield NIXL
 
 
 def _of_pod(template: Template) -> str:
