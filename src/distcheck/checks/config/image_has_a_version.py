@@ -21,10 +21,12 @@ def image_has_a_version(template: Template) -> Iterator[Finding]:
     What:
         The image of a container with GPUs, Ray or an engine has the tag `latest`, one that moves
         like it, or none; or the colon before the version of a well-known image was lost.
-        A hint where vLLM's or SGLang's tag lacks its `v`, or its last number.
+        A hint where vLLM's or SGLang's tag lacks its `v`, or its last number, and where KubeRay's
+        head has Ray 2.11 to 2.37, of which Ray's guide says not to use them there.
     Why:
         Nodes that pull on different days run different versions of the engine and of NCCL in one
-        group: ranks do not understand each other, and no one can go back.
+        group: ranks do not understand each other, and no one can go back. Once a Ray job is
+        created, the dashboard agent of those Rays gets stuck, and KubeRay's probes of it fail.
     Fix:
         Name a release, or a digest.
     Fails:
@@ -55,8 +57,10 @@ def image_has_a_version(template: Template) -> Iterator[Finding]:
             resources: {limits: {nvidia.com/gpu: 1}}
     Source:
         Kubernetes: Images, "avoid using the :latest tag"; release notes of vLLM and
-        SGLang (v0.11.0).
+        SGLang (v0.11.0); KubeRay upgrade guide, Ray issue 47637, KubeRay pull request 2413 (the
+        mend is in Ray 2.38).
     """
+    yield from _stuck(template)
     for container in template.containers:
         mine = container.gpus or container.asks or container.ray or container.engine_image
         ray = template.of_ray and container is template.containers[0]
@@ -81,6 +85,21 @@ def image_has_a_version(template: Template) -> Iterator[Finding]:
         yield Finding(_spot(container), says, level=level, unseen=unseen)
 
 
+def _stuck(template: Template) -> Iterator[Finding]:
+    """A head of KubeRay's with a Ray whose agent stops answering; own probes may ask otherwise."""
+    if not (template.of_ray and template.part == "leader"):
+        return
+    for head in template.containers[:1]:
+        probed = head.place.at("livenessProbe") or head.place.at("readinessProbe")
+        if (found := _STUCK.search(head.image)) and not probed:
+            says = f"Ray's guide says not to use Ray {found[1]} with KubeRay: once a job is created"
+            says = f"{says}, the agent that its probes ask gets stuck"
+            job = template.kind == "RayJob"
+            unseen = "how long the job runs" if job else "whether a Ray job is created"
+            yield Finding(_spot(head), says, "Take Ray 2.38 or newer.", unseen=unseen)
+
+
+_STUCK = pattern(r"(?:\A|/)rayproject/ray(?:-ml|-llm)?:(2\.(?:1[1-9]|2\d|3[0-7])\.\d{1,2})\b")
 _PLACE = pattern(r"<|(?:\A|/)(?=[A-Z_])[A-Z0-9_]+\Z")
 """No registry takes it: what is filled in there has its tag, or is told of then."""
 
