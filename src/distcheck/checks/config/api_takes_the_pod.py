@@ -18,13 +18,14 @@ def api_takes_the_pod(template: Template) -> Iterator[Finding]:
     """The API server takes the pod.
 
     What:
-        Two containers or two volumes of a pod have one name, a container requests more than its
-        limit, a toleration that asks for `Exists` has a value, a variable is told of a field that
-        none can have, a probe asks in two ways or in none, a liveness or startup probe wants more
-        than one success, a file's mode is above 0777, there is no such port, a volume or a variable
-        has two sources, or a Deployment may neither add nor take a pod. A word such as
-        `operator: exists` or `imagePullPolicy: ifNotPresent` is not the one that there is, a
-        Deployment is of another version than apps/v1, or an image's name has capitals.
+        Two containers or two volumes of a pod, or two ports of a container, have one name, a
+        container requests more than its limit, a toleration that asks for `Exists` has a value, a
+        variable is told of a field that none can have, a probe asks in two ways or in none, a
+        liveness or startup probe wants more than one success, a file's mode is above 0777, there is
+        no such port, a volume or a variable has two sources, or a Deployment may neither add nor
+        take a pod. A word such as `operator: exists` or `imagePullPolicy: ifNotPresent` is not the
+        one that there is, a Deployment is of another version than apps/v1, or an image's name has
+        capitals.
     Why:
         The API server refuses the object, or of a template each pod that its controller makes:
         "Duplicate value", "must be less than or equal to memory limit", "field label not
@@ -55,7 +56,8 @@ def api_takes_the_pod(template: Template) -> Iterator[Finding]:
     Certain:
         Names and amounts of a pod stand in its manifest.
     Source:
-        Kubernetes pkg/apis/core/validation (validateContainers, ValidateVolumes,
+        Kubernetes pkg/apis/core/validation (validateContainers, validateContainerPorts,
+        ValidateVolumes,
         ValidateResourceRequirements, ValidateTolerations, validEnvDownwardAPIFieldPathExpressions,
         validateHandler, validateLivenessProbe, fileModeErrorMsg, validatePullPolicy); deprecation
         guide (1.16); distribution/reference normalize.go; ai-dynamo/dynamo#2421.

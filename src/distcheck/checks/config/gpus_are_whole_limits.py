@@ -23,12 +23,14 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
     What:
         A device such as nvidia.com/gpu, rdma/hca or huawei.com/Ascend910 stands in `requests` and
         not in `limits`, in both with different numbers, or with a fraction; or its number is one
-        that no node has. The same of huge pages; a hint where a container has them, and neither
+        that no node has. Or it stands in `resources` of the pod, not of a container. The
+        same of huge pages; a hint where a container has them, and neither
         memory nor cpu.
 
     Why:
         The API server refuses it: devices cannot be overcommitted, and there is no half of one.
-        "HugePages require cpu or memory".
+        "HugePages require cpu or memory". A pod as a whole may have cpu, memory and huge pages
+        alone.
 
     Fix:
         Write the number in `limits`; `requests` may be left out.
@@ -68,8 +70,10 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
 
     Source:
         Kubernetes: Schedule GPUs; pkg/apis/core/helper (IsExtendedResourceName) and
-        pkg/apis/core/validation (ValidateResourceRequirements).
+        pkg/apis/core/validation (ValidateResourceRequirements); k8s.io/component-helpers/resource
+        (SupportedPodLevelResources).
     """
+    yield from _of_the_pod(template)
     for container in template.every:
         limits, requests = container.place.at("resources", "limits"), container.requests
         for name, place in limits.fields():
@@ -91,6 +95,16 @@ def gpus_are_whole_limits(template: Template) -> Iterator[Finding]:
                 says = f"{name} is {place.value} here, and {limits.at(name).value} in limits"
                 fix = "Make the two equal, or leave the request out."
                 yield Finding(place.spot, says, fix, also=(limits.at(name).spot,))
+
+
+def _of_the_pod(template: Template) -> Iterator[Finding]:
+    """Devices that no container is given; of an InferenceService CONF108 tells them."""
+    spec = template.spec
+    named = (held for part in ("limits", "requests") for held in spec.fields("resources", part))
+    name, place = next(((n, p) for n, p in named if _is_device(n)), ("", spec))
+    if name and template.kind != "InferenceService":
+        says = f"{name} stands in the pod's own resources, which have cpu, memory and huge pages"
+        yield Finding(place.key, says, "Move `resources` into the container that needs them.")
 
 
 def _limit(name: str, place: Place) -> str:

@@ -8,6 +8,7 @@ from distcheck.checks.manifest.bundle import Bundle, Thing
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.kserve_refused import (
     cache_beside_the_claim,
+    gpus_of_no_container,
     one_nodes_claim,
     over_default_limits,
     scaled,
@@ -39,13 +40,14 @@ def kserve_takes_it(bundle: Bundle) -> Iterator[Finding]:
         mount a ReadWriteOnce claim. A ServingRuntime has no container kserve-container, or none
         called worker-container in its workerSpec, or it has no workerSpec and an InferenceService
         with one uses it.
-        A warning: NIM's cache is elsewhere than the claim that KServe mounts at /mnt/models.
+        A warning: NIM's cache is elsewhere than the claim that KServe mounts at /mnt/models, or
+        GPUs stand in `resources` of `predictor` or `workerSpec`, not of a model or container.
         Hints: `pipeline`, for which KServe ships no configuration; requests above its default
         limits of 1 CPU and 2 GiB; hostIPC for Knative.
     Why:
         The webhook refuses the object, or the controller makes no pods of it. KServe puts its
         image, command, probes and /dev/shm under the container of its name: beside another name
-        it adds a second container.
+        it adds a second container. A pod's own `resources` have cpu, memory and huge pages alone.
     Fix:
         Write the sizes and names as KServe reads them.
     Fails:
@@ -113,6 +115,7 @@ def kserve_takes_it(bundle: Bundle) -> Iterator[Finding]:
             yield from scaled(thing)
             yield from without_knative(thing)
             yield from over_default_limits(thing)
+            yield from gpus_of_no_container(thing)
         elif thing.kind in _RUNTIMES and not any(spec.at(n).value for n in _OF_MODELMESH):
             yield from _lacking(spec, _HEAD)
             yield from _lacking(spec.at("workerSpec"), _WORKER)

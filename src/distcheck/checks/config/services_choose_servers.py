@@ -1,6 +1,7 @@
-"""CONF118: a Service for requests that chooses workers, too."""
+"""CONF118: a Service for requests that chooses workers, or servers of another model, too."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import takewhile
 
 from distcheck.checks.manifest.bundle import Bundle, Service
 from distcheck.checks.manifest.container import Container
@@ -8,6 +9,7 @@ from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.listening import listens_on
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.stand_in import is_open
 from distcheck.checks.manifest.template import Template
 
 
@@ -17,11 +19,13 @@ def services_choose_servers(bundle: Bundle) -> Iterator[Finding]:
 
     What:
         A Service leads to the port of a group's leader, and its selector fits workers too: they
-        only join Ray, or start vLLM `--headless`, and have no readiness probe.
+        only join Ray, or start vLLM `--headless`, and have no readiness probe. Or it fits servers
+        of two models, which listen on the port that it leads to.
 
     Why:
         A worker without a probe is ready at once: the Service sends it its share of requests,
-        which are refused, one in two in a group of two.
+        which are refused, one in two in a group of two. Of two servers each is sent requests for
+        the other's model: vLLM answers 404, an embedding server has no chat.
 
     Fix:
         Give the leader's template a label of its own (`role: leader`), and choose by it.
@@ -114,20 +118,77 @@ def services_choose_servers(bundle: Bundle) -> Iterator[Finding]:
 
     Source:
         Kubernetes: Service, Pod readiness; vLLM vllm/entrypoints/cli/serve.py (run_headless
-        starts no API server).
+        starts no API server), vllm/entrypoints/openai (a model that is not served: 404).
     """
     several = [g for g in bundle.groups if len(g.members) > 1]
+    known: dict[object, _Two | None] = {}
     for service in bundle.services:
         asked = len(service.selects) > 1 and not service.headless and not _is_scraped(service)
         for group in several if asked else ():
             if found := _of(service, group):
                 yield found
                 break
+        else:
+            if asked:
+                yield from _of_two_models(service, known)
+
+
+_Two = tuple[Template, str, Template, str]
+"""Two templates that a Service leads to, each with what its model is called."""
+
+
+def _of_two_models(service: Service, known: dict[object, _Two | None]) -> Iterator[Finding]:
+    """Many Services may have one selector: its pods are looked at once."""
+    key = (id(service.selects), frozenset(map(str, _ports(service))))
+    if key not in known:
+        ways = (_two_models(service, {port}) for port in _ports(service))
+        known[key] = next(filter(None, ways), None)
+    if (held := known[key]) is not None:
+        one, name, two, other = held
+        says = f"{service.what} leads to {one.what}, which serves {name}, and to {two.what},"
+        fix = "Give each its own label, and choose by it."
+        at = service.place.at("spec", "selector").spot
+        yield Finding(at, f"{says} which serves {other}", fix, also=(two.spot,))
+
+
+def _two_models(service: Service, ports: set[object]) -> _Two | None:
+    sure = [t for t in service.selects if service.selector.items() <= t.labels.items()]
+    called = [(t, names) for t in sure if (names := _models(t, ports))]
+    one, names = called[0] if called else (None, frozenset())
+    two, others = next(((t, n) for t, n in called if not n & names), (None, names))
+    if one is None or two is None:
+        return None
+    return one, min(names), two, min(others)
+
+
+def _models(template: Template, ports: set[object]) -> frozenset[str]:
+    """What the model is called that answers here, by its last part; none where not all is known."""
+    engine = next((c for c in template.containers if _answers(c, ports)), None)
+    asks = engine.asks if engine else None
+    if engine is None or asks is None or not asks.model or engine.may_have_more:
+        return frozenset()
+    names = [asks.model, *(n for c in engine.commands for n in _served_names(c.words))]
+    lost = any(is_open(n) for n in names) or any("lora" in w for w in engine.words)
+    last = frozenset(n.rstrip("/").rpartition("/")[2].lower() for n in names)
+    return frozenset() if lost else last
+
+
+def _served_names(words: Sequence[str]) -> Iterator[str]:
+    """All that `--served-model-name` is given: it takes several."""
+    for number, word in enumerate(words):
+        flag, told, name = word.partition("=")
+        if flag.replace("_", "-") == "--served-model-name":
+            later = takewhile(lambda w: not w.startswith("-"), words[number + 1 :])
+            yield from (name,) if told else later
+
+
+def _ports(service: Service) -> set[object]:
+    told = service.place.each("spec", "ports")
+    return {p.at("targetPort").value or p.number("port") for p in told}
 
 
 def _of(service: Service, group: Group) -> Finding | None:
-    told = service.place.each("spec", "ports")
-    ports = {p.at("targetPort").value or p.number("port") for p in told}
+    ports = _ports(service)
     chosen = [m.template for m in group.members if m.template in service.selects]
     servers = [t for t in chosen if any(_answers(c, ports) for c in t.containers)]
     sure = [t for t in chosen if service.selector.items() <= t.labels.items()]

@@ -11,8 +11,8 @@ from distcheck.checks.manifest.template import GRAPH, Template
 
 _WRITTEN = frozenset(
     {
-        "CONF041", "CONF044", "CONF046", "CONF047", "CONF048", "CONF049", "CONF066", "CONF070",
-        "CONF071", "CONF072", "CONF073", "CONF075", "CONF076", "CONF091", "CONF092",
+        "CONF041", "CONF044", "CONF046", "CONF047", "CONF048", "CONF049", "CONF056", "CONF066",
+        "CONF070", "CONF071", "CONF072", "CONF073", "CONF075", "CONF076", "CONF091", "CONF092",
         "CONF096", "CONF097", "CONF100", "CONF108",
     }
 )  # fmt: skip

@@ -144,6 +144,18 @@ def over_default_limits(thing: Thing) -> Iterator[Finding]:
             yield Finding(asked.key, says, fix, unseen=unseen)
 
 
+def gpus_of_no_container(thing: Thing) -> Iterator[Finding]:
+    """Devices in the pod's own `resources`, which KServe hands to no container."""
+    predictor = thing.place.at("spec", "predictor")
+    for part, where in ((predictor, "model"), (predictor.at("workerSpec"), _CONTAINER)):
+        told = (f for n in ("limits", "requests") for f in part.fields("resources", n))
+        name, place = next(((n, p) for n, p in told if "/" in n), ("", part))
+        if name:
+            says = f"{name} stands in {part.path[-1]}.resources, which gives it to no container"
+            yield Finding(place.key, says, f"Move `resources` into {where}.", level="warning")
+
+
+_CONTAINER = "`containers: [{name: worker-container}]` of workerSpec"
 _DEFAULTS = {"cpu": "1", "memory": "2Gi"}
 _UNITS = {"m": 0.001, "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "M": 1e6, "G": 1e9}
 

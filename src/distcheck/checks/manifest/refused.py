@@ -50,7 +50,13 @@ def _is_none(place: Place) -> bool:
 
 
 def _ports(template: Template, container: Container) -> Iterator[Finding]:
+    named: dict[str, Place] = {}
     for port in container.place.each("ports"):
+        name = port.at("name")
+        first = named.setdefault(name.text(), name)
+        if name.text() and first is not name:
+            says = f"two ports of {container.name} are called {name.text()}"
+            yield Finding(name.spot, says, "Give each a name of its own.", also=(first.spot,))
         number, host = port.at("containerPort"), port.at("hostPort")
         if type(number.value) is int and not 0 < number.value <= _MOST:
             says = f"there is no port {number.value}: they are 1 to {_MOST}"
