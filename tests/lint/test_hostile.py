@@ -1,5 +1,6 @@
 """Input that was made to be expensive: steps are counted, and a bound that is hit is said."""
 
+import re
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,15 @@ from distcheck.agent.cluster.podspec import argv_of, environment
 from distcheck.agent.logs import shell
 from distcheck.agent.logs.argv_engines import server_of
 from distcheck.agent.logs.shell import MOST_CHARACTERS, reads_whole, runs
+from distcheck.agent.manifests import kustomized
+from distcheck.checks.config import (
+    image_has_a_version,
+    probe_asks_the_engine,
+    ranks_are_not_scaled,
+    server_starts_behind_ray,
+)
+from distcheck.checks.knowledge import names
+from distcheck.pattern import Late
 
 SCRIPTS: dict[str, Callable[[int], str]] = {
     "assignments": lambda n: "a=b;" * n,
@@ -77,6 +87,22 @@ def test_a_script_costs_as_it_is_long(name: str) -> None:
     script = SCRIPTS[name]
     few, more = steps(script(80)), steps(script(320))
     assert more < 5 * few
+
+
+SEARCHED: dict[str, tuple[Late | re.Pattern[str], str]] = {
+    "what ends a branch": (server_starts_behind_ray._ENDS, "\n"),
+    "a name in a patch": (kustomized._NAME, "\n"),
+    "a release in a name": (image_has_a_version._IN_NAME, "1"),
+    "ranks by a remainder": (ranks_are_not_scaled._IN_GROUPS, "("),
+    "names with a hyphen": (names._NAME, "a"),
+    "processes but those": (probe_asks_the_engine._EXCEPT, "pgrep -a "),
+}
+
+
+@pytest.mark.parametrize("name", SEARCHED)
+def test_what_is_searched_is_searched_once(name: str) -> None:
+    found, piece = SEARCHED[name]
+    assert not found.search(piece * 300_000), "in hours, where a search begins anew at each letter"
 
 
 def test_the_same_script_is_read_once() -> None:

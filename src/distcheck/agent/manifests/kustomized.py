@@ -25,7 +25,7 @@ _WRITTEN_WRONG = frozenset(
     f"CONF{n:03}" for n in (41, 44, 46, 70, 71, 72, 73, 74, 76, 85, 91, 92, 96)
 )
 """Rules of what stands there: a patch that adds what is missing leaves it as it is."""
-_KIND, _NAME = pattern(r"(?m)^kind:[ \t]*(\w+)"), pattern(r"(?m)^\s+name:[ \t]*([\w.-]+)")
+_KIND, _NAME = pattern(r"(?m)^kind:[ \t]*(\w+)"), pattern(r"(?m)^[ \t]+name:[ \t]*([\w.-]+)")
 _MOST = 1_000
 
 

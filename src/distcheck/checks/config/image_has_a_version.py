@@ -9,7 +9,7 @@ from distcheck.checks.manifest.rule import rule
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
-_IN_NAME = pattern(r"\d+[.-]\d+")
+_IN_NAME = pattern(r"\d[.-]\d")
 _GLUED = pattern(r"/(?:vllm-openai|sglang|tritonserver)[-_]?(v?\d+\.\d+(?:\.\d+)?[\w.-]*)\Z")
 _MOVING = frozenset({"latest", "nightly", "main", "master", "dev"})
 

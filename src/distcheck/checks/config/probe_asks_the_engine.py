@@ -164,9 +164,9 @@ def _of_itself(container: Container) -> Iterator[Finding]:
 
 _SHELLED = 3
 _PGREP = pattern(
-    r"""\bpgrep\s+(?:-\w+\s+)*-(?=\w*f)\w+\s+(?:'([\w ./-]+)'|"([\w ./-]+)"|([\w./-]+))"""
+    r"""\bpgrep\s+(?:-\w+\s+){0,8}-(?=\w*f)\w+\s+(?:'([\w ./-]+)'|"([\w ./-]+)"|([\w./-]+))"""
 )
-_EXCEPT = pattern(r"\$\$|grep\s+-\w*v|pgrep\s+(?:-\w+\s+)*-(?=\w*[xPc])|\bwc\b")
+_EXCEPT = pattern(r"\$\$|grep\s+-\w*v|pgrep\s+(?:-\w+\s+){0,8}-(?=\w*[xPc])|\bwc\b")
 
 
 def _nameless(container: Container, port: Place) -> Finding:

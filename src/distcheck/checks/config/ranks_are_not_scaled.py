@@ -11,7 +11,7 @@ from distcheck.pattern import pattern
 _HPA = "HorizontalPodAutoscaler"
 _KEDA = "ScaledObject.keda.sh"
 _RANKS = ("StatefulSet", "Deployment")
-_IN_GROUPS = pattern(r"\(\([^)]*%")
+_IN_GROUPS = pattern(r"\(\([^)]{0,200}%")
 """Ranks by a remainder: the pods are several groups."""
 
 

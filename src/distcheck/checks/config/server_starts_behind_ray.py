@@ -18,7 +18,7 @@ _MADE = pattern(
     r"(?:vllm serve|vllm\.entrypoints\.[\w.]*)",
     near=("KUBERAY_GEN",),
 )
-_ENDS = pattern(r"\n\s*(?:else|elif|fi|esac|;;)\b|;;|;\s*(?:else|elif|fi)\b|(?:\n|;)\s*\}")
+_ENDS = pattern(r"\n[ \t]*(?:else|elif|fi|esac|;;)\b|;;|;\s*(?:else|elif|fi)\b|[\n;][ \t]*\}")
 _HERE = pattern(r"(?<!<)<<-?(?!<)\s*[\"']?([A-Za-z_]\w{0,40})")
 _ASKED = pattern(r"\|\||\[|(?:\A|[;&|!(]\s*)test\s|\(\)\s*\{")
 """What stands before a command that is not always run, on its line."""

@@ -6,7 +6,7 @@ from typing import TypeVar
 
 _T = TypeVar("_T")
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.]*(?:-[\w.]*\w)+", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9][\w.]{0,253}(?:-[\w.]{0,253}\w)+", re.ASCII)
 """A word with a hyphen, as names of pods, nodes and GPUs have one."""
 _NUMBERED = re.compile(r"(.*-)(0|[1-9][0-9]{0,8})", re.ASCII)
 _MOST = 4
