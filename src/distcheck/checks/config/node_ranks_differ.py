@@ -8,6 +8,7 @@ from distcheck.checks.manifest.group import EnginePod, Group
 from distcheck.checks.manifest.hidden import hidden_before_engine
 from distcheck.checks.manifest.job_index import without_an_index
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.standing_alone import stage_of
 from distcheck.checks.manifest.template import Template
 from distcheck.pattern import pattern
 
@@ -93,13 +94,13 @@ def node_ranks_differ(group: Group) -> Iterator[Finding]:
     yield from _of_the_group(group)
     yield from without_an_index(group)
     yield from _worked_out(group)
-    told: dict[int, tuple[str, str]] = {}
+    told: dict[tuple[str, int], tuple[str, str]] = {}
     for member, engine in group.engines:
         given = _fixed(engine)
         rank = 0 if given is None and _is_first_by_default(engine) else given
         if rank is None or engine.asks is None or (engine.asks.nnodes or 1) < _SEVERAL:
             continue
-        nnodes, what = engine.asks.nnodes or 0, member.template.what
+        nnodes, what, key = engine.asks.nnodes or 0, member.template.what, (stage_of(engine), rank)
         spot = engine.spot_of("--node-rank", "--node_rank", "--nnodes")
         unseen = hidden_before_engine(engine) if given is None else _branch(engine, given)
         words = "no --node-rank, so it is 0" if given is None else f"--node-rank is {rank}"
@@ -111,13 +112,13 @@ def node_ranks_differ(group: Group) -> Iterator[Finding]:
             every = "both" if member.pods == 2 else f"all {member.pods}"
             says = f"{words} in {every} pods of {what}"
             yield Finding(spot, says, _fix(member.template), unseen=unseen)
-        elif rank in told:
-            first, doubt = told[rank]
+        elif key in told:
+            first, doubt = told[key]
             same = first == what
             both = f"in each pod of {what}" if same else f"in {first} and in {what}"
             fix = _fix(member.template) if same else f"Give {what} another rank than {first}."
             yield Finding(spot, f"{words} {both}", fix, unseen=unseen or doubt)
-        told.setdefault(rank, (what, unseen if given is not None else ""))
+        told.setdefault(key, (what, unseen if given is not None else ""))
 
 
 def _worked_out(group: Group) -> Iterator[Finding]:

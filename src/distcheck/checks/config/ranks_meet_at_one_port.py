@@ -6,6 +6,7 @@ from distcheck.checks.manifest.container import Asks
 from distcheck.checks.manifest.finding import Finding
 from distcheck.checks.manifest.group import Group
 from distcheck.checks.manifest.rule import rule
+from distcheck.checks.manifest.standing_alone import stage_of
 from distcheck.pattern import pattern
 
 _FLAGS = ("--dist-init-addr", "--nccl-init-addr", "--master-port", "--master_port")
@@ -99,10 +100,9 @@ def ranks_meet_at_one_port(group: Group) -> Iterator[Finding]:
     yield from _data_parallel(group)
     held = [(m, c, c.asks) for m, c in group.engines if c.asks and (c.asks.nnodes or 1) > 1]
     ports = [(m, c, port) for m, c, asks in held if (port := _port(asks)) is not None]
-    if not ports:
-        return
-    lead, first, own = ports[0]
-    for member, container, port in ports[1:]:
+    of_stage = {stage_of(c): (m, c, port) for m, c, port in reversed(ports)}
+    for member, container, port in ports:
+        lead, first, own = of_stage[stage_of(container)]
         if port != own:
             says = f"{member.template.what} meets at port {port}, and {lead.template.what} at {own}"
             also = (first.spot_of(*_FLAGS),)

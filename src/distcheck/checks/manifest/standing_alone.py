@@ -43,6 +43,11 @@ def stands_alone(engine: Container) -> bool:
     return engine.is_read and not any(_TOLD.search(t) or t == "-n" for t in told)
 
 
+def stage_of(engine: Container) -> str:
+    """`prefill` or `decode` of a server of SGLang: each is an engine with ranks of its own."""
+    return next((v for c in engine.commands for v in c.values("--disaggregation-mode")), "")
+
+
 def _is_told(asks: Asks) -> bool:
     """Whether a flag makes it a part of something, or its executor starts ranks elsewhere."""
     ours = (asks.node_rank, asks.master_addr, asks.dp_address, asks.dp_rank, asks.dp_start)
