@@ -47,6 +47,17 @@ def test_a_service_leads_to_the_servers_of_two_models(one: str, two: str) -> Non
     assert " and to Deployment b, which serves " in says
 
 
+def test_sglang_answers_for_any_name_and_may_be_meant_to_share_requests() -> None:
+    sglang = SERVER.replace("vllm/vllm-openai:v0.11.0", "lmsysorg/sglang:v0.5.3").replace(
+        "args: [%(args)s]",
+        "command: [python3, -m, sglang.launch_server, --host, 0.0.0.0, --port, '8000',"
+        " --model-path, %(args)s]",
+    )
+    servers = "".join(sglang % {"name": n, "args": f"/models/v{n}"} for n in "ab")
+    (said,) = found(servers + SERVICE % ("api", 8000, '""'), "CONF118")
+    assert (said.level, said.unseen) == ("hint", "whether they are meant to share requests")
+
+
 @pytest.mark.parametrize(
     ("one", "two"),
     [

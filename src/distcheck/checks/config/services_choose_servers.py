@@ -25,7 +25,7 @@ def services_choose_servers(bundle: Bundle) -> Iterator[Finding]:
     Why:
         A worker without a probe is ready at once: the Service sends it its share of requests,
         which are refused, one in two in a group of two. Of two servers each is sent requests for
-        the other's model: vLLM answers 404, an embedding server has no chat.
+        the other's model: vLLM answers 404. SGLang answers for any name: a hint.
 
     Fix:
         Give the leader's template a label of its own (`role: leader`), and choose by it.
@@ -118,7 +118,8 @@ def services_choose_servers(bundle: Bundle) -> Iterator[Finding]:
 
     Source:
         Kubernetes: Service, Pod readiness; vLLM vllm/entrypoints/cli/serve.py (run_headless
-        starts no API server), vllm/entrypoints/openai (a model that is not served: 404).
+        starts no API server), vllm/entrypoints/openai (a model that is not served: 404);
+        sgl-project/sglang#7035 and #9294 (the name is not compared).
     """
     several = [g for g in bundle.groups if len(g.members) > 1]
     known: dict[object, _Two | None] = {}
@@ -148,7 +149,14 @@ def _of_two_models(service: Service, known: dict[object, _Two | None]) -> Iterat
         says = f"{service.what} leads to {one.what}, which serves {name}, and to {two.what},"
         fix = "Give each its own label, and choose by it."
         at = service.place.at("spec", "selector").spot
-        yield Finding(at, f"{says} which serves {other}", fix, also=(two.spot,))
+        unseen = "" if _check_names(one, two) else "whether they are meant to share requests"
+        yield Finding(at, f"{says} which serves {other}", fix, None, unseen, (two.spot,))
+
+
+def _check_names(one: Template, two: Template) -> bool:
+    """Whether both refuse a model that they do not serve: SGLang answers for any name."""
+    asked = [c.asks for t in (one, two) for c in t.containers if c.asks]
+    return all(a.engine == "vllm" for a in asked)
 
 
 def _two_models(service: Service, ports: set[object]) -> _Two | None:
